@@ -1,0 +1,92 @@
+#include "base/crc32c.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#define POLYNOMIAL_REFLECTED UINT32_C(0x82f63b78)
+
+enum { TABLES = 8 };
+
+/* tables[k][b]: the effect of byte b followed by k zero bytes ("slicing by 8"). */
+static uint32_t tables[TABLES][256];
+static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
+
+static void
+tables_make(void)
+{
+    for (uint32_t b = 0; b < 256; b++) {
+        uint32_t crc = b;
+
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (crc & 1) != 0 ? crc >> 1 ^ POLYNOMIAL_REFLECTED : crc >> 1;
+        }
+        tables[0][b] = crc;
+    }
+    for (int k = 1; k < TABLES; k++) {
+        for (int b = 0; b < 256; b++) {
+            tables[k][b] = tables[k - 1][b] >> 8 ^ tables[0][tables[k - 1][b] & 0xff];
+        }
+    }
+}
+
+uint32_t
+sf_crc32c_portable(uint32_t crc, const void *data, size_t bytes)
+{
+    const uint8_t *p = data;
+
+    (void)pthread_once(&tables_once, tables_make);
+    crc = ~crc;
+    for (; bytes >= 8; bytes -= 8, p += 8) {
+        uint32_t low = crc ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+                                 (uint32_t)p[3] << 24);
+
+        crc = tables[7][low & 0xff] ^ tables[6][low >> 8 & 0xff] ^ tables[5][low >> 16 & 0xff] ^
+              tables[4][low >> 24] ^ tables[3][p[4]] ^ tables[2][p[5]] ^ tables[1][p[6]] ^
+              tables[0][p[7]];
+    }
+    for (; bytes > 0; bytes--, p++) {
+        crc = crc >> 8 ^ tables[0][(crc ^ *p) & 0xff];
+    }
+    return ~crc;
+}
+
+#if defined(__x86_64__)
+
+#include <nmmintrin.h>
+
+__attribute__((target("sse4.2"))) static uint32_t
+crc32c_sse42(uint32_t crc, const uint8_t *p, size_t bytes)
+{
+    uint64_t wide = ~crc;
+
+    for (; bytes >= 8; bytes -= 8, p += 8) {
+        uint64_t word;
+
+        memcpy(&word, p, sizeof(word));
+        wide = _mm_crc32_u64(wide, word);
+    }
+    crc = (uint32_t)wide;
+    for (; bytes > 0; bytes--, p++) {
+        crc = _mm_crc32_u8(crc, *p);
+    }
+    return ~crc;
+}
+
+uint32_t
+sf_crc32c(uint32_t crc, const void *data, size_t bytes)
+{
+    if (__builtin_cpu_supports("sse4.2")) {
+        return crc32c_sse42(crc, data, bytes);
+    }
+    return sf_crc32c_portable(crc, data, bytes);
+}
+
+#else
+
+uint32_t
+sf_crc32c(uint32_t crc, const void *data, size_t bytes)
+{
+    return sf_crc32c_portable(crc, data, bytes);
+}
+
+#endif
