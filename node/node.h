@@ -1,0 +1,295 @@
+/*
+ * node.h - one endpoint: where sealed bundles, the custody store and the link
+ * meet.
+ *
+ * The node keeps the promise of the whole system: what `sf_node_send` has
+ * taken into custody is delivered whole, or someone is told why. Its rule is
+ * verified -> durable -> acknowledged, in that order, everywhere.
+ *
+ * It is an engine like the ones it is made of: time and datagrams come in as
+ * arguments, datagrams and events come out, disk operations go through a
+ * `struct sf_disk` and CPU work through `struct sf_workers`. It reads no
+ * clock, opens no socket, starts no thread and prints nothing, so that the
+ * simulator runs the very code that flies.
+ *
+ * The driver's loop:
+ *
+ *     sf_disk_poll(disk); sf_workers_poll(workers);     what was finished
+ *     sf_node_input(node, from, datagram, bytes, now);  what came in
+ *     sf_node_tick(node, now, wall);                    whenever the deadline has passed,
+ *                                                       and after anything above
+ *     while (sf_node_output(node, ...)) send;           what goes out
+ *     while (sf_node_event(node, &event)) log;
+ *     sleep until sf_node_deadline(node), or input, or a completion.
+ *
+ * Not thread-safe; everything is called on one thread.
+ */
+#ifndef SF_NODE_NODE_H
+#define SF_NODE_NODE_H
+
+#include "base/bytes.h"
+#include "base/job.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "bundle/card.h"
+#include "bundle/identity.h"
+#include "link/link.h"
+#include "store/disk.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SF_NODE_NAME_BYTES_MAX = 63,     /* of a peer, without the NUL */
+    SF_NODE_PEERS_MAX = 64,
+    SF_NODE_RECIPIENTS_MAX = 32,     /* of one transfer */
+    SF_NODE_TEXT_BYTES_MAX = 511,    /* of an explanation, without the NUL */
+    SF_NODE_PRIORITY_DEFAULT = 128,  /* 0 is most urgent, 255 least */
+};
+
+struct sf_node;
+
+struct sf_node_config {
+    struct sf_disk *disk;       /* its root is the node's home; outlives the node */
+    struct sf_workers *workers; /* outlive the node */
+    struct sf_random random;
+    uint32_t worker_count;   /* how many jobs may run at once; 1 .. 64 */
+    uint32_t mtu_bytes;      /* IP packet, 1280 .. 9000; 0 for the default of 1400 */
+    uint64_t reserve_bytes;  /* keep this much of the file system free */
+    uint64_t quota_bytes;    /* sealed bytes a peer may have here, unless its own quota says otherwise */
+    uint32_t class_bytes;    /* fixed size class of outgoing bundles; 0 lets the size of the transfer decide */
+};
+
+/* Why something cannot be done, for a person: what was wrong, with which value, what to do. */
+struct sf_node_error {
+    int status;
+    char text[SF_NODE_TEXT_BYTES_MAX + 1];
+};
+
+/*
+ * Open the node whose home is the root of `config->disk`: read `keys`, recover
+ * the journal and the spool, and take up every transfer where it stood. May
+ * block on the disk; nothing else of the node does.
+ *
+ * Returns SF_OK and *ret_node, which the caller closes; or SF_ENOENT (no keys:
+ * `skyferry init` was not run), SF_EFORMAT (a damaged file, named in *error),
+ * SF_EIO, SF_ENOMEM, SF_EINVAL, with *error saying what to do.
+ */
+SF_MUST_USE int sf_node_open(const struct sf_node_config *config, sf_mono now, struct sf_wall wall,
+    struct sf_node **ret_node, struct sf_node_error *error);
+
+/*
+ * Free the node. What was durable stays; nothing needs to be shut down first
+ * (a power cut is the ordinary end). The disk must be idle or outlive its
+ * operations: this waits for the ones in flight.
+ */
+void sf_node_close(struct sf_node *node);
+
+/* This node's own card; valid until the next tick. */
+const struct sf_card *sf_node_card(const struct sf_node *node);
+
+/* --- The engine ------------------------------------------------------------ */
+
+/* A datagram came in. The buffer is only read during the call. */
+void sf_node_input(struct sf_node *node, const struct sf_addr *from, const uint8_t *datagram,
+    size_t bytes, sf_mono now);
+
+/* The next datagram to send, if one may leave now. Returns false if none. */
+bool sf_node_output(struct sf_node *node, struct sf_addr *ret_to, uint8_t *datagram,
+    size_t bytes_max, size_t *ret_bytes, sf_mono now);
+
+/* Let timers run and go on with whatever completions have made possible. */
+void sf_node_tick(struct sf_node *node, sf_mono now, struct sf_wall wall);
+
+/* When sf_node_tick() or sf_node_output() is to be called next without anything else happening. */
+sf_mono sf_node_deadline(const struct sf_node *node);
+
+/*
+ * SF_OK while the node can keep its promise. SF_EIO once the journal could not
+ * be written: nothing more is acknowledged; the driver stops the program and
+ * says so, and a restart recovers what the disk really holds.
+ */
+SF_MUST_USE int sf_node_health(const struct sf_node *node);
+
+/* --- Events ---------------------------------------------------------------- */
+
+enum sf_node_event_kind {
+    SF_NODE_EVENT_TRANSFER, /* a transfer changed state */
+    SF_NODE_EVENT_PEER,     /* a peer came up or went dark */
+    SF_NODE_EVENT_NOTICE,   /* worth a line in the log */
+    SF_NODE_EVENT_WARNING,  /* worth the operator's attention */
+};
+
+struct sf_node_event {
+    enum sf_node_event_kind kind;
+    struct sf_transfer_id transfer;           /* TRANSFER, else zero */
+    char peer[SF_NODE_NAME_BYTES_MAX + 1];    /* or "" */
+    char text[SF_NODE_TEXT_BYTES_MAX + 1];    /* one line, no secrets, no file names */
+};
+
+bool sf_node_event(struct sf_node *node, struct sf_node_event *ret_event);
+
+/* --- Peers ----------------------------------------------------------------- */
+
+struct sf_node_peer {
+    char name[SF_NODE_NAME_BYTES_MAX + 1];
+    struct sf_card card;       /* a newer one learnt over the link wins */
+    bool may_send;             /* it may send to this node */
+    bool may_receive;          /* this node may send to it */
+    bool has_endpoint;         /* else this node waits to be called */
+    struct sf_addr endpoint;   /* authorised by the operator */
+    uint64_t rate_bps;         /* IP bits per second towards it */
+    uint64_t quota_bytes;      /* 0: the node's default */
+    bool has_psk;
+    uint8_t psk[32];           /* the pair's seed */
+    bool no_return;            /* a one-way link: nothing will ever come back */
+};
+
+/*
+ * Add a peer, or change the one of that name. Returns SF_OK, SF_EINVAL (a bad
+ * value), SF_EEXIST (another name has this card), SF_ELIMIT; *error explains.
+ */
+SF_MUST_USE int sf_node_peer_set(
+    struct sf_node *node, const struct sf_node_peer *peer, struct sf_node_error *error);
+
+/* Forget a peer. SF_ENOENT; SF_ESTATE while transfers to or from it are open. */
+SF_MUST_USE int sf_node_peer_remove(
+    struct sf_node *node, const char *name, struct sf_node_error *error);
+
+struct sf_node_peer_info {
+    struct sf_node_peer peer; /* the psk is zeroed */
+    struct sf_link_stats link;
+};
+
+/* The peer number `index`, in the order they were added; false beyond the last. */
+bool sf_node_peer_at(const struct sf_node *node, size_t index, struct sf_node_peer_info *ret_info);
+
+/* Jump above every epoch the peer can have seen, for one-way links after a restore. */
+SF_MUST_USE int sf_node_peer_reset(
+    struct sf_node *node, const char *name, struct sf_node_error *error);
+
+/* --- Transfers ------------------------------------------------------------- */
+
+/* One file to send: an open, readable, regular file and where it goes below the transfer's label. */
+struct sf_node_source {
+    int file;            /* handle of the disk; the node closes it, also after a failure */
+    struct sf_view path; /* components joined by '/'; empty if the transfer is a single file */
+    bool executable;
+    int64_t mtime_s;
+};
+
+struct sf_node_send {
+    const char *const *recipients; /* peer names */
+    size_t recipient_count;        /* 1 .. SF_NODE_RECIPIENTS_MAX */
+    struct sf_view label;          /* what the recipient's inbox will show: one path component */
+    const struct sf_node_source *sources;
+    size_t source_count;
+    bool single_file;   /* label is the file itself, not a directory */
+    uint8_t priority;
+    bool forget_key;    /* drop the content key once every recipient has opened its grant */
+    bool has_resume;    /* go on with `resume`, whose sealing a restart had interrupted */
+    struct sf_transfer_id resume;
+};
+
+/*
+ * Begin to take files into custody. On SF_OK the transfer exists (*ret_transfer)
+ * and its state tells how far it is; it is in custody when the state says so.
+ *
+ * Errors: SF_ENOENT (unknown peer, or nothing to resume), SF_EINVAL (a bad
+ * name), SF_ESTATE (peer may not receive), SF_ENOSPC (with the amount needed),
+ * SF_ELIMIT, SF_ENOMEM; *error says which value and what to do. The sources
+ * are closed in every case.
+ */
+SF_MUST_USE int sf_node_send(struct sf_node *node, const struct sf_node_send *send,
+    struct sf_transfer_id *ret_transfer, struct sf_node_error *error);
+
+/*
+ * Cancel a transfer at this end and tell the other with a signed message, now
+ * or when it comes. At the sender spool and key are freed at once; at the
+ * receiver what it holds is. SF_ENOENT, SF_ESTATE (finished already).
+ */
+SF_MUST_USE int sf_node_cancel(
+    struct sf_node *node, const struct sf_transfer_id *transfer, struct sf_node_error *error);
+
+enum sf_node_state {
+    SF_NODE_SEALING,     /* out: reading, sealing; bundles may fly already */
+    SF_NODE_INTERRUPTED, /* out: a restart came before custody; send again to go on */
+    SF_NODE_CUSTODY,     /* out: durable, on its way or waiting */
+    SF_NODE_RECEIVING,   /* in */
+    SF_NODE_VERIFYING,   /* in: all bundles are here */
+    SF_NODE_DONE,        /* FINAL everywhere; in: delivered */
+    SF_NODE_FAILED,      /* will not arrive; `why` says why */
+    SF_NODE_CANCELLED,
+};
+
+enum sf_node_recipient_state {
+    SF_NODE_TO_WAITING,  /* nothing heard of it yet */
+    SF_NODE_TO_HELD,     /* a signed HELD receipt came */
+    SF_NODE_TO_VERIFIED,
+    SF_NODE_TO_PAUSED,   /* the peer cannot take it now; `why` says why */
+    SF_NODE_TO_FINAL,
+    SF_NODE_TO_REFUSED,  /* for good */
+    SF_NODE_TO_CANCELLED,
+};
+
+struct sf_node_recipient {
+    char name[SF_NODE_NAME_BYTES_MAX + 1];
+    enum sf_node_recipient_state state;
+    uint64_t held;         /* bundles its receipts list */
+    uint64_t link_bytes;   /* sealed bytes its link has reported received */
+    char why[SF_NODE_TEXT_BYTES_MAX + 1];
+};
+
+struct sf_node_file {
+    struct sf_digest sha256;
+    uint64_t bytes;
+};
+
+struct sf_node_transfer {
+    struct sf_transfer_id id;
+    bool outgoing;
+    enum sf_node_state state;
+    char label[256];        /* "" once the key is gone; may hold any bytes but NUL and '/' */
+    bool single_file;
+    uint8_t priority;
+    uint32_t class_bytes;
+    uint64_t slots;         /* most bundles it can have */
+    uint64_t count;         /* bundles it has, 0 while unknown */
+    uint64_t sealed;        /* out: bundles sealed and durable */
+    uint64_t held;          /* in: bundles opened and durable */
+    uint64_t plain_bytes;   /* of all files, 0 while unknown */
+    uint64_t plain_done;    /* out: sealed from; in: verified on disk */
+    uint64_t received_bytes;/* in: sealed bytes received */
+    struct sf_wall created;
+    struct sf_wall ended;   /* 0 while open */
+    char peer[SF_NODE_NAME_BYTES_MAX + 1]; /* in: the sender */
+    struct sf_node_recipient recipients[SF_NODE_RECIPIENTS_MAX]; /* out */
+    size_t recipient_count;
+    bool key_forgotten;
+    char delivered_as[256]; /* in: the entry in inbox/PEER once delivered */
+    char why[SF_NODE_TEXT_BYTES_MAX + 1]; /* FAILED, CANCELLED, or what it waits for; else "" */
+};
+
+/* Number `index` in order of creation; false beyond the last. */
+bool sf_node_transfer_at(
+    const struct sf_node *node, size_t index, struct sf_node_transfer *ret_transfer);
+/* By id; false if unknown. */
+bool sf_node_transfer_find(const struct sf_node *node, const struct sf_transfer_id *id,
+    struct sf_node_transfer *ret_transfer);
+/* File `index` of a transfer's digests, in the order of its manifest; false if unknown or beyond. */
+bool sf_node_transfer_file(const struct sf_node *node, const struct sf_transfer_id *id,
+    size_t index, struct sf_node_file *ret_file);
+/*
+ * The signed FINAL (or terminal REFUSED) receipt of recipient `index` of an
+ * outgoing transfer, or (index 0) of this node for an incoming one; data NULL
+ * if there is none. Valid until the next call into the node.
+ */
+struct sf_view sf_node_transfer_receipt(
+    const struct sf_node *node, const struct sf_transfer_id *id, size_t index);
+
+const char *sf_node_state_name(enum sf_node_state state);
+const char *sf_node_recipient_state_name(enum sf_node_recipient_state state);
+
+#endif
