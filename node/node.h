@@ -92,8 +92,8 @@ const struct sf_card *sf_node_card(const struct sf_node *node);
 
 /* --- The engine ------------------------------------------------------------ */
 
-/* A datagram came in. The buffer is only read during the call. */
-void sf_node_input(struct sf_node *node, const struct sf_addr *from, const uint8_t *datagram,
+/* A datagram came in. It is decrypted in place: garbage afterwards. */
+void sf_node_input(struct sf_node *node, const struct sf_addr *from, uint8_t *datagram,
     size_t bytes, sf_mono now);
 
 /* The next datagram to send, if one may leave now. Returns false if none. */
@@ -160,7 +160,7 @@ SF_MUST_USE int sf_node_peer_remove(
 
 struct sf_node_peer_info {
     struct sf_node_peer peer; /* the psk is zeroed */
-    struct sf_link_stats link;
+    struct sf_link_peer_stats link;
 };
 
 /* The peer number `index`, in the order they were added; false beyond the last. */
