@@ -1,0 +1,55 @@
+/*
+ * class.h - the fixed sizes of sealed objects, and which one a transfer gets.
+ *
+ * A class is the size of the whole object. Data bundles are 16 KiB to 4 MiB,
+ * one class per transfer; control objects are 1 to 64 KiB. Pure arithmetic.
+ */
+#ifndef SF_BUNDLE_CLASS_H
+#define SF_BUNDLE_CLASS_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SF_CLASS_DATA_MIN = 16 << 10,
+    SF_CLASS_DATA_MAX = 4 << 20,
+    SF_CLASS_CONTROL_MIN = 1 << 10,
+    SF_CLASS_CONTROL_MAX = 64 << 10,
+};
+
+/* 16 KiB, 64 KiB, 256 KiB, 1 MiB and 4 MiB. */
+bool sf_class_is_data(uint64_t bytes);
+
+/* 1, 4, 16 and 64 KiB. */
+bool sf_class_is_control(uint64_t bytes);
+
+/* The smallest control class of at least `bytes` bytes, or 0 if there is none. */
+size_t sf_class_control_for(size_t bytes);
+
+struct sf_class_input {
+    uint64_t total_bytes;   /* plaintext of all files */
+    uint64_t outline_bytes; /* encoded, for any class: its length hardly depends on it */
+    uint32_t file_count;
+    uint32_t fixed; /* a class the operator fixed, or 0 */
+};
+
+struct sf_class_choice {
+    uint32_t class_bytes;
+    uint32_t frame_bytes;
+    uint64_t bundle_count_max; /* bundles that suffice whatever the frames are coded to */
+};
+
+/*
+ * Choose: the largest class for which padding and manifest stay at or below 0.5 %
+ * of the sealed bytes if nothing can be compressed, else the smallest; or `fixed`.
+ *
+ * Returns SF_OK, SF_EINVAL if `fixed` is no data class, or SF_ELIMIT if no class
+ * gives at most SF_BUNDLES_MAX bundles or a manifest limit is passed.
+ */
+SF_MUST_USE int sf_class_choose(
+    const struct sf_class_input *input, struct sf_class_choice *ret_choice);
+
+#endif
