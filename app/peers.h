@@ -1,0 +1,116 @@
+/*
+ * peers.h - the peers of a node as the operator wrote them down: the files
+ * peers/NAME.conf, peers/NAME.card and peers/NAME.psk.
+ *
+ * A peer exists if its NAME.conf does; it is written last and removed first,
+ * so a crash leaves the old peer, the new one, or files that mean nothing.
+ * The command line uses this while no daemon runs (under the home's lock), the
+ * daemon at start, at SIGHUP and for PUT and DELETE.
+ */
+#ifndef SF_APP_PEERS_H
+#define SF_APP_PEERS_H
+
+#include "app/error.h"
+#include "app/home.h"
+#include "base/bytes.h"
+#include "bundle/card.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SF_PEERS_MAX = 64,
+    SF_PEERS_NAME_BYTES_MAX = 63, /* without the NUL */
+    SF_PEERS_HOST_BYTES_MAX = 253,
+    SF_PEERS_ENDPOINT_BYTES_MAX = SF_PEERS_HOST_BYTES_MAX + 8, /* [host]:port */
+    SF_PEERS_PSK_BYTES = 32,
+};
+
+#define SF_PEERS_RATE_BPS_DEFAULT UINT64_C(100000000)
+#define SF_PEERS_ENDPOINT_FORM                                                                     \
+    "HOST:PORT, such as 192.0.2.7:7272, [2001:db8::7]:7272 or sat.example:7272"
+#define SF_PEERS_ALLOW_FORM "send, receive, send,receive or none"
+
+/* Where a peer is reached: a numeric address or a name to be looked up. */
+struct sf_peers_endpoint {
+    char host[SF_PEERS_HOST_BYTES_MAX + 1]; /* without brackets; "" = waits to be called */
+    uint16_t port;
+};
+
+struct sf_peers_peer {
+    char name[SF_PEERS_NAME_BYTES_MAX + 1];
+    struct sf_card card;
+    struct sf_peers_endpoint endpoint;
+    uint64_t rate_bps;    /* IP bits a second towards it */
+    bool may_send;        /* it may send to this node */
+    bool may_receive;     /* this node may send to it */
+    uint64_t quota_bytes; /* 0 = the node's default */
+    bool has_psk;
+    uint8_t psk[SF_PEERS_PSK_BYTES];
+    bool no_return; /* a one-way link: nothing ever comes back */
+};
+
+/* A peer without name and card, with every default. */
+void sf_peers_peer_init(struct sf_peers_peer *peer);
+
+/* Whether `name` may name a peer: 1 .. 63 of [A-Za-z0-9._-], not beginning with '.' or '-'. */
+bool sf_peers_name_is_valid(const char *name);
+
+/*
+ * Parse and print HOST:PORT. Brackets are needed around an IPv6 address. Port
+ * 0 is refused. SF_EFORMAT; nothing is looked up. "none" and "" mean no endpoint.
+ */
+SF_MUST_USE int sf_peers_endpoint_parse(const char *text, struct sf_peers_endpoint *ret_endpoint);
+void sf_peers_endpoint_print(
+    const struct sf_peers_endpoint *endpoint, char ret_text[SF_PEERS_ENDPOINT_BYTES_MAX + 1]);
+
+/* Parse "send,receive". SF_EFORMAT. */
+SF_MUST_USE int sf_peers_allow_parse(const char *text, bool *ret_send, bool *ret_receive);
+const char *sf_peers_allow_print(bool may_send, bool may_receive);
+
+/* Parse 64 hex digits (blanks around them are skipped). SF_EFORMAT. */
+SF_MUST_USE int sf_peers_psk_parse(struct sf_view text, uint8_t ret_psk[SF_PEERS_PSK_BYTES]);
+
+/*
+ * Parse the text of a NAME.conf onto *peer (which has its defaults or older
+ * values); card and psk are not touched, but has_psk says whether a psk is
+ * named and `ret_psk_file` (SF_HOME_PATH_BYTES_MAX + 1 bytes) which. *peer is
+ * changed on SF_OK only. `file` is for messages. SF_EFORMAT, with
+ * file, line, value and the accepted form in *error.
+ */
+SF_MUST_USE int sf_peers_conf_parse(const char *file, struct sf_view text,
+    struct sf_peers_peer *peer, char *ret_psk_file, struct sf_app_error *error);
+
+/*
+ * Read one peer. Returns SF_OK; SF_ENOENT (no such conf); SF_EFORMAT or
+ * SF_EAUTH (a damaged card, a bad line, a psk others may read), *error names
+ * the file.
+ */
+SF_MUST_USE int sf_peers_read(const struct sf_home *home, const char *name,
+    struct sf_peers_peer *ret_peer, struct sf_app_error *error);
+
+/*
+ * Read all, sorted by name, into a list the caller frees with
+ * sf_peers_free(). One bad peer fails the whole reading: a node that silently
+ * left a peer out would be found out days later. Errors as above, SF_ELIMIT
+ * beyond SF_PEERS_MAX, SF_ENOMEM.
+ */
+SF_MUST_USE int sf_peers_read_all(const struct sf_home *home, struct sf_peers_peer **ret_peers,
+    size_t *ret_count, struct sf_app_error *error);
+
+/* Wipe the keys in it and free the list; NULL is allowed. */
+void sf_peers_free(struct sf_peers_peer *peers, size_t count);
+
+/*
+ * Write one peer, durably, replacing what was there under this name. The
+ * caller holds the home's lock. SF_EINVAL (name), SF_ENOSPC, SF_EAUTH, SF_EIO.
+ */
+SF_MUST_USE int sf_peers_write(
+    const struct sf_home *home, const struct sf_peers_peer *peer, struct sf_app_error *error);
+
+/* Remove one peer, durably. SF_ENOENT and the errors above. */
+SF_MUST_USE int sf_peers_remove(
+    const struct sf_home *home, const char *name, struct sf_app_error *error);
+
+#endif
