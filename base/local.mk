@@ -3,6 +3,8 @@ base_libbase_a_SOURCES = \
 	%D%/assert.c %D%/assert.h \
 	%D%/bytes.h \
 	%D%/crc32c.c %D%/crc32c.h \
+	%D%/crypto.c %D%/crypto.h \
+	%D%/crypto_bulk.h %D%/crypto_bulk_openssl.c %D%/crypto_bulk_sodium.c \
 	%D%/job.c %D%/job.h \
 	%D%/prng.c %D%/prng.h \
 	%D%/random.h \
