@@ -6,8 +6,8 @@
  * that name file, line, value and the accepted form. skyferry.conf(5) is the
  * reference. The same reader serves peers/NAME.conf.
  */
-#ifndef SF_APP_SETTINGS_H
-#define SF_APP_SETTINGS_H
+#ifndef SF_APP_CONFIG_H
+#define SF_APP_CONFIG_H
 
 #include "app/error.h"
 #include "app/home.h"

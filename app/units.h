@@ -40,17 +40,9 @@ SF_MUST_USE int sf_units_duration_parse(const char *text, uint64_t *ret_ns);
 /*
  * Print exactly, in the largest decimal unit that needs no rounding, so that
  * what is printed parses to the same value: "20Mbit", "1500kbit", "1GiB",
- * "500MByte". For files.
+ * "500MByte". For files; text.h prints for people.
  */
 void sf_units_rate_print(uint64_t bps, char ret_text[SF_UNITS_TEXT_BYTES]);
 void sf_units_size_print(uint64_t bytes, char ret_text[SF_UNITS_TEXT_BYTES]);
-
-/*
- * Print for people, three digits or so: "19.8 Mbit/s", "1.24 GB", "2h 14min".
- * Sizes are decimal, as disks and links are sold.
- */
-void sf_units_rate_show(uint64_t bps, char ret_text[SF_UNITS_TEXT_BYTES]);
-void sf_units_size_show(uint64_t bytes, char ret_text[SF_UNITS_TEXT_BYTES]);
-void sf_units_duration_show(uint64_t ns, char ret_text[SF_UNITS_TEXT_BYTES]);
 
 #endif
