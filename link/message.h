@@ -14,7 +14,7 @@
  *   0x03 OBJECT     see objects.h
  *   0x04 REPORT     see objects.h
  *   0x05 WITHDRAWN  see objects.h
- *   0x06 OBJECT_ANSWER  see objects.h
+ *   0x06 ASK        see objects.h
  *   0x10 HELLO      varint flags, u64 epoch heard (0 = none), varint capabilities
  *   0x11 CHALLENGE  token
  *   0x12 ANSWER     token
@@ -46,7 +46,7 @@ enum sf_message_type {
     SF_MESSAGE_OBJECT = 0x03,
     SF_MESSAGE_REPORT = 0x04,
     SF_MESSAGE_WITHDRAWN = 0x05,
-    SF_MESSAGE_OBJECT_ANSWER = 0x06,
+    SF_MESSAGE_ASK = 0x06,
     SF_MESSAGE_HELLO = 0x10,
     SF_MESSAGE_CHALLENGE = 0x11,
     SF_MESSAGE_ANSWER = 0x12,
