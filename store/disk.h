@@ -13,7 +13,8 @@
  * retry and yet not have the bytes).
  *
  * Paths are relative to the disk's root, separated by '/', without "." or
- * "..", and symbolic links are never followed.
+ * "..", and symbolic links are never followed. SF_DISK_ROOT names the root
+ * itself, for SYNC_DIR and LIST.
  */
 #ifndef SF_STORE_DISK_H
 #define SF_STORE_DISK_H
@@ -29,6 +30,8 @@ enum {
     SF_DISK_PATH_BYTES_MAX = 4096, /* with the NUL */
     SF_DISK_NO_FILE = -1,
 };
+
+#define SF_DISK_ROOT "."
 
 enum sf_disk_kind {
     SF_DISK_OPEN,     /* path, flags -> ret_file, ret_stat */
