@@ -13,8 +13,8 @@
  * Every byte is determined by content, keys and place (transfer, kind, index):
  * sealing the same again gives the same object, and sealing another content in
  * the same place gives another key (a repeat after a crash can never use a key
- * and IV for two plaintexts). The whole object is a multiple of 4 KiB, one of
- * the classes below.
+ * and IV for two plaintexts). The whole object has one of the data classes of
+ * class.h.
  *
  * Everything is done in place, without allocation, by pure functions:
  * thread-safe for distinct objects; a `struct sf_seal` may be shared by threads
@@ -36,9 +36,6 @@ enum {
     SF_CEK_BYTES = 32,
     SF_SIV_BYTES = 32,
     SF_OBJECT_ID_BYTES = 16,
-    SF_ENVELOPE_CLASS_MIN = 16 << 10,
-    SF_ENVELOPE_CLASS_MAX = 4 << 20,
-    SF_ENVELOPE_CLASSES = 5, /* 16 KiB, 64 KiB, 256 KiB, 1 MiB, 4 MiB */
 };
 
 /* What an object is; part of what is signed and of the derived keys. */
@@ -60,12 +57,6 @@ struct sf_seal {
 void sf_seal_init(
     struct sf_seal *seal, const uint8_t cek[SF_CEK_BYTES], const struct sf_transfer_id *transfer);
 void sf_seal_fini(struct sf_seal *seal);
-
-/* Whether `class_bytes` is one of the sizes of a data bundle. */
-bool sf_envelope_class_is_valid(size_t class_bytes);
-
-/* Class number `index` (0 .. SF_ENVELOPE_CLASSES - 1), ascending; 0 beyond. */
-size_t sf_envelope_class(unsigned index);
 
 /* Where the content starts in an object of a valid class, and how many bytes of it fit. */
 size_t sf_envelope_content_offset(size_t class_bytes);
@@ -113,8 +104,8 @@ struct sf_envelope_expect {
  *
  * Returns SF_OK, *ret_content (in `object`, valid as long as it is unchanged) and
  * the siv; SF_EINVAL (class), SF_EFORMAT (not such an object; or padding wrong
- * although signed), SF_EAUTH (another transfer, place, key, or signer). After an
- * error beyond the header the object is zeroed.
+ * although signed), SF_EAUTH (another transfer, place, key, or signer). When the
+ * header, id or IV is wrong the object is unchanged; after a later error it is zeroed.
  */
 SF_MUST_USE int sf_envelope_open(const struct sf_seal *seal,
     const struct sf_envelope_expect *expect, uint8_t *object, size_t class_bytes,
