@@ -4,7 +4,6 @@
 #include "bundle/envelope.h"
 
 #include "bundle/cbor.h"
-#include "bundle/class.h"
 #include "bundle/cose.h"
 #include "bundle/labels.h"
 
@@ -120,6 +119,23 @@ compute_siv(const struct sf_seal *seal, const uint8_t place[PLACE_BYTES], struct
 }
 
 /* --- Layout ---------------------------------------------------------------- */
+
+size_t
+sf_envelope_class(unsigned index)
+{
+    return index < SF_ENVELOPE_CLASSES ? (size_t)SF_ENVELOPE_CLASS_MIN << 2 * index : 0;
+}
+
+bool
+sf_envelope_class_is_valid(size_t class_bytes)
+{
+    for (unsigned i = 0; i < SF_ENVELOPE_CLASSES; i++) {
+        if (class_bytes == sf_envelope_class(i)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static size_t
 header_bytes(size_t class_bytes)
@@ -238,7 +254,7 @@ sign_payload(const struct sf_seal *seal, const struct sf_fingerprint *signer, en
 static bool
 content_fits(size_t class_bytes, size_t content_bytes)
 {
-    return sf_class_is_data(class_bytes) && content_bytes >= 1 &&
+    return sf_envelope_class_is_valid(class_bytes) && content_bytes >= 1 &&
            content_bytes <= sf_envelope_capacity(class_bytes);
 }
 
@@ -330,7 +346,7 @@ sf_envelope_open(const struct sf_seal *seal, const struct sf_envelope_expect *ex
     bool is_ours;
     int status;
 
-    if (!sf_class_is_data(class_bytes)) {
+    if (!sf_envelope_class_is_valid(class_bytes)) {
         return SF_EINVAL;
     }
     if (!header_is_canonical(object, class_bytes)) {
@@ -365,7 +381,8 @@ int
 sf_envelope_peek(
     struct sf_view object, uint8_t ret_id[SF_OBJECT_ID_BYTES], uint8_t ret_siv[SF_SIV_BYTES])
 {
-    if (!sf_class_is_data(object.bytes) || !header_is_canonical(object.data, object.bytes)) {
+    if (!sf_envelope_class_is_valid(object.bytes) ||
+        !header_is_canonical(object.data, object.bytes)) {
         return SF_EFORMAT;
     }
     memcpy(ret_id, object.data + AT_ID, SF_OBJECT_ID_BYTES);

@@ -13,8 +13,8 @@
  * Every byte is determined by content, keys and place (transfer, kind, index):
  * sealing the same again gives the same object, and sealing another content in
  * the same place gives another key (a repeat after a crash can never use a key
- * and IV for two plaintexts). The whole object has one of the data classes of
- * class.h.
+ * and IV for two plaintexts). The whole object has one of the
+ * classes below.
  *
  * Everything is done in place, without allocation, by pure functions:
  * thread-safe for distinct objects; a `struct sf_seal` may be shared by threads
@@ -36,6 +36,9 @@ enum {
     SF_CEK_BYTES = 32,
     SF_SIV_BYTES = 32,
     SF_OBJECT_ID_BYTES = 16,
+    SF_ENVELOPE_CLASS_MIN = 16 << 10,
+    SF_ENVELOPE_CLASS_MAX = 4 << 20,
+    SF_ENVELOPE_CLASSES = 5, /* 16 KiB, 64 KiB, 256 KiB, 1 MiB, 4 MiB */
 };
 
 /* What an object is; part of what is signed and of the derived keys. */
@@ -57,6 +60,12 @@ struct sf_seal {
 void sf_seal_init(
     struct sf_seal *seal, const uint8_t cek[SF_CEK_BYTES], const struct sf_transfer_id *transfer);
 void sf_seal_fini(struct sf_seal *seal);
+
+/* Whether `class_bytes` is one of the sizes of a data bundle. */
+bool sf_envelope_class_is_valid(size_t class_bytes);
+
+/* Class number `index` (0 .. SF_ENVELOPE_CLASSES - 1), ascending; 0 beyond. */
+size_t sf_envelope_class(unsigned index);
 
 /* Where the content starts in an object of a valid class, and how many bytes of it fit. */
 size_t sf_envelope_content_offset(size_t class_bytes);
