@@ -1,0 +1,89 @@
+/*
+ * address.h - where a peer is, and how much it may be sent there.
+ *
+ * An address is *authorised* when the operator named it for the peer, *proven*
+ * when a challenge sent there was answered, else only *learnt* from datagrams
+ * that were authentic but may have been re-sent from anywhere by somebody in
+ * between. A learnt address gets at most what came from it, in bytes and in
+ * datagrams, and never bulk; so the engine cannot be aimed at a third party.
+ *
+ * Arithmetic only; the caller sends.
+ */
+#ifndef SF_LINK_ADDRESS_H
+#define SF_LINK_ADDRESS_H
+
+#include "base/random.h"
+#include "base/time.h"
+#include "link/addr.h"
+#include "link/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SF_ADDRESS_CHALLENGES_MAX = 6 }; /* to one learnt address, then wait for it to speak again */
+
+#define SF_ADDRESS_CHALLENGE_NS_MIN (250 * SF_MS) /* before the first repetition; doubles */
+
+enum sf_address_path {
+    SF_ADDRESS_NONE = -1,
+    SF_ADDRESS_ENDPOINT = 0, /* authorised */
+    SF_ADDRESS_PROVEN = 1,
+    SF_ADDRESS_LEARNT = 2,
+};
+
+struct sf_address {
+    bool is_set;
+    struct sf_addr addr;
+    uint64_t in_bytes; /* authentic, since it was learnt */
+    uint64_t in_dgrams;
+    uint64_t out_bytes;
+    uint64_t out_dgrams;
+};
+
+struct sf_addresses {
+    struct sf_address paths[3];
+    enum sf_address_path use; /* where bulk goes: ENDPOINT, PROVEN, or NONE */
+
+    /* The challenge to the learnt address. */
+    uint8_t token[SF_MESSAGE_TOKEN_BYTES];
+    unsigned challenges;   /* sent with this token */
+    sf_mono challenge_due; /* SF_NEVER if none is to be sent */
+};
+
+void sf_addresses_init(struct sf_addresses *addresses);
+
+/* The operator's address; NULL takes it away. */
+void sf_addresses_set_endpoint(struct sf_addresses *addresses, const struct sf_addr *endpoint);
+
+/*
+ * An authentic datagram of `bytes` came from `from`. With `is_newest` (it has
+ * the highest counter so far: what comes late must not move anything) a new
+ * address becomes the learnt one, to be challenged.
+ */
+void sf_addresses_heard(struct sf_addresses *addresses, const struct sf_addr *from, size_t bytes,
+    bool is_newest, const struct sf_random *random, sf_mono now);
+
+/*
+ * An authentic ANSWER came in. True if it proves the learnt address, which is
+ * then the one in use; false if the token is not the one sent.
+ */
+bool sf_addresses_answered(
+    struct sf_addresses *addresses, const uint8_t token[SF_MESSAGE_TOKEN_BYTES]);
+
+/* May `bytes` more be sent on `path`? For the learnt path this is its budget. */
+bool sf_addresses_may_send(
+    const struct sf_addresses *addresses, enum sf_address_path path, size_t bytes);
+
+/* A datagram of `bytes` was sent on `path`. */
+void sf_addresses_sent(struct sf_addresses *addresses, enum sf_address_path path, size_t bytes);
+
+/* The challenge was sent at `now`; plans the next. */
+void sf_addresses_challenged(struct sf_addresses *addresses, sf_mono now);
+
+/* Where control datagrams go: the path in use, else the learnt one, else NONE. */
+enum sf_address_path sf_addresses_control(const struct sf_addresses *addresses);
+
+/* Is `addr` authorised or proven? */
+bool sf_addresses_trusts(const struct sf_addresses *addresses, const struct sf_addr *addr);
+
+#endif
