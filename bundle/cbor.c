@@ -605,16 +605,12 @@ sf_cbor_read_item(struct sf_cbor_reader *reader, struct sf_view *ret_item)
 {
     size_t from = reader->at;
     unsigned depth = reader->depth;
-    uint64_t left = depth > 0 ? reader->levels[depth - 1].left : 0;
     struct item item;
     int status;
 
-    /* The item is whole when we stand again in the container it is in, one item further. */
     do {
         status = next(reader, &item);
-    } while (status == SF_OK &&
-             (reader->depth > depth ||
-                 (depth > 0 && reader->depth == depth && reader->levels[depth - 1].left == left)));
+    } while (status == SF_OK && reader->depth > depth);
     if (status == SF_OK && ret_item != NULL) {
         *ret_item = sf_view(reader->view.data + from, reader->at - from);
     }

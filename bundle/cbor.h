@@ -28,7 +28,7 @@ enum {
 };
 
 enum sf_cbor_type {
-    SF_CBOR_NONE, /* nothing left, or the reader has failed */
+    SF_CBOR_NONE, /* nothing left, nothing the reader takes, or it has failed */
     SF_CBOR_UINT,
     SF_CBOR_NEGATIVE,
     SF_CBOR_BYTES,

@@ -20,6 +20,7 @@ enum {
 #define SF_LABEL_NODE     "skyferry-node-1"     /* fingerprint of a node: its signing key */
 #define SF_LABEL_KEYS     "skyferry-keys-1"     /* check of a key file */
 #define SF_LABEL_MANIFEST "skyferry-manifest-1" /* manifest digest: outline, digests */
+#define SF_LABEL_FILES    "skyferry-files-1"    /* digest of all files: SHA-256 and length each */
 
 /* HMAC and HKDF, from a transfer's CEK. */
 #define SF_LABEL_KEY_SIV "skyferry-key-siv-1" /* K_siv: transfer */

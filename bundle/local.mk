@@ -1,11 +1,11 @@
 noinst_LIBRARIES += bundle/libbundle.a
 bundle_libbundle_a_SOURCES =
 bundle_libbundle_a_SOURCES += %D%/cbor.c %D%/cbor.h
-bundle_libbundle_a_SOURCES += %D%/class.h
-bundle_libbundle_a_SOURCES += %D%/frame.h
-bundle_libbundle_a_SOURCES += %D%/manifest.h
-bundle_libbundle_a_SOURCES += %D%/piece.h
-bundle_libbundle_a_SOURCES += %D%/receipt.h
+bundle_libbundle_a_SOURCES += %D%/class.c %D%/class.h
+bundle_libbundle_a_SOURCES += %D%/frame.c %D%/frame.h
+bundle_libbundle_a_SOURCES += %D%/manifest.c %D%/manifest.h
+bundle_libbundle_a_SOURCES += %D%/piece.c %D%/piece.h
+bundle_libbundle_a_SOURCES += %D%/receipt.c %D%/receipt.h %D%/receipt_state.c
 bundle_libbundle_a_SOURCES += %D%/card.c %D%/card.h
 bundle_libbundle_a_SOURCES += %D%/cose.c %D%/cose.h
 bundle_libbundle_a_SOURCES += %D%/envelope.c %D%/envelope.h

@@ -2,9 +2,21 @@
  * receipt.h - the receiver's signed statements, what the sender makes of them, and cancels.
  *
  * A receipt is cumulative: it says all that the receiver holds, so that loss,
- * replay and reordering do no harm. It is a COSE_Sign1 (RFC 9052, EdDSA) over a
- * CBOR array that begins with "skyferry-receipt-1"; it travels sealed in a letter,
- * and the encoded bytes of a FINAL are kept as the proof and the tombstone.
+ * replay and reordering do no harm. It travels sealed in a letter, and the encoded
+ * bytes of a FINAL are kept as the proof and the tombstone.
+ *
+ * Both are tagged COSE_Sign1 (RFC 9052, EdDSA, external data of labels.h) over
+ *
+ *   receipt  [1, receiver, sender, transfer, generation, counter, phase, held, manifest,
+ *             files, refusal, audit head, random]
+ *   held     [gap, length, gap, length, ...]: each range by its distance from the one
+ *            before and its length, so gaps after the first are not 0; empty in VERIFIED
+ *            and FINAL, which speak of the whole
+ *   manifest null, or its digest; always there in VERIFIED and FINAL
+ *   files    null, or in VERIFIED and FINAL [count, digest of all, list]; list is
+ *            [[sha256, bytes], ...], or null when there are more than 1,024
+ *   refusal  null, or in REFUSED [reason, retryable, bytes needed]
+ *   cancel   [1, by, transfer, reason]
  */
 #ifndef SF_BUNDLE_RECEIPT_H
 #define SF_BUNDLE_RECEIPT_H
@@ -21,9 +33,10 @@
 struct sf_identity; /* bundle/identity.h */
 
 enum {
+    SF_RECEIPT_VERSION = 1,
     SF_RECEIPT_RANGES_MAX = 4096,    /* in one receipt */
     SF_RECEIPT_FILES_MAX = 1024,     /* listed one by one; more are covered by files_digest alone */
-    SF_RECEIPT_BYTES_MAX = 60 << 10, /* encoded: fits the largest control class */
+    SF_RECEIPT_BYTES_MAX = 62 << 10, /* encoded: fits the largest control class */
     SF_CANCEL_BYTES_MAX = 256,       /* encoded */
     SF_RECEIPT_STATE_RANGES_MAX = 65536,
 };
@@ -61,7 +74,7 @@ struct sf_receipt {
     uint64_t generation; /* grows when anything held was lost */
     uint64_t counter;    /* grows with every receipt of a generation */
     enum sf_receipt_phase phase;
-    struct sf_range_set held; /* bundle indices; all phases may carry it, FINAL need not */
+    struct sf_range_set held; /* bundle indices; HELD and REFUSED only */
     bool has_manifest;        /* the next is known; always so in VERIFIED and FINAL */
     struct sf_digest manifest;
     struct sf_digest files_digest; /* VERIFIED and FINAL: see sf_files_digest */
@@ -85,11 +98,13 @@ void sf_files_digest(
 /*
  * Sign with `receiver`, whose fingerprint must be receipt->receiver, and encode. If
  * `held` has more than SF_RECEIPT_RANGES_MAX ranges the lowest are stated: saying
- * less than one holds is always true. `files` is left out when there are more than
- * SF_RECEIPT_FILES_MAX of them; files_digest is computed when `files` is given.
+ * less than one holds is always true. VERIFIED and FINAL state no ranges, and need
+ * `files` (all of file_count), of which files_digest is computed here; they are listed
+ * unless there are more than SF_RECEIPT_FILES_MAX.
  *
  * Returns SF_OK, SF_EINVAL if fields contradict each other, SF_ELIMIT if `out` is
- * too small (SF_RECEIPT_BYTES_MAX always suffices).
+ * too small (SF_RECEIPT_BYTES_MAX always suffices), SF_ENOMEM, or SF_EIO if the fresh
+ * signature does not verify.
  */
 SF_MUST_USE int sf_receipt_encode(const struct sf_receipt *receipt,
     const struct sf_identity *receiver, uint8_t *out, size_t bytes_max, size_t *ret_bytes);
