@@ -28,6 +28,8 @@ enum {
 };
 
 #define SF_PEERS_RATE_BPS_DEFAULT UINT64_C(100000000)
+#define SF_PEERS_RATE_BPS_MIN     UINT64_C(1000)
+#define SF_PEERS_RATE_BPS_MAX     UINT64_C(100000000000)
 #define SF_PEERS_ENDPOINT_FORM                                                                     \
     "HOST:PORT, such as 192.0.2.7:7272, [2001:db8::7]:7272 or sat.example:7272"
 #define SF_PEERS_ALLOW_FORM "send, receive, send,receive or none"
@@ -41,6 +43,8 @@ struct sf_peers_endpoint {
 struct sf_peers_peer {
     char name[SF_PEERS_NAME_BYTES_MAX + 1];
     struct sf_card card;
+    uint8_t card_encoded[SF_CARD_BYTES_MAX]; /* the same as its node signed it */
+    size_t card_bytes;
     struct sf_peers_endpoint endpoint;
     uint64_t rate_bps;    /* IP bits a second towards it */
     bool may_send;        /* it may send to this node */
@@ -51,11 +55,21 @@ struct sf_peers_peer {
     bool no_return; /* a one-way link: nothing ever comes back */
 };
 
-/* A peer without name and card, with every default. */
+/* A peer without name and card, with every default. Wipe it after use if it has a psk. */
 void sf_peers_peer_init(struct sf_peers_peer *peer);
 
 /* Whether `name` may name a peer: 1 .. 63 of [A-Za-z0-9._-], not beginning with '.' or '-'. */
 bool sf_peers_name_is_valid(const char *name);
+
+/*
+ * Give `peer` the card in `text` (one line, blanks around it are skipped), its
+ * signature verified. SF_EFORMAT or SF_EAUTH, with *error filled and *peer unchanged.
+ */
+SF_MUST_USE int sf_peers_card_parse(
+    struct sf_view text, struct sf_peers_peer *peer, struct sf_app_error *error);
+
+/* The card of `peer` as one line of text; false if it has none. */
+bool sf_peers_card_print(const struct sf_peers_peer *peer, char ret_text[SF_CARD_TEXT_BYTES_MAX]);
 
 /*
  * Parse and print HOST:PORT. Brackets are needed around an IPv6 address. Port
