@@ -6,6 +6,7 @@
 #include "bundle/cbor.h"
 #include "bundle/cose.h"
 #include "bundle/labels.h"
+#include "bundle/padding.h"
 
 enum {
     /* Offsets of the outer header; see the table in envelope.h. */
@@ -16,8 +17,6 @@ enum {
     HEAD_SHORT_BYTES = 94, /* whole header of a class up to 64 KiB */
     HEAD_LONG_BYTES = 96,
     CLASS_SHORT_MAX = 64 << 10,
-    PAD_BYTES_MIN = 1, /* the 0x80 */
-    PAD_MARK = 0x80,
     PLACE_BYTES = 25, /* transfer, kind, index */
     PAYLOAD_BYTES_MAX = 128,
     SCRATCH_BYTES = PAYLOAD_BYTES_MAX + sizeof(SF_LABEL_SIGN_BUNDLE) + SF_COSE_SIGN_OVERHEAD_MAX,
@@ -152,7 +151,7 @@ sf_envelope_content_offset(size_t class_bytes)
 size_t
 sf_envelope_capacity(size_t class_bytes)
 {
-    return class_bytes - sf_envelope_content_offset(class_bytes) - PAD_BYTES_MIN -
+    return class_bytes - sf_envelope_content_offset(class_bytes) - SF_PADDING_BYTES_MIN -
            SF_AEAD_TAG_BYTES;
 }
 
@@ -204,31 +203,6 @@ header_is_canonical(const uint8_t *object, size_t class_bytes)
     return memcmp(object, expected, header_bytes(class_bytes)) == 0;
 }
 
-static void
-pad(uint8_t *object, size_t class_bytes, size_t content_bytes)
-{
-    uint8_t *content = object + sf_envelope_content_offset(class_bytes);
-
-    content[content_bytes] = PAD_MARK;
-    memset(content + content_bytes + 1, 0, sf_envelope_capacity(class_bytes) - content_bytes);
-}
-
-/* Take the padding off: zeros from the end, the mark, and at least a byte of content. */
-static int
-unpad(struct sf_view padded, struct sf_view *ret_content)
-{
-    size_t end = padded.bytes;
-
-    while (end > 0 && padded.data[end - 1] == 0) {
-        end--;
-    }
-    if (end < 2 || padded.data[end - 1] != PAD_MARK) {
-        return SF_EFORMAT;
-    }
-    *ret_content = sf_view(padded.data, end - 1);
-    return SF_OK;
-}
-
 /* --- The signature --------------------------------------------------------- */
 
 /* The detached payload of the COSE_Sign1: [suite, kind, signer, transfer, index, siv]. */
@@ -263,13 +237,15 @@ sf_envelope_siv(const struct sf_seal *seal, enum sf_kind kind, uint64_t index, u
     size_t class_bytes, size_t content_bytes, uint8_t ret_siv[SF_SIV_BYTES])
 {
     uint8_t place[PLACE_BYTES];
+    struct sf_view padded;
 
     if (!content_fits(class_bytes, content_bytes)) {
         return SF_EINVAL;
     }
+    padded = padded_of(object, class_bytes);
     put_place(seal, kind, index, place);
-    pad(object, class_bytes, content_bytes);
-    compute_siv(seal, place, padded_of(object, class_bytes), ret_siv);
+    sf_padding_put(object + sf_envelope_content_offset(class_bytes), padded.bytes, content_bytes);
+    compute_siv(seal, place, padded, ret_siv);
     return SF_OK;
 }
 
@@ -332,7 +308,7 @@ check_plain(const struct sf_seal *seal, const struct sf_envelope_expect *expect,
             scratch, sizeof(scratch), object + header_bytes(class_bytes)) != SF_OK) {
         return SF_EAUTH;
     }
-    return unpad(padded, ret_content);
+    return sf_padding_take(padded, ret_content);
 }
 
 int

@@ -51,7 +51,7 @@ struct sf_grant_config {
     struct sf_transfer_id transfer;
     const uint8_t *cek;   /* SF_CEK_BYTES */
     uint32_t class_bytes; /* of the transfer's bundles */
-    uint64_t slots;       /* the most bundles it can have, 1 and up */
+    uint64_t slots;       /* the most bundles it can have, 1 .. SF_BUNDLES_MAX */
     const struct sf_grant_recipient *recipients;
     size_t recipient_count; /* 1 .. SF_GRANT_ENTRIES_MAX */
 };

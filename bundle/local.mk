@@ -12,3 +12,7 @@ bundle_libbundle_a_SOURCES += %D%/envelope.c %D%/envelope.h
 bundle_libbundle_a_SOURCES += %D%/hpke.c %D%/hpke.h
 bundle_libbundle_a_SOURCES += %D%/identity.c %D%/identity.h
 bundle_libbundle_a_SOURCES += %D%/labels.h
+bundle_libbundle_a_SOURCES += %D%/grant.c %D%/grant.h
+bundle_libbundle_a_SOURCES += %D%/letter.c %D%/letter.h
+bundle_libbundle_a_SOURCES += %D%/padding.h
+bundle_libbundle_a_SOURCES += %D%/parcel.c %D%/parcel.h
