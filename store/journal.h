@@ -83,7 +83,7 @@ SF_MUST_USE int sf_journal_unset(struct sf_journal *journal, uint8_t table, stru
  * each number, in place of the one it may have. Without tags those that are
  * there stay.
  *
- * Returns SF_OK, SF_EINVAL (from > to, key, or more than 2^20 tags at once),
+ * Returns SF_OK, SF_EINVAL (from > to, key, or more than 2^16 tags at once),
  * SF_ELIMIT if the set would fall into more than SF_JOURNAL_RANGES_MAX ranges,
  * or SF_ENOMEM, with nothing changed.
  */
