@@ -1,1 +1,19 @@
 # Tests of bundle/.
+
+EXTRA_DIST += tests/cbor_transcode.h tests/hex.h tests/unit/check.h
+BUNDLE_LDADD = bundle/libbundle.a base/libbase.a $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) $(LZ4_LIBS)
+
+check_PROGRAMS += tests/unit/test_cbor
+TESTS += tests/unit/test_cbor
+tests_unit_test_cbor_SOURCES = tests/unit/test_cbor.c
+tests_unit_test_cbor_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_frame
+TESTS += tests/unit/test_frame
+tests_unit_test_frame_SOURCES = tests/unit/test_frame.c
+tests_unit_test_frame_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_class
+TESTS += tests/unit/test_class
+tests_unit_test_class_SOURCES = tests/unit/test_class.c
+tests_unit_test_class_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)

@@ -1,0 +1,145 @@
+/*
+ * test_class.c - size classes and their choice.
+ */
+#include "bundle/class.h"
+#include "bundle/envelope.h"
+#include "bundle/manifest.h"
+#include "tests/unit/check.h"
+
+#define KIB UINT64_C(1024)
+#define MIB (KIB * 1024)
+#define GIB (MIB * 1024)
+
+static uint64_t
+chosen(uint64_t total_bytes, uint32_t file_count)
+{
+    struct sf_class_choice choice = {.class_bytes = 0};
+    struct sf_class_input input = {
+        .total_bytes = total_bytes,
+        .outline_bytes = 40 + 40 * (uint64_t)file_count,
+        .file_count = file_count,
+    };
+
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_OK);
+    CHECK_EQ(choice.frame_bytes, sf_outline_frame_bytes_for(choice.class_bytes));
+    return choice.class_bytes;
+}
+
+static void
+test_sizes(void)
+{
+    static const uint64_t data[] = {16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB};
+    static const uint64_t control[] = {KIB, 4 * KIB, 16 * KIB, 64 * KIB};
+    size_t found_data = 0;
+    size_t found_control = 0;
+
+    for (uint64_t bytes = 0; bytes <= 16 * MIB; bytes += 512) {
+        found_data += sf_class_is_data(bytes);
+        found_control += sf_class_is_control(bytes);
+    }
+    CHECK_EQ(found_data, sizeof(data) / sizeof(data[0]));
+    CHECK_EQ(found_control, sizeof(control) / sizeof(control[0]));
+    for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++) {
+        CHECK(sf_class_is_data(data[i]));
+    }
+    for (size_t i = 0; i < sizeof(control) / sizeof(control[0]); i++) {
+        CHECK(sf_class_is_control(control[i]));
+    }
+    CHECK(!sf_class_is_data((UINT64_C(1) << 32) + 16 * KIB));
+    CHECK(!sf_class_is_control((UINT64_C(1) << 32) + KIB));
+}
+
+static void
+test_control_for(void)
+{
+    CHECK_EQ(sf_class_control_for(0), 1024);
+    CHECK_EQ(sf_class_control_for(1024), 1024);
+    CHECK_EQ(sf_class_control_for(1025), 4096);
+    CHECK_EQ(sf_class_control_for(65536), 65536);
+    CHECK_EQ(sf_class_control_for(65537), 0);
+}
+
+static void
+test_small(void)
+{
+    CHECK_EQ(chosen(0, 1), 16 * KIB);
+    CHECK_EQ(chosen(1, 1), 16 * KIB);
+    CHECK_EQ(chosen(100 * KIB, 1), 16 * KIB);
+    CHECK_EQ(chosen(30000, 3000), 16 * KIB); /* the manifest outweighs any class */
+}
+
+static void
+test_large(void)
+{
+    CHECK_EQ(chosen(700 * GIB, 1), 4 * MIB);
+    CHECK_EQ(chosen(140 * GIB, 30), 4 * MIB);
+    CHECK(chosen(300 * MIB, 1) >= MIB);
+}
+
+/* The rule itself, for many sizes: no larger class may keep it, and the chosen one does unless it
+ * is the smallest. */
+static void
+test_rule(void)
+{
+    for (uint64_t total = 10 * MIB; total < 3 * GIB; total += 12345677) {
+        uint64_t class_bytes = chosen(total, 1);
+        uint64_t largest = 16 * KIB;
+
+        for (uint64_t size = 16 * KIB; size <= 4 * MIB; size *= 4) {
+            uint64_t capacity = sf_envelope_capacity((size_t)size);
+            uint64_t frames = total / sf_outline_frame_bytes_for((uint32_t)size) + 1;
+            uint64_t bundles = (total + frames * 40 + 148 + capacity - 1) / capacity;
+
+            if ((bundles * capacity - total) * 200 <= bundles * size) {
+                largest = size;
+            }
+        }
+        CHECK_EQ(class_bytes, largest);
+    }
+}
+
+static void
+test_fixed(void)
+{
+    struct sf_class_choice choice = {.class_bytes = 0};
+    struct sf_class_input input = {.total_bytes = 700 * GIB, .outline_bytes = 100, .file_count = 1};
+
+    input.fixed = (uint32_t)MIB;
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_OK);
+    CHECK_EQ(choice.class_bytes, MIB);
+    CHECK(choice.bundle_count_max > 700 * KIB);
+    CHECK(choice.bundle_count_max < 701 * KIB);
+    input.fixed = 100000;
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_EINVAL);
+    CHECK_EQ(choice.class_bytes, MIB);
+}
+
+static void
+test_limits(void)
+{
+    struct sf_class_choice choice = {.class_bytes = 0};
+    struct sf_class_input input = {.total_bytes = SF_TRANSFER_BYTES_MAX + 1, .file_count = 1};
+
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_ELIMIT);
+    input.total_bytes = SF_TRANSFER_BYTES_MAX; /* 2^34 bundles of 4 MiB */
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_ELIMIT);
+    input.total_bytes = GIB * KIB * 8;
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_OK);
+    input.fixed = 16 * KIB;
+    input.total_bytes = GIB * KIB * 80;
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_ELIMIT);
+    input.fixed = 0;
+    input.file_count = SF_OUTLINE_FILES_MAX + 1;
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_ELIMIT);
+    input.file_count = 1;
+    input.outline_bytes = SF_OUTLINE_BYTES_MAX + 1;
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_ELIMIT);
+}
+
+CHECK_MAIN("class", {"there are five data classes and four control classes", test_sizes},
+    {"a control object takes the smallest class that holds it", test_control_for},
+    {"small transfers take the smallest class", test_small},
+    {"large transfers take a large class", test_large},
+    {"the largest class that wastes at most 0.5 % is chosen", test_rule},
+    {"a fixed class is taken, if it is one", test_fixed},
+    {"what no class can carry is refused", test_limits})
