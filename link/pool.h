@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,40 @@ uint8_t *sf_pool_take(struct sf_pool *pool, size_t bytes);
 
 /* Give back what sf_pool_take() gave. */
 void sf_pool_return(struct sf_pool *pool, uint8_t *buffer);
+
+/* --- For inboxes: who gives memory back when it runs short -------------------- */
+
+/*
+ * A holder of a buffer that can do without it for a while. The pool keeps its
+ * holders in the order in which they were touched.
+ */
+struct sf_pool_holder {
+    void (*evict)(struct sf_pool_holder *holder); /* start to give it back; drops the holder */
+    struct sf_pool_holder *newer;
+    struct sf_pool_holder *older;
+    bool is_held;
+};
+
+/* `holder` has a buffer and used it just now. */
+void sf_pool_touch(struct sf_pool *pool, struct sf_pool_holder *holder);
+
+/* It has none any more, or may not be asked for it. Harmless if it is not held. */
+void sf_pool_drop(struct sf_pool *pool, struct sf_pool_holder *holder);
+
+/*
+ * Ask the holders touched longest ago until `bytes` and an eighth of the pool
+ * are free or on their way. A holder that was asked says how much is coming,
+ * and sf_pool_came() when it is there.
+ */
+void sf_pool_make_room(struct sf_pool *pool, size_t bytes);
+void sf_pool_coming(struct sf_pool *pool, size_t bytes);
+void sf_pool_came(struct sf_pool *pool, size_t bytes);
+
+/* One more partial bundle; false at SF_POOL_PARTIALS_MAX. */
+bool sf_pool_partial_add(struct sf_pool *pool);
+void sf_pool_partial_remove(struct sf_pool *pool);
+
+/* --- Figures -------------------------------------------------------------------- */
 
 size_t sf_pool_bytes(const struct sf_pool *pool);
 size_t sf_pool_bytes_used(const struct sf_pool *pool);
