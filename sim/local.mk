@@ -1,1 +1,7 @@
-
+noinst_LIBRARIES += sim/libsim.a
+sim_libsim_a_SOURCES = \
+	%D%/disk.c %D%/disk.h %D%/disk_state.h \
+	%D%/disk_probe.c \
+	%D%/image.c %D%/image.h \
+	%D%/tree.c %D%/tree.h \
+	%D%/tree_whole.c

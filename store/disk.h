@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 enum {
-    SF_DISK_ALIGN = 4096,        /* offset, length and memory of DIRECT reads and writes */
+    SF_DISK_ALIGN = 4096,          /* offset, length and memory of DIRECT reads and writes */
     SF_DISK_PATH_BYTES_MAX = 4096, /* with the NUL */
     SF_DISK_NO_FILE = -1,
 };
@@ -39,17 +39,18 @@ enum sf_disk_kind {
     SF_DISK_READ,     /* file, offset, data, bytes -> ret_bytes (short only at the end) */
     SF_DISK_WRITE,    /* file, offset, data, bytes: all or an error */
     SF_DISK_SYNC,     /* file: data and what is needed to find it */
-    SF_DISK_ALLOCATE, /* file, offset, bytes: reserve; SF_ENOSPC now rather than later */
+    SF_DISK_ALLOCATE, /* file, offset, bytes: reserve; SF_ENOSPC now rather than later; a shorter
+                         file becomes that long and reads as zeros there */
     SF_DISK_PUNCH,    /* file, offset, bytes: give the blocks back, read as zero */
     SF_DISK_TRUNCATE, /* file, offset = new length */
     SF_DISK_RENAME,   /* path -> path_to; SF_DISK_NOREPLACE: SF_EEXIST if taken */
     SF_DISK_UNLINK,   /* path: a file */
     SF_DISK_MKDIR,    /* path; SF_EEXIST if there */
-    SF_DISK_RMDIR,    /* path: an empty directory */
+    SF_DISK_RMDIR,    /* path: an empty directory, else SF_EEXIST */
     SF_DISK_SYNC_DIR, /* path: the names in it */
     SF_DISK_STAT,     /* path -> ret_stat, or SF_ENOENT; or file if path is NULL */
-    SF_DISK_LIST,     /* path, data, bytes -> NUL-terminated names, ret_bytes; SF_ELIMIT if too many */
-    SF_DISK_SPACE,    /* -> ret_stat.free_bytes, what an unprivileged writer may still use */
+    SF_DISK_LIST,  /* path, data, bytes -> NUL-terminated names, ret_bytes; SF_ELIMIT if too many */
+    SF_DISK_SPACE, /* -> ret_stat.free_bytes, what an unprivileged writer may still use */
 };
 
 enum sf_disk_flags {
@@ -84,7 +85,7 @@ struct sf_disk_op {
     void (*done)(struct sf_disk_op *op); /* may submit, also this op again */
     void *owner;                         /* the caller's */
 
-    int status; /* SF_OK, SF_EIO, SF_ENOSPC, SF_ENOENT, SF_EEXIST, SF_ELIMIT, SF_EINVAL */
+    int status;       /* SF_OK, SF_EIO, SF_ENOSPC, SF_ENOENT, SF_EEXIST, SF_ELIMIT, SF_EINVAL */
     int system_errno; /* what the kernel said, for a log line; 0 if it said nothing */
     size_t ret_bytes;
     int ret_file;
@@ -112,6 +113,14 @@ sf_disk_poll(struct sf_disk *disk)
 {
     return disk->poll(disk);
 }
+
+/*
+ * What can be said about an operation without looking at the disk; every disk
+ * asks this first, so that a mistake shows on all of them. `direct` says that
+ * its file was opened with SF_DISK_DIRECT: then offset, length and memory must
+ * be multiples of SF_DISK_ALIGN. Returns SF_OK or SF_EINVAL.
+ */
+SF_MUST_USE int sf_disk_op_check(const struct sf_disk_op *op, bool direct);
 
 /*
  * Submit `op` and poll until it is done; other operations may finish meanwhile.

@@ -1,7 +1,7 @@
 noinst_LIBRARIES += store/libstore.a
 store_libstore_a_SOURCES = \
 	%D%/commit.h \
-	%D%/disk.h \
+	%D%/disk.c %D%/disk.h \
 	%D%/fact.c %D%/fact.h \
 	%D%/journal.c %D%/journal.h %D%/journal_compact.c %D%/journal_impl.h %D%/journal_open.c \
 	%D%/ledger.c %D%/ledger.h \
