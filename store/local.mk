@@ -6,4 +6,5 @@ store_libstore_a_SOURCES = \
 	%D%/journal.c %D%/journal.h %D%/journal_compact.c %D%/journal_impl.h %D%/journal_open.c \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/recovery.h \
-	%D%/spool.c %D%/spool.h %D%/spool_impl.h %D%/spool_put.c
+	%D%/spool.c %D%/spool.h %D%/spool_impl.h %D%/spool_put.c \
+	%D%/vault.c %D%/vault.h %D%/vault_impl.h %D%/vault_open.c %D%/vault_slot.c
