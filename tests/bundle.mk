@@ -17,3 +17,13 @@ check_PROGRAMS += tests/unit/test_class
 TESTS += tests/unit/test_class
 tests_unit_test_class_SOURCES = tests/unit/test_class.c
 tests_unit_test_class_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_piece
+TESTS += tests/unit/test_piece
+tests_unit_test_piece_SOURCES = tests/unit/test_piece.c
+tests_unit_test_piece_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_hpke
+TESTS += tests/unit/test_hpke
+tests_unit_test_hpke_SOURCES = tests/unit/test_hpke.c
+tests_unit_test_hpke_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
