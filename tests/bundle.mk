@@ -27,3 +27,10 @@ check_PROGRAMS += tests/unit/test_hpke
 TESTS += tests/unit/test_hpke
 tests_unit_test_hpke_SOURCES = tests/unit/test_hpke.c
 tests_unit_test_hpke_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_identity tests/unit/test_card
+TESTS += tests/unit/test_identity tests/unit/test_card
+tests_unit_test_identity_SOURCES = tests/unit/test_identity.c tests/unit/people.h
+tests_unit_test_identity_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+tests_unit_test_card_SOURCES = tests/unit/test_card.c tests/unit/people.h
+tests_unit_test_card_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
