@@ -28,6 +28,10 @@ enum {
 #define SF_LABEL_SIV     "skyferry-siv-1" /* under K_siv: transfer, kind, index, padded content */
 #define SF_LABEL_BUNDLE  "skyferry-bundle-1" /* key and IV of a bundle: transfer, kind, index */
 
+/* Names at rest in a node. */
+#define SF_LABEL_NAME    "skyferry-name-1"    /* under a CEK: the transfer's label */
+#define SF_LABEL_HISTORY "skyferry-history-1" /* under a node's seed: names of inbox entries */
+
 /* Grants and letters. */
 #define SF_LABEL_GRANT       "skyferry-grant-1"       /* HPKE info of a grant's entry */
 #define SF_LABEL_LETTER      "skyferry-letter-1"      /* HPKE info of a letter's entry */
