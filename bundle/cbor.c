@@ -1,5 +1,5 @@
 /*
- * cbor.c - the strict reader and the writer of deterministic CBOR.
+ * cbor.c - the strict reader of deterministic CBOR.
  *
  * libcbor tells us one head (and for strings, where the bytes are) per call; all
  * rules are ours: shortest forms by how many bytes the head took, order of keys by
@@ -8,6 +8,8 @@
 #include "bundle/cbor.h"
 
 #include <cbor.h>
+
+enum { MAJOR_TAG = 6 };
 
 /* What one call of the streaming decoder found. */
 struct item {
@@ -102,10 +104,12 @@ on_map(void *context, size_t count)
     found(context, SF_CBOR_MAP, count);
 }
 
+/* Never called: see decode(). */
 static void
-on_tag(void *context, uint64_t tag)
+refuse_tag(void *context, uint64_t tag)
 {
-    found(context, SF_CBOR_TAG, tag);
+    (void)context;
+    (void)tag;
 }
 
 static void
@@ -159,7 +163,7 @@ static const struct cbor_callbacks callbacks = {
     .indef_array_start = refuse,
     .map_start = on_map,
     .indef_map_start = refuse,
-    .tag = on_tag,
+    .tag = refuse_tag,
     .float2 = refuse_float,
     .float4 = refuse_float,
     .float8 = refuse_double,
@@ -219,15 +223,6 @@ sf_cbor_peek(const struct sf_cbor_reader *reader)
     }
 }
 
-size_t
-sf_cbor_head_bytes(uint64_t value)
-{
-    if (value < 24) {
-        return 1;
-    }
-    return value <= UINT8_MAX ? 2 : value <= UINT16_MAX ? 3 : value <= UINT32_MAX ? 5 : 9;
-}
-
 /* Is `text` UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF? */
 static bool
 is_utf8(struct sf_view text)
@@ -274,11 +269,39 @@ is_utf8(struct sf_view text)
     return true;
 }
 
+/*
+ * One head by libcbor. Its decoder knows only the tags that RFC 7049 named and
+ * calls COSE's (16, 18) an error; as heads go a tag is a number of another major
+ * type, so it is read as one.
+ */
+static bool
+decode_head(const uint8_t *data, size_t left, struct item *item)
+{
+    struct cbor_decoder_result result;
+    uint8_t number[SF_CBOR_HEAD_BYTES_MAX];
+    bool is_tag = data[0] >> 5 == 6;
+
+    if (is_tag) {
+        left = left < sizeof(number) ? left : sizeof(number);
+        memcpy(number, data, left);
+        number[0] &= 0x1f;
+        data = number;
+    }
+    result = cbor_stream_decode(data, left, &callbacks, item);
+    if (result.status != CBOR_DECODER_FINISHED || item->type == SF_CBOR_NONE) {
+        return false;
+    }
+    if (is_tag) {
+        item->type = SF_CBOR_TAG;
+    }
+    item->bytes = result.read;
+    return true;
+}
+
 /* Decode the head at the reader's place into `item`, with every rule that needs no context. */
 static int
 take(const struct sf_cbor_reader *reader, struct item *item)
 {
-    struct cbor_decoder_result result;
     size_t left = reader->view.bytes - reader->at;
     size_t head;
 
@@ -286,11 +309,9 @@ take(const struct sf_cbor_reader *reader, struct item *item)
     if (left == 0) {
         return SF_EFORMAT;
     }
-    result = cbor_stream_decode(reader->view.data + reader->at, left, &callbacks, item);
-    if (result.status != CBOR_DECODER_FINISHED || item->type == SF_CBOR_NONE) {
+    if (!decode_head(reader->view.data + reader->at, left, item)) {
         return SF_EFORMAT;
     }
-    item->bytes = result.read;
     head = item->bytes;
     switch (item->type) {
     case SF_CBOR_BYTES:
@@ -624,165 +645,4 @@ sf_cbor_end(struct sf_cbor_reader *reader)
         return fail(reader, SF_EFORMAT);
     }
     return reader->status;
-}
-
-/* --- Writer ------------------------------------------------------------------------- */
-
-void
-sf_cbor_writer_init(struct sf_cbor_writer *writer, uint8_t *out, size_t bytes_max)
-{
-    *writer = (struct sf_cbor_writer){.data = out, .bytes_max = bytes_max, .status = SF_OK};
-}
-
-/* Room for `bytes` more, counted as written. False if there is none; the failure sticks. */
-static bool
-reserve(struct sf_cbor_writer *writer, size_t bytes)
-{
-    if (writer->status != SF_OK) {
-        return false;
-    }
-    if (bytes > writer->bytes_max - writer->bytes) {
-        writer->status = SF_ELIMIT;
-        return false;
-    }
-    writer->bytes += bytes;
-    return true;
-}
-
-static void
-append(struct sf_cbor_writer *writer, const uint8_t *data, size_t bytes)
-{
-    if (reserve(writer, bytes) && writer->data != NULL && bytes > 0) {
-        memcpy(writer->data + writer->bytes - bytes, data, bytes);
-    }
-}
-
-/* A string, kept in one piece: head and bytes go in together or not at all. */
-static uint8_t *
-append_string(struct sf_cbor_writer *writer, const uint8_t *head, size_t head_bytes, size_t bytes)
-{
-    uint8_t *at;
-
-    if (bytes > SIZE_MAX - head_bytes) {
-        writer->status = SF_ELIMIT;
-        return NULL;
-    }
-    if (!reserve(writer, head_bytes + bytes) || writer->data == NULL) {
-        return NULL;
-    }
-    at = writer->data + writer->bytes - bytes;
-    memcpy(at - head_bytes, head, head_bytes);
-    return at;
-}
-
-void
-sf_cbor_write_uint(struct sf_cbor_writer *writer, uint64_t value)
-{
-    uint8_t head[SF_CBOR_HEAD_BYTES_MAX];
-
-    append(writer, head, cbor_encode_uint(value, head, sizeof(head)));
-}
-
-void
-sf_cbor_write_int(struct sf_cbor_writer *writer, int64_t value)
-{
-    uint8_t head[SF_CBOR_HEAD_BYTES_MAX];
-
-    if (value >= 0) {
-        sf_cbor_write_uint(writer, (uint64_t)value);
-    } else {
-        append(writer, head, cbor_encode_negint((uint64_t)(-1 - value), head, sizeof(head)));
-    }
-}
-
-void
-sf_cbor_write_bool(struct sf_cbor_writer *writer, bool value)
-{
-    uint8_t head[SF_CBOR_HEAD_BYTES_MAX];
-
-    append(writer, head, cbor_encode_bool(value, head, sizeof(head)));
-}
-
-void
-sf_cbor_write_null(struct sf_cbor_writer *writer)
-{
-    uint8_t head[SF_CBOR_HEAD_BYTES_MAX];
-
-    append(writer, head, cbor_encode_null(head, sizeof(head)));
-}
-
-void
-sf_cbor_write_tag(struct sf_cbor_writer *writer, uint64_t tag)
-{
-    uint8_t head[SF_CBOR_HEAD_BYTES_MAX];
-
-    append(writer, head, cbor_encode_tag(tag, head, sizeof(head)));
-}
-
-void
-sf_cbor_write_array(struct sf_cbor_writer *writer, uint64_t count)
-{
-    uint8_t head[SF_CBOR_HEAD_BYTES_MAX];
-
-    append(writer, head, cbor_encode_array_start((size_t)count, head, sizeof(head)));
-}
-
-void
-sf_cbor_write_map(struct sf_cbor_writer *writer, uint64_t count)
-{
-    uint8_t head[SF_CBOR_HEAD_BYTES_MAX];
-
-    append(writer, head, cbor_encode_map_start((size_t)count, head, sizeof(head)));
-}
-
-uint8_t *
-sf_cbor_write_space(struct sf_cbor_writer *writer, size_t bytes)
-{
-    uint8_t head[SF_CBOR_HEAD_BYTES_MAX];
-
-    return append_string(
-        writer, head, cbor_encode_bytestring_start(bytes, head, sizeof(head)), bytes);
-}
-
-void
-sf_cbor_write_bytes(struct sf_cbor_writer *writer, struct sf_view bytes)
-{
-    uint8_t *at = sf_cbor_write_space(writer, bytes.bytes);
-
-    if (at != NULL && bytes.bytes > 0) {
-        memcpy(at, bytes.data, bytes.bytes);
-    }
-}
-
-void
-sf_cbor_write_text_view(struct sf_cbor_writer *writer, struct sf_view text)
-{
-    uint8_t head[SF_CBOR_HEAD_BYTES_MAX];
-    size_t head_bytes = cbor_encode_string_start(text.bytes, head, sizeof(head));
-    uint8_t *at = append_string(writer, head, head_bytes, text.bytes);
-
-    if (at != NULL && text.bytes > 0) {
-        memcpy(at, text.data, text.bytes);
-    }
-}
-
-void
-sf_cbor_write_text(struct sf_cbor_writer *writer, const char *text)
-{
-    sf_cbor_write_text_view(writer, sf_view(text, strlen(text)));
-}
-
-void
-sf_cbor_write_raw(struct sf_cbor_writer *writer, struct sf_view encoded)
-{
-    append(writer, encoded.data, encoded.bytes);
-}
-
-int
-sf_cbor_finish(const struct sf_cbor_writer *writer, size_t *ret_bytes)
-{
-    if (writer->status == SF_OK) {
-        *ret_bytes = writer->bytes;
-    }
-    return writer->status;
 }

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += bundle/libbundle.a
 bundle_libbundle_a_SOURCES =
-bundle_libbundle_a_SOURCES += %D%/cbor.c %D%/cbor.h
+bundle_libbundle_a_SOURCES += %D%/cbor.c %D%/cbor.h %D%/cbor_writer.c
 bundle_libbundle_a_SOURCES += %D%/class.c %D%/class.h
 bundle_libbundle_a_SOURCES += %D%/frame.c %D%/frame.h
 bundle_libbundle_a_SOURCES += %D%/manifest.c %D%/manifest.h

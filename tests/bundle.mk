@@ -34,3 +34,13 @@ tests_unit_test_identity_SOURCES = tests/unit/test_identity.c tests/unit/people.
 tests_unit_test_identity_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
 tests_unit_test_card_SOURCES = tests/unit/test_card.c tests/unit/people.h
 tests_unit_test_card_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_manifest
+TESTS += tests/unit/test_manifest
+tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c
+tests_unit_test_manifest_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_receipt
+TESTS += tests/unit/test_receipt
+tests_unit_test_receipt_SOURCES = tests/unit/test_receipt.c
+tests_unit_test_receipt_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
