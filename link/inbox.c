@@ -256,6 +256,7 @@ input_notice(struct sf_inbox *inbox, const struct sf_object_notice *notice)
     if (other != NULL && other != object) {
         unbind(other); /* the peer uses the handle for something else now */
     }
+    sf_inbox_unanswer(inbox, notice->handle);
     if (object != NULL && (object->object.class_bytes != notice->object.class_bytes ||
                               object->object.first != notice->object.first)) {
         end_object(object);

@@ -144,6 +144,9 @@ void sf_inbox_report_now(struct sf_inbox *inbox);
 /* Name `wire_handle` as UNKNOWN or DECLINED in the next reports. */
 void sf_inbox_answer(struct sf_inbox *inbox, uint32_t wire_handle, enum sf_report_state state);
 
+/* It means something again: what was to be said of it is not true any more. */
+void sf_inbox_unanswer(struct sf_inbox *inbox, uint32_t wire_handle);
+
 /* Whether the caller kept every bundle and the count is final. */
 bool sf_incoming_is_kept(const struct sf_incoming *object);
 

@@ -79,6 +79,19 @@ sf_inbox_answer(struct sf_inbox *inbox, uint32_t wire_handle, enum sf_report_sta
 }
 
 void
+sf_inbox_unanswer(struct sf_inbox *inbox, uint32_t wire_handle)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < inbox->answer_count; i++) {
+        if (inbox->answers[i].wire_handle != wire_handle) {
+            inbox->answers[kept++] = inbox->answers[i];
+        }
+    }
+    inbox->answer_count = kept;
+}
+
+void
 sf_inbox_set_rtt(struct sf_inbox *inbox, uint64_t srtt_ns)
 {
     inbox->rtt_ns = srtt_ns;
