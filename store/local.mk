@@ -1,5 +1,6 @@
 noinst_LIBRARIES += store/libstore.a
 store_libstore_a_SOURCES = \
+	%D%/audit.c %D%/audit.h %D%/audit_impl.h %D%/audit_line.c %D%/audit_open.c %D%/audit_walk.c \
 	%D%/commit.h \
 	%D%/disk.c %D%/disk.h \
 	%D%/fact.c %D%/fact.h \
