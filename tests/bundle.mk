@@ -44,3 +44,50 @@ check_PROGRAMS += tests/unit/test_receipt
 TESTS += tests/unit/test_receipt
 tests_unit_test_receipt_SOURCES = tests/unit/test_receipt.c
 tests_unit_test_receipt_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_envelope
+TESTS += tests/unit/test_envelope
+tests_unit_test_envelope_SOURCES = tests/unit/test_envelope.c tests/unit/people.h
+tests_unit_test_envelope_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+# Fuzz targets.
+
+check_PROGRAMS += tests/fuzz/fuzz_cbor
+tests_fuzz_fuzz_cbor_SOURCES = tests/fuzz/fuzz_cbor.c tests/cbor_transcode.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_cbor_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_cbor_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_content
+tests_fuzz_fuzz_content_SOURCES = tests/fuzz/fuzz_content.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_content_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_content_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_digests
+tests_fuzz_fuzz_digests_SOURCES = tests/fuzz/fuzz_digests.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_digests_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_digests_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_frame
+tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_frame_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_frame_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_outline
+tests_fuzz_fuzz_outline_SOURCES = tests/fuzz/fuzz_outline.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_outline_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_outline_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_receipt
+tests_fuzz_fuzz_receipt_SOURCES = tests/fuzz/fuzz_receipt.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_receipt_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_receipt_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+if !FUZZING
+TESTS += tests/fuzz/fuzz_cbor tests/fuzz/fuzz_content tests/fuzz/fuzz_digests tests/fuzz/fuzz_frame tests/fuzz/fuzz_outline tests/fuzz/fuzz_receipt
+endif
+EXTRA_DIST += tests/fuzz/corpus/cbor tests/fuzz/corpus/content tests/fuzz/corpus/digests tests/fuzz/corpus/frame tests/fuzz/corpus/outline tests/fuzz/corpus/receipt
+
+# Writes the seeds of the corpora above: tests/fuzz/make_corpus $(srcdir)/tests/fuzz/corpus
+EXTRA_PROGRAMS = tests/fuzz/make_corpus
+tests_fuzz_make_corpus_SOURCES = tests/fuzz/make_corpus.c
+tests_fuzz_make_corpus_LDADD = $(BUNDLE_LDADD)

@@ -1,7 +1,14 @@
 # Tests of each room stand in a file of their own; their order does not matter.
 
-# The driver that replays a corpus through a fuzz target when libFuzzer is not asked for.
+# Fuzz targets bring libFuzzer's main when it is asked for; else a driver of our own replays
+# the corpus through them, and they are tests (`if !FUZZING` around TESTS).
+if FUZZING
+FUZZ_REPLAY =
+FUZZ_LINK = -fsanitize=fuzzer
+else
 FUZZ_REPLAY = tests/fuzz/replay.c
+FUZZ_LINK =
+endif
 
 include tests/base.mk
 include tests/bundle.mk

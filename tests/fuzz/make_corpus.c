@@ -1,0 +1,245 @@
+/*
+ * make_corpus.c - writes the seeds of this room's fuzz corpora: make_corpus FOLDER
+ *
+ * Inputs found by fuzzing are added by hand beside them. Everything is drawn from a
+ * seed, so a run repeats.
+ */
+#include "base/prng.h"
+#include "bundle/manifest.h"
+#include "bundle/piece.h"
+#include "bundle/receipt.h"
+#include "tests/hex.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BYTES_MAX = 4096 };
+
+static const char *folder;
+static uint8_t out[BYTES_MAX];
+
+static void
+save(const char *target, const char *name, const uint8_t *data, size_t bytes)
+{
+    char path[4096];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s/%s", folder, target, name);
+    file = fopen(path, "wb");
+    if (file == NULL || fwrite(data, 1, bytes, file) != bytes || fclose(file) != 0) {
+        perror(path);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void
+save_hex(const char *target, const char *name, const char *hex)
+{
+    size_t bytes = hex_decode(hex, out, sizeof(out));
+
+    if (bytes == SIZE_MAX) {
+        fprintf(stderr, "make_corpus: %s: bad hex\n", name);
+        exit(EXIT_FAILURE);
+    }
+    save(target, name, out, bytes);
+}
+
+static void
+must(int status)
+{
+    if (status != SF_OK) {
+        fprintf(stderr, "make_corpus: %s\n", sf_status_text(status));
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void
+make_cbor(void)
+{
+    save_hex("cbor", "nested", "83018202038204a2010261610380");
+    save_hex("cbor", "numbers", "871718181901001a000100001b00000001000000002039ffff");
+    save_hex("cbor", "strings", "8444 01020304 60 64f0908091 40");
+    save_hex("cbor", "sign1", "d28443a10127a044010203044105");
+    save_hex("cbor", "simple", "83f4f5f6");
+    save_hex("cbor", "bomb", "9b0000000010000000");
+    save_hex("cbor", "deep", "818181818181818181818180");
+    save_hex("cbor", "keys", "a4 01002000410000 616100");
+    save_hex("cbor", "indefinite", "9f00ff");
+    save_hex("cbor", "float", "fa47c35000");
+}
+
+static void
+make_content(void)
+{
+    struct sf_content_writer writer;
+    struct sf_coded_frame frames[] = {
+        {0, 0, SF_CODEC_RAW, 20, {(const uint8_t *)"twenty bytes of text", 20}},
+        {0, 1, SF_CODEC_ZERO, 1 << 20, {NULL, 0}},
+        {1, 300, SF_CODEC_LZ4, 70000, {(const uint8_t *)"\x1fx\x01\x00\xff\xff", 6}},
+    };
+    size_t offset = 0;
+
+    sf_content_writer_init(&writer, out, 2048);
+    (void)sf_content_add_outline(&writer, sf_view("outline", 7), &offset);
+    for (size_t i = 0; i < 3; i++) {
+        offset = 0;
+        (void)sf_content_add_frame(&writer, &frames[i], &offset);
+    }
+    offset = 0;
+    (void)sf_content_add_digests(&writer, sf_view("digests", 7), &offset);
+    save("content", "whole", out, sf_content_finish(&writer));
+    save_hex("content", "first_part", "81880200000104040042aabb");
+    save_hex("content", "last_part", "82880200000104040242ccdd880200010102020042aabb");
+    save_hex("content", "outline_part", "8184010104 41aa");
+}
+
+static void
+make_frame(void)
+{
+    static const char word[] = "layers.weight";
+    static uint8_t text[2000];
+    enum sf_codec codec = SF_CODEC_RAW;
+    struct sf_view coded = {NULL, 0};
+    struct sf_prng prng;
+
+    for (size_t i = 0; i < sizeof(text); i++) {
+        text[i] = (uint8_t)((size_t)word[i % 13] + i / 130 % 3);
+    }
+    sf_frame_encode(sf_view(text, sizeof(text)), out + 4, &codec, &coded);
+    out[0] = (uint8_t)codec;
+    out[1] = 0;
+    sf_put_be16(out + 2, sizeof(text));
+    save("frame", "lz4", out, coded.bytes + 4);
+    save_hex("frame", "zero", "00001000");
+    save_hex("frame", "raw", "01000004aabbccdd");
+    save_hex("frame", "lz4_offset_zero", "020000201a000000");
+    sf_prng_init(&prng, 5);
+    sf_prng_fill(&prng, out, 300);
+    out[0] = SF_CODEC_LZ4;
+    save("frame", "junk", out, 300);
+    memset(out, 0, 200);
+    save("frame", "zeros", out, 200);
+}
+
+static void
+make_manifest(void)
+{
+    struct sf_outline_file files[] = {
+        {.path = "config.json", .bytes = 700, .mtime_ms = 1700000000000},
+        {.path = "parts/00001.safetensors", .bytes = UINT64_C(4999999999), .mtime_ms = -1},
+        {.path = "parts/run.sh", .bytes = 12, .executable = true},
+    };
+    struct sf_outline outline = {.label = "model",
+        .class_bytes = 1 << 20,
+        .frame_bytes = 1 << 20,
+        .files = files,
+        .file_count = 3};
+    struct sf_file_digest sums[3] = {{{1}, 40}, {{2}, 41}, {{3}, 42}};
+    struct sf_digests digests = {.bundle_count = 7, .files = sums, .file_count = 3};
+    size_t bytes = 0;
+
+    must(sf_outline_encode(&outline, out, sizeof(out), &bytes));
+    save("outline", "folder", out, bytes);
+    files[0].path = "m.gguf";
+    outline.label = "m.gguf";
+    outline.single = true;
+    outline.file_count = 1;
+    must(sf_outline_encode(&outline, out, sizeof(out), &bytes));
+    save("outline", "single", out, bytes);
+
+    out[0] = 2; /* three files, the first of 40 bytes */
+    out[1] = 40;
+    must(sf_digests_encode(&digests, out + 2, sizeof(out) - 2, &bytes));
+    save("digests", "three", out, bytes + 2);
+    digests.file_count = 1;
+    out[0] = 0;
+    must(sf_digests_encode(&digests, out + 2, sizeof(out) - 2, &bytes));
+    save("digests", "one", out, bytes + 2);
+}
+
+/* A payload for the fuzz target to sign, all of its names zeros. */
+static void
+make_receipt(const char *name, enum sf_receipt_phase phase)
+{
+    struct sf_file_digest file = {{9}, 1000};
+    struct sf_digest digest;
+    struct sf_cbor_writer cbor;
+    uint8_t zeros[32] = {0};
+    bool is_whole = phase == SF_RECEIPT_VERIFIED || phase == SF_RECEIPT_FINAL;
+
+    sf_cbor_writer_init(&cbor, out, sizeof(out));
+    sf_cbor_write_array(&cbor, 13);
+    sf_cbor_write_uint(&cbor, 1);
+    sf_cbor_write_bytes(&cbor, sf_view(zeros, 32));
+    sf_cbor_write_bytes(&cbor, sf_view(zeros, 32));
+    sf_cbor_write_bytes(&cbor, sf_view(zeros, 16));
+    sf_cbor_write_uint(&cbor, 3);
+    sf_cbor_write_uint(&cbor, 70);
+    sf_cbor_write_uint(&cbor, phase);
+    sf_cbor_write_array(&cbor, is_whole ? 0 : 4);
+    for (uint64_t i = 0; !is_whole && i < 4; i++) {
+        sf_cbor_write_uint(&cbor, 100 * i);
+    }
+    if (is_whole) {
+        sf_files_digest(&file, 1, &digest);
+        sf_cbor_write_bytes(&cbor, sf_view(zeros, 32));
+        sf_cbor_write_array(&cbor, 3);
+        sf_cbor_write_uint(&cbor, 1);
+        sf_cbor_write_bytes(&cbor, sf_view(digest.b, 32));
+        sf_cbor_write_array(&cbor, 1);
+        sf_cbor_write_array(&cbor, 2);
+        sf_cbor_write_bytes(&cbor, sf_view(file.sha256, 32));
+        sf_cbor_write_uint(&cbor, file.bytes);
+    } else {
+        sf_cbor_write_null(&cbor);
+        sf_cbor_write_null(&cbor);
+    }
+    if (phase == SF_RECEIPT_REFUSED) {
+        sf_cbor_write_array(&cbor, 3);
+        sf_cbor_write_uint(&cbor, SF_REFUSAL_NO_SPACE);
+        sf_cbor_write_bool(&cbor, true);
+        sf_cbor_write_uint(&cbor, 1000000);
+    } else {
+        sf_cbor_write_null(&cbor);
+    }
+    sf_cbor_write_bytes(&cbor, sf_view(zeros, 32));
+    sf_cbor_write_bytes(&cbor, sf_view(zeros, 16));
+    must(cbor.status);
+    save("receipt", name, out, cbor.bytes);
+}
+
+static void
+make_cancel(void)
+{
+    struct sf_cbor_writer cbor;
+    uint8_t zeros[32] = {0};
+
+    sf_cbor_writer_init(&cbor, out, sizeof(out));
+    sf_cbor_write_array(&cbor, 4);
+    sf_cbor_write_uint(&cbor, 1);
+    sf_cbor_write_bytes(&cbor, sf_view(zeros, 32));
+    sf_cbor_write_bytes(&cbor, sf_view(zeros, 16));
+    sf_cbor_write_uint(&cbor, SF_CANCEL_EXPIRED);
+    must(cbor.status);
+    save("receipt", "cancel", out, cbor.bytes);
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: make_corpus FOLDER\n");
+        return 2;
+    }
+    folder = argv[1];
+    make_cbor();
+    make_content();
+    make_frame();
+    make_manifest();
+    make_receipt("held", SF_RECEIPT_HELD);
+    make_receipt("verified", SF_RECEIPT_VERIFIED);
+    make_receipt("final", SF_RECEIPT_FINAL);
+    make_receipt("refused", SF_RECEIPT_REFUSED);
+    make_cancel();
+    return 0;
+}
