@@ -10,8 +10,8 @@
 
 enum {
     /* Offsets of the outer header; see the table in envelope.h. */
-    AT_ID = 21,
-    AT_IV = 39,
+    AT_ID = 22,
+    AT_IV = 40,
     AT_SIV = 59,
     AT_CIPHER_HEAD = 91,
     HEAD_SHORT_BYTES = 94, /* whole header of a class up to 64 KiB */
