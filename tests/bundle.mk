@@ -91,3 +91,8 @@ EXTRA_DIST += tests/fuzz/corpus/cbor tests/fuzz/corpus/content tests/fuzz/corpus
 EXTRA_PROGRAMS = tests/fuzz/make_corpus
 tests_fuzz_make_corpus_SOURCES = tests/fuzz/make_corpus.c
 tests_fuzz_make_corpus_LDADD = $(BUNDLE_LDADD)
+
+check_PROGRAMS += tests/unit/test_grant
+TESTS += tests/unit/test_grant
+tests_unit_test_grant_SOURCES = tests/unit/test_grant.c tests/unit/people.h
+tests_unit_test_grant_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
