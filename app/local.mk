@@ -7,3 +7,32 @@ app_libapp_a_SOURCES = \
 	%D%/peers.c %D%/peers.h \
 	%D%/submit_protocol.c %D%/submit_protocol.h \
 	%D%/units.c %D%/units.h
+
+# What `skyferry` is made of, apart from its commands.
+noinst_LIBRARIES += app/libcli.a
+app_libcli_a_SOURCES = \
+	%D%/args.c %D%/args.h \
+	%D%/client.c %D%/client.h \
+	%D%/progress.c %D%/progress.h \
+	%D%/submit_client.c %D%/submit_client.h \
+	%D%/table.c %D%/table.h \
+	%D%/text.c %D%/text.h \
+	%D%/walk.c %D%/walk.h
+
+bin_PROGRAMS += skyferry
+skyferry_SOURCES = \
+	%D%/cli.c %D%/cli.h \
+	%D%/cli_audit.c \
+	%D%/cli_doctor.c \
+	%D%/cli_inbox.c \
+	%D%/cli_init.c \
+	%D%/cli_main.c \
+	%D%/cli_peer.c \
+	%D%/cli_send.c \
+	%D%/cli_status.c \
+	%D%/doctor.h \
+	%D%/doctor_machine.c \
+	%D%/doctor_node.c \
+	%D%/track.c %D%/track.h
+skyferry_LDADD = app/libcli.a app/libapp.a store/libstore.a bundle/libbundle.a base/libbase.a \
+	$(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(URING_LIBS)
