@@ -150,6 +150,15 @@ sf_addresses_challenged(struct sf_addresses *addresses, sf_mono now)
         addresses->challenges < SF_ADDRESS_CHALLENGES_MAX ? sf_mono_add(now, wait) : SF_NEVER;
 }
 
+void
+sf_addresses_try(struct sf_addresses *addresses, enum sf_address_path path)
+{
+    sf_assert(path == SF_ADDRESS_ENDPOINT || path == SF_ADDRESS_PROVEN);
+    if (addresses->paths[path].is_set) {
+        addresses->use = path;
+    }
+}
+
 enum sf_address_path
 sf_addresses_control(const struct sf_addresses *addresses)
 {

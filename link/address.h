@@ -80,6 +80,9 @@ void sf_addresses_sent(struct sf_addresses *addresses, enum sf_address_path path
 /* The challenge was sent at `now`; plans the next. */
 void sf_addresses_challenged(struct sf_addresses *addresses, sf_mono now);
 
+/* Use `path` if it is known: where to look for a peer that does not answer. */
+void sf_addresses_try(struct sf_addresses *addresses, enum sf_address_path path);
+
 /* Where control datagrams go: the path in use, else the learnt one, else NONE. */
 enum sf_address_path sf_addresses_control(const struct sf_addresses *addresses);
 

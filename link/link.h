@@ -129,11 +129,11 @@ struct sf_link_peer {
  * Add peer number `peer`, or change what is known of it. A change keeps its
  * sessions, objects and learnt address; new keys are used from the next opener
  * on, which follows at once if the prekey or the PSK changed. `epoch_seen` may
- * only grow.
+ * only grow, and `no_return` stays as it was first.
  *
- * Returns SF_OK; SF_EINVAL for a number or value outside its limits, or a
- * changed fingerprint; SF_EEXIST if another peer has the fingerprint;
- * SF_ENOMEM. On failure nothing changed.
+ * Returns SF_OK; SF_EINVAL for a number or value outside its limits, a changed
+ * fingerprint or no_return; SF_EEXIST if another peer has the
+ * fingerprint or the static key; SF_ENOMEM. On failure nothing changed.
  */
 SF_MUST_USE int sf_link_peer_set(
     struct sf_link *link, unsigned peer, const struct sf_link_peer *config);
@@ -181,8 +181,8 @@ sf_mono sf_link_deadline(const struct sf_link *link);
 
 enum sf_link_event_kind {
     /* About peers. */
-    SF_LINK_UP,      /* peer: it hears us: it named a session of ours */
-    SF_LINK_DOWN,    /* peer: nothing heard for the unanswered budget; only beacons go out */
+    SF_LINK_UP,      /* peer: it was heard, for the first time or after the dark */
+    SF_LINK_DOWN,    /* peer: asked and not heard for the unanswered budget; only beacons go out */
     SF_LINK_ADDRESS, /* peer, addr: the address it is reached at was proven */
     SF_LINK_EPOCH,   /* peer, epoch: make it durable as epoch_seen, then sf_link_epoch_durable() */
     SF_LINK_STALE,   /* peer, epoch: it has seen this epoch of ours, above what we believed: our
@@ -225,7 +225,10 @@ struct sf_link_event {
     const struct sf_range_set *ranges; /* as `bytes`; bytes within the bundle */
 };
 
-/* The next thing the caller must know, in the order they happened; false if there is none. */
+/*
+ * The next thing the caller must know; false if there is none. Events of one
+ * object come in the order they happened.
+ */
 bool sf_link_event(struct sf_link *link, struct sf_link_event *ret_event);
 
 /*

@@ -1,15 +1,19 @@
 noinst_LIBRARIES += link/liblink.a
 
-# Keys, datagrams, addresses.
+# Keys, datagrams, addresses; and the engine.
 link_liblink_a_SOURCES = \
 	%D%/addr.h \
 	%D%/address.c %D%/address.h \
+	%D%/core.h \
 	%D%/flood.c %D%/flood.h \
-	%D%/link.h \
+	%D%/input.c \
+	%D%/link.c %D%/link.h \
 	%D%/message.c %D%/message.h \
 	%D%/noise.c %D%/noise.h \
 	%D%/object.h \
 	%D%/opener.c %D%/opener.h \
+	%D%/output.c \
+	%D%/peer.c \
 	%D%/session.c %D%/session.h
 
 # Objects, segments, reports.

@@ -1,1 +1,39 @@
 # Tests of link/.
+
+EXTRA_DIST += tests/unit/link_world.h
+LINK_LDADD = link/liblink.a base/libbase.a $(SODIUM_LIBS) $(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test_noise
+TESTS += tests/unit/test_noise
+tests_unit_test_noise_SOURCES = tests/unit/test_noise.c
+tests_unit_test_noise_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_opener
+TESTS += tests/unit/test_opener
+tests_unit_test_opener_SOURCES = tests/unit/test_opener.c
+tests_unit_test_opener_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_session
+TESTS += tests/unit/test_session
+tests_unit_test_session_SOURCES = tests/unit/test_session.c
+tests_unit_test_session_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_address
+TESTS += tests/unit/test_address
+tests_unit_test_address_SOURCES = tests/unit/test_address.c
+tests_unit_test_address_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_flood
+TESTS += tests/unit/test_flood
+tests_unit_test_flood_SOURCES = tests/unit/test_flood.c
+tests_unit_test_flood_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_message
+TESTS += tests/unit/test_message
+tests_unit_test_message_SOURCES = tests/unit/test_message.c
+tests_unit_test_message_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_link
+TESTS += tests/unit/test_link
+tests_unit_test_link_SOURCES = tests/unit/test_link.c tests/unit/link_world.c tests/unit/link_world.h
+tests_unit_test_link_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)

@@ -1,0 +1,266 @@
+/*
+ * core.h - what the files that make up the engine share; nobody else's.
+ *
+ *   link.c    the public functions, and events
+ *   peer.c    one peer: when to open a session, when it is dark, what is due
+ *   input.c   a datagram comes in
+ *   output.c  a datagram goes out
+ *
+ * Each peer has up to three outgoing sessions: DATA carries everything; NEXT
+ * is opened to take over and does so once the peer has named it; STATIC is the
+ * fallback to the peer's static key, when its prekey on our card may be gone.
+ * At most one of them is being opened at a time.
+ */
+#ifndef SF_LINK_CORE_H
+#define SF_LINK_CORE_H
+
+#include "base/crypto.h"
+#include "link/address.h"
+#include "link/flood.h"
+#include "link/inbox.h"
+#include "link/link.h"
+#include "link/message.h"
+#include "link/opener.h"
+#include "link/outbox.h"
+#include "link/pacer.h"
+#include "link/pool.h"
+#include "link/rtt.h"
+#include "link/session.h"
+
+enum {
+    SF_LINK_HELD_MAX = 128,      /* datagrams kept while an epoch becomes durable */
+    SF_LINK_HELD_BYTES = 2048,   /* longer ones are not kept */
+    SF_LINK_IP4_HEAD_BYTES = 28, /* IP and UDP */
+    SF_LINK_IP6_HEAD_BYTES = 48,
+    SF_LINK_CONTROL_ROOM =
+        96, /* UDP bytes of the largest control datagram without card or report */
+    SF_LINK_OPENERS_FIRST = 3,    /* sent before bulk when nobody will say that one was heard */
+    SF_LINK_HANDLE_PEER_BITS = 6, /* a handle: sequence, then the peer's number */
+    SF_LINK_HANDLE_SEQUENCES = (SF_OBJECT_HANDLE_MAX + 1) >> SF_LINK_HANDLE_PEER_BITS,
+};
+
+#define SF_LINK_ANSWER_NS_MIN     SF_SEC        /* then an opener counts as unanswered */
+#define SF_LINK_BUDGET_NS_MIN     (2 * SF_SEC)  /* sending without an answer */
+#define SF_LINK_REPEAT_NS_MIN     (100 * SF_MS) /* the same opener again; doubles */
+#define SF_LINK_REPEAT_NS_MAX     SF_SEC
+#define SF_LINK_BEACON_NS_MIN     (500 * SF_MS) /* in the dark; grows by half */
+#define SF_LINK_BEACON_NS_MAX     (4 * SF_SEC)  /* while there is something to send */
+#define SF_LINK_KEEPALIVE_NS      (25 * SF_SEC) /* and between beacons of an idle peer */
+#define SF_LINK_NO_RETURN_OPEN_NS (10 * SF_SEC) /* a new opener where nothing comes back */
+#define SF_LINK_STALE_NS          SF_SEC        /* between two STALE to one peer */
+#define SF_LINK_STAMP_NS_MIN      (25 * SF_MS)  /* between two stamps */
+#define SF_LINK_LOST_NS_MIN       (250 * SF_MS) /* a session just opened is not yet lost */
+
+enum sf_hello_flags {
+    SF_HELLO_POLL = 1,   /* say HELLO soon */
+    SF_HELLO_LEARNT = 2, /* your address was learnt from you: keep the path alive */
+};
+
+enum sf_out {
+    SF_OUT_DATA,
+    SF_OUT_NEXT,
+    SF_OUT_STATIC,
+    SF_OUT_COUNT,
+};
+
+/* The opener that is out and was not heard yet. */
+struct sf_opening {
+    bool is_on;
+    bool has_challenge; /* it carries the challenge of the learnt address */
+    enum sf_out which;
+    unsigned sent;
+    sf_mono first; /* when it was made */
+    sf_mono due;   /* when it goes again */
+    uint8_t dgram[SF_OPENER_BYTES];
+};
+
+/* What the next control datagram must carry. */
+struct sf_control {
+    bool hello;
+    bool poll;
+    bool answer;
+    bool card;
+    bool stale;
+    bool echo; /* goes along, is never a reason to send */
+    uint8_t token[SF_MESSAGE_TOKEN_BYTES];
+    uint32_t stamp;
+    sf_mono stamp_at; /* when `stamp` came in */
+};
+
+enum sf_peer_notice {
+    SF_NOTICE_UP = 1,
+    SF_NOTICE_DOWN = 2,
+    SF_NOTICE_ADDRESS = 4,
+    SF_NOTICE_EPOCH = 8,
+    SF_NOTICE_STALE = 16,
+    SF_NOTICE_CARD = 32,
+};
+
+struct sf_peer {
+    unsigned number;
+    struct sf_link_peer config;
+    struct sf_hmac mac_key; /* of openers to it */
+    struct sf_addresses addresses;
+    struct sf_pacer pacer;
+    struct sf_rtt rtt;
+    struct sf_outbox *outbox;
+    struct sf_inbox *inbox;
+
+    /* Outgoing. */
+    struct sf_session_out out[SF_OUT_COUNT];
+    struct sf_opening opening;
+    unsigned unanswered; /* openers in a row that nobody heard */
+    uint64_t epoch_last; /* of our newest opener */
+    sf_mono calling;     /* since when no session of ours is heard; SF_NEVER if one is */
+    struct sf_control control;
+    sf_mono stamp_due;
+    sf_mono stale_sent;
+
+    /* Incoming. */
+    struct sf_session_in in[SF_SESSION_PER_PEER_MAX];
+    uint64_t epoch_seen;                   /* highest accepted, durable or not */
+    uint64_t newest_epoch, newest_counter; /* of the newest datagram; its source counts */
+    uint64_t hello_epoch, hello_counter;   /* of the newest HELLO; older ones are ignored */
+
+    /* Whether it answers. */
+    enum sf_link_state state;
+    sf_mono heard;      /* last authentic datagram; 0 = never */
+    sf_mono asked;      /* first datagram since then that wants an answer; SF_NEVER if none */
+    sf_mono sent;       /* last datagram to it */
+    bool keepalive;     /* it asked us to keep the path alive */
+    bool was_named;     /* it named a session of ours in this run: it was reached */
+    sf_mono beacon_due; /* in the dark */
+    uint64_t beacon_wait;
+    unsigned beacons;
+
+    /* Objects on offer that the peer does not have in whole; handles. */
+    uint32_t open_objects[SF_LINK_OBJECTS_MAX];
+    size_t open_object_count;
+    uint32_t sequence;                             /* of the handle given last */
+    uint8_t handles[SF_LINK_HANDLE_SEQUENCES / 8]; /* bits: sequences in use */
+
+    /* Events not yet pulled. */
+    unsigned notices; /* enum sf_peer_notice */
+    uint64_t stale_epoch;
+    size_t card_bytes;
+    uint8_t card[SF_LINK_CARD_BYTES_MAX];
+
+    struct {
+        uint64_t dgrams_out, bytes_out, dgrams_in, bytes_in, openers_out, openers_in;
+    } stats;
+};
+
+/* A decrypted datagram of a session whose epoch is not durable yet. */
+struct sf_held {
+    unsigned peer;
+    bool is_opener;
+    uint64_t epoch;
+    uint64_t counter;
+    struct sf_addr from;
+    size_t dgram_bytes;
+    uint32_t prekey_known; /* openers */
+    size_t plain_bytes;
+};
+
+struct sf_link {
+    struct sf_fingerprint fingerprint;
+    uint8_t *static_sk; /* in guarded memory */
+    uint8_t static_pk[32];
+    struct sf_hmac mac_key; /* of openers to us */
+    bool (*prekey)(void *context, uint32_t number, uint8_t ret_sk[32]);
+    void *context;
+    const struct sf_random *random;
+    uint32_t boot;
+    uint32_t session_number;
+    size_t mtu;
+    uint64_t burst_ns;
+    sf_mono now; /* the latest given */
+
+    uint8_t card[SF_LINK_CARD_BYTES_MAX];
+    size_t card_bytes;
+    uint32_t card_prekey;
+
+    struct sf_pool *pool;
+    struct sf_peer *peers[SF_LINK_PEERS_MAX];
+    unsigned output_next; /* peer whose turn it is */
+    unsigned event_next;
+    struct sf_session_table sessions;
+    struct sf_flood flood;
+
+    struct sf_held held[SF_LINK_HELD_MAX];
+    size_t held_count;
+    uint8_t *held_plain; /* SF_LINK_HELD_MAX slots of SF_LINK_HELD_BYTES */
+    uint8_t scratch[SF_LINK_DGRAM_BYTES_MAX];
+
+    struct sf_link_stats stats;
+};
+
+static inline size_t
+sf_link_ip_head(const struct sf_addr *addr)
+{
+    return sf_addr_is_v4(addr) ? SF_LINK_IP4_HEAD_BYTES : SF_LINK_IP6_HEAD_BYTES;
+}
+
+/* --- peer.c ------------------------------------------------------------------- */
+
+/* How long an opener may stay unanswered, and how long bulk may. */
+uint64_t sf_peer_answer_ns(const struct sf_peer *peer);
+uint64_t sf_peer_budget_ns(const struct sf_peer *peer);
+
+/* Let time pass: go dark, give up an opener, open what is needed, plan beacons. */
+void sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now);
+
+/* When something is to be sent to the peer, or tick has something to do. */
+sf_mono sf_peer_deadline(const struct sf_link *link, const struct sf_peer *peer);
+
+/* Make a new opener now. */
+void sf_peer_call(struct sf_link *link, struct sf_peer *peer, sf_mono now);
+
+/* An authentic datagram came: it is not dark. */
+void sf_peer_wake(struct sf_peer *peer, sf_mono now);
+
+/* A contact begins: forget the dark and call. */
+void sf_peer_contact(struct sf_link *link, struct sf_peer *peer, sf_mono now);
+
+/* The newest HELLO names `epoch` of ours (0 = none). */
+void sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now);
+
+/* The peer has seen `epoch` of ours: jump above it if it is ahead. */
+void sf_peer_stale(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now);
+
+/* The session that control datagrams go on; SF_OUT_COUNT if none is open. */
+enum sf_out sf_peer_control_out(const struct sf_peer *peer);
+
+/* When the opener that is out is to be sent (again); SF_NEVER if it is not. */
+sf_mono sf_peer_opener_due(const struct sf_peer *peer);
+
+/* May bulk go to the peer now? */
+bool sf_peer_may_bulk(const struct sf_peer *peer, sf_mono now);
+
+/* Is there anything in `control` that may go on the path in use? */
+bool sf_peer_has_control(const struct sf_peer *peer);
+
+/* --- messages of the outer half; output.c, used by peer.c for openers ------------ */
+
+void sf_control_hello(
+    const struct sf_peer *peer, struct sf_message_writer *writer, unsigned flags_more);
+void sf_control_stamp(struct sf_message_writer *writer, sf_mono now);
+
+/* --- input.c ------------------------------------------------------------------- */
+
+/* Let go of sessions that lived on long enough. */
+void sf_input_expire(struct sf_link *link, struct sf_peer *peer, sf_mono now);
+
+/* Sessions with epochs up to `epoch` may be used; then what was held is taken in. */
+void sf_input_durable(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now);
+
+/* Forget held datagrams of the peer, of `epoch` or (0) all. */
+void sf_input_forget(struct sf_link *link, unsigned peer, uint64_t epoch);
+
+/* --- output.c ------------------------------------------------------------------ */
+
+/* Build the next datagram to `peer` that may leave at `now`. */
+bool sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to,
+    uint8_t *dgram, size_t dgram_bytes_max, size_t *ret_bytes, sf_mono now);
+
+#endif

@@ -1,0 +1,360 @@
+/*
+ * output.c - a datagram goes out: what it carries, on which session, to where.
+ *
+ * One datagram at a time, when the pacer allows it: first an opener that is
+ * due, then the challenge to a learnt address, then what control has to say
+ * together with reports and, where bulk may go, segments behind it.
+ */
+#include "link/core.h"
+
+#include "base/assert.h"
+
+/* --- Messages ---------------------------------------------------------------------- */
+
+/* The peer's epoch that we can decrypt: a session to our prekey before one to the static key. */
+static uint64_t
+epoch_heard(const struct sf_peer *peer)
+{
+    uint64_t prekey = 0;
+    uint64_t fallback = 0;
+
+    for (unsigned i = 0; i < SF_SESSION_PER_PEER_MAX; i++) {
+        const struct sf_session_in *session = &peer->in[i];
+
+        if (session->state != SF_SESSION_LIVE) {
+            continue;
+        }
+        if (session->is_static) {
+            fallback = session->epoch > fallback ? session->epoch : fallback;
+        } else {
+            prekey = session->epoch > prekey ? session->epoch : prekey;
+        }
+    }
+    return prekey != 0 ? prekey : fallback;
+}
+
+void
+sf_control_hello(const struct sf_peer *peer, struct sf_message_writer *writer, unsigned flags_more)
+{
+    size_t begin = sf_message_begin(writer, SF_MESSAGE_HELLO);
+    unsigned flags = flags_more;
+
+    if (peer->addresses.use != SF_ADDRESS_ENDPOINT && !peer->config.no_return) {
+        flags |= SF_HELLO_LEARNT;
+    }
+    sf_message_put_varint(writer, flags);
+    sf_message_put_u64(writer, epoch_heard(peer));
+    sf_message_put_varint(writer, 0);
+    (void)sf_message_end(writer, begin);
+}
+
+void
+sf_control_stamp(struct sf_message_writer *writer, sf_mono now)
+{
+    size_t begin = sf_message_begin(writer, SF_MESSAGE_STAMP);
+
+    sf_message_put_varint(writer, (uint32_t)(now / SF_US));
+    (void)sf_message_end(writer, begin);
+}
+
+static void
+put_token(struct sf_message_writer *writer, enum sf_message_type type, const uint8_t *token)
+{
+    size_t begin = sf_message_begin(writer, type);
+
+    sf_message_put_bytes(writer, token, SF_MESSAGE_TOKEN_BYTES);
+    (void)sf_message_end(writer, begin);
+}
+
+static void
+put_echo(struct sf_peer *peer, struct sf_message_writer *writer, sf_mono now)
+{
+    size_t begin = sf_message_begin(writer, SF_MESSAGE_ECHO);
+
+    sf_message_put_varint(writer, peer->control.stamp);
+    sf_message_put_varint(writer, (now - peer->control.stamp_at) / SF_US);
+    if (sf_message_end(writer, begin)) {
+        peer->control.echo = false;
+    }
+}
+
+static void
+put_card(struct sf_link *link, struct sf_peer *peer, struct sf_message_writer *writer)
+{
+    size_t begin = sf_message_begin(writer, SF_MESSAGE_CARD);
+
+    sf_message_put_varint(writer, link->card_bytes);
+    sf_message_put_bytes(writer, link->card, link->card_bytes);
+    (void)sf_message_end(writer, begin);
+    peer->control.card = false;
+}
+
+static void
+put_stale(struct sf_peer *peer, struct sf_message_writer *writer)
+{
+    size_t begin = sf_message_begin(writer, SF_MESSAGE_STALE);
+
+    sf_message_put_u64(writer, peer->epoch_seen);
+    (void)sf_message_end(writer, begin);
+    peer->control.stale = false;
+}
+
+/* HELLO and whatever else is waiting. Room for all of it but a card is never lacking. */
+static void
+put_control(struct sf_link *link, struct sf_peer *peer, bool is_static,
+    struct sf_message_writer *writer, sf_mono now)
+{
+    struct sf_control *control = &peer->control;
+    bool is_trusted = peer->addresses.use != SF_ADDRESS_NONE;
+    bool is_heard = peer->out[is_static ? SF_OUT_STATIC : SF_OUT_DATA].is_heard;
+    bool poll = control->poll || (!is_heard && !peer->config.no_return);
+
+    sf_control_hello(peer, writer, poll ? SF_HELLO_POLL : 0);
+    control->hello = false;
+    control->poll = false;
+    if (poll) {
+        sf_control_stamp(writer, now);
+    }
+    if (control->answer) {
+        put_token(writer, SF_MESSAGE_ANSWER, control->token);
+        control->answer = false;
+    }
+    if (control->echo) {
+        put_echo(peer, writer, now);
+    }
+    if (control->stale && is_trusted && !is_static) {
+        put_stale(peer, writer);
+    }
+    if (control->card && is_trusted) {
+        put_card(link, peer, writer);
+    }
+}
+
+/* --- Sending ------------------------------------------------------------------------- */
+
+/* Where a datagram goes, and how large it may be. */
+struct leaving {
+    enum sf_address_path path;
+    struct sf_addr to;
+    size_t bytes_max; /* UDP payload */
+};
+
+static bool
+may_leave(const struct sf_link *link, const struct sf_peer *peer, enum sf_address_path path,
+    size_t bytes_min, size_t dgram_bytes_max, struct leaving *ret_leaving)
+{
+    const struct sf_address *address;
+    size_t room;
+
+    if (!sf_addresses_may_send(&peer->addresses, path, bytes_min)) {
+        return false;
+    }
+    address = &peer->addresses.paths[path];
+    room = link->mtu - sf_link_ip_head(&address->addr);
+    room = room < dgram_bytes_max ? room : dgram_bytes_max;
+    if (path == SF_ADDRESS_LEARNT && address->in_bytes - address->out_bytes < room) {
+        room = (size_t)(address->in_bytes - address->out_bytes);
+    }
+    if (room < bytes_min) {
+        return false;
+    }
+    *ret_leaving = (struct leaving){.path = path, .to = address->addr, .bytes_max = room};
+    return true;
+}
+
+static void
+has_left(struct sf_peer *peer, const struct leaving *leaving, size_t bytes, bool wants_answer,
+    sf_mono now)
+{
+    size_t ip_bytes = bytes + sf_link_ip_head(&leaving->to);
+
+    sf_addresses_sent(&peer->addresses, leaving->path, bytes);
+    sf_pacer_sent(&peer->pacer, ip_bytes, now);
+    peer->stats.dgrams_out++;
+    peer->stats.bytes_out += ip_bytes;
+    peer->sent = now;
+    if (wants_answer && peer->asked == SF_NEVER && peer->state != SF_LINK_STATE_DARK) {
+        peer->asked = now;
+    }
+}
+
+static bool
+send_opener(struct sf_peer *peer, const struct leaving *leaving, uint8_t *dgram, size_t *ret_bytes,
+    sf_mono now)
+{
+    struct sf_opening *opening = &peer->opening;
+    uint64_t wait = SF_LINK_REPEAT_NS_MIN << (opening->sent < 8 ? opening->sent : 8);
+    /* At most a fiftieth of the line. */
+    uint64_t least =
+        (SF_OPENER_BYTES + SF_LINK_IP6_HEAD_BYTES) * 8 * 50 * SF_SEC / peer->config.rate_bps;
+
+    memcpy(dgram, opening->dgram, SF_OPENER_BYTES);
+    *ret_bytes = SF_OPENER_BYTES;
+    wait = wait < SF_LINK_REPEAT_NS_MAX ? wait : SF_LINK_REPEAT_NS_MAX;
+    opening->due = sf_mono_add(now, wait > least ? wait : least);
+    opening->sent++;
+    if (opening->sent == 1) {
+        opening->first = now;
+        peer->out[opening->which].opened = now;
+    } else if (!peer->config.no_return && opening->which != SF_OUT_STATIC) {
+        /* The opener may be there and only its answer lost: a copy would be ignored. */
+        peer->control.poll = true;
+    }
+    if (opening->has_challenge && leaving->path == SF_ADDRESS_LEARNT) {
+        sf_addresses_challenged(&peer->addresses, now);
+    }
+    peer->stats.openers_out++;
+    has_left(peer, leaving, SF_OPENER_BYTES, true, now);
+    return true;
+}
+
+/* Seal what `writer` holds; a session that is used up is given up. */
+static bool
+seal(struct sf_link *link, struct sf_peer *peer, struct sf_session_out *session, uint8_t *dgram,
+    const struct sf_message_writer *writer, size_t *ret_bytes, sf_mono now)
+{
+    uint64_t counter;
+
+    if (sf_session_seal(session, dgram, writer->bytes, &counter) != SF_OK) {
+        sf_session_out_fini(session);
+        peer->unanswered = 0;
+        sf_peer_call(link, peer, now);
+        return false;
+    }
+    *ret_bytes = writer->bytes + SF_SESSION_OVERHEAD_BYTES;
+    return true;
+}
+
+static bool
+send_challenge(struct sf_link *link, struct sf_peer *peer, enum sf_out out,
+    const struct leaving *leaving, uint8_t *dgram, size_t *ret_bytes, sf_mono now)
+{
+    struct sf_message_writer writer;
+
+    sf_message_writer_init(
+        &writer, dgram + SF_SESSION_HEAD_BYTES, leaving->bytes_max - SF_SESSION_OVERHEAD_BYTES);
+    sf_control_hello(peer, &writer, 0);
+    put_token(&writer, SF_MESSAGE_CHALLENGE, peer->addresses.token);
+    if (!seal(link, peer, &peer->out[out], dgram, &writer, ret_bytes, now)) {
+        return false;
+    }
+    sf_addresses_challenged(&peer->addresses, now);
+    has_left(peer, leaving, *ret_bytes, false, now);
+    return true;
+}
+
+/* Control, reports and segments in one datagram; false if there was nothing to say. */
+static bool
+send_messages(struct sf_link *link, struct sf_peer *peer, enum sf_out out, bool has_control,
+    bool has_bulk, const struct leaving *leaving, uint8_t *dgram, size_t *ret_bytes, sf_mono now)
+{
+    struct sf_session_out *session = &peer->out[out];
+    struct sf_message_writer writer;
+    bool wants_answer = peer->control.poll && has_control;
+    bool has_said = has_control;
+    size_t stamped;
+
+    sf_message_writer_init(
+        &writer, dgram + SF_SESSION_HEAD_BYTES, leaving->bytes_max - SF_SESSION_OVERHEAD_BYTES);
+    if (has_control) {
+        put_control(link, peer, out == SF_OUT_STATIC, &writer, now);
+    }
+    if (out == SF_OUT_DATA && sf_inbox_deadline(peer->inbox) <= now &&
+        peer->state != SF_LINK_STATE_DARK) {
+        struct sf_control control = peer->control;
+
+        if (!has_said) {
+            put_control(link, peer, false, &writer, now); /* reports never go without a HELLO */
+        }
+        if (sf_inbox_fill(peer->inbox, &writer, now)) {
+            has_said = true;
+        } else if (!has_said) {
+            peer->control = control;
+            writer.bytes = 0;
+        }
+    }
+    if (has_bulk) {
+        size_t before = writer.bytes;
+
+        if (now >= peer->stamp_due) {
+            sf_control_stamp(&writer, now);
+        }
+        stamped = writer.bytes;
+        if (sf_outbox_fill(peer->outbox, &writer, session->counter, now)) {
+            has_said = true;
+            wants_answer = true;
+            if (stamped > before) {
+                uint64_t quarter = peer->rtt.srtt_ns / 4;
+
+                peer->stamp_due = sf_mono_add(
+                    now, quarter > SF_LINK_STAMP_NS_MIN ? quarter : SF_LINK_STAMP_NS_MIN);
+            }
+        } else {
+            writer.bytes = before;
+        }
+    }
+    if (!has_said || !seal(link, peer, session, dgram, &writer, ret_bytes, now)) {
+        return false;
+    }
+    has_left(peer, leaving, *ret_bytes, wants_answer, now);
+    return true;
+}
+
+/* A key that has been used long enough makes way while it still works. */
+static void
+renew(struct sf_link *link, struct sf_peer *peer, sf_mono now)
+{
+    const struct sf_session_out *data = &peer->out[SF_OUT_DATA];
+    bool is_due = now >= sf_mono_add(data->opened, SF_SESSION_REKEY_NS) ||
+                  data->counter >= SF_SESSION_COUNTER_LIMIT / 2;
+
+    if (data->is_open && data->is_heard && is_due && !peer->opening.is_on &&
+        peer->state != SF_LINK_STATE_DARK) {
+        peer->unanswered = 0;
+        sf_peer_call(link, peer, now);
+    }
+}
+
+bool
+sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to, uint8_t *dgram,
+    size_t dgram_bytes_max, size_t *ret_bytes, sf_mono now)
+{
+    struct sf_addresses *addresses = &peer->addresses;
+    struct leaving leaving;
+    bool has_control, has_bulk;
+    enum sf_out out;
+
+    if (!sf_pacer_is_open(&peer->pacer, now)) {
+        return false;
+    }
+    sf_peer_tick(link, peer, now);
+    if (now >= sf_peer_opener_due(peer) && may_leave(link, peer, sf_addresses_control(addresses),
+                                               SF_OPENER_BYTES, dgram_bytes_max, &leaving)) {
+        *ret_to = leaving.to;
+        return send_opener(peer, &leaving, dgram, ret_bytes, now);
+    }
+    out = sf_peer_control_out(peer);
+    if (out != SF_OUT_COUNT && now >= addresses->challenge_due &&
+        peer->state != SF_LINK_STATE_DARK &&
+        may_leave(link, peer, SF_ADDRESS_LEARNT, SF_LINK_CONTROL_ROOM, dgram_bytes_max, &leaving)) {
+        *ret_to = leaving.to;
+        return send_challenge(link, peer, out, &leaving, dgram, ret_bytes, now);
+    }
+    has_control = out != SF_OUT_COUNT && sf_peer_has_control(peer);
+    has_bulk = sf_peer_may_bulk(peer, now);
+    if (out == SF_OUT_STATIC && has_control) {
+        has_bulk = false; /* bulk goes on the next datagram, on its own session */
+    } else if (has_bulk) {
+        out = SF_OUT_DATA;
+    }
+    if (out == SF_OUT_COUNT || !may_leave(link, peer, sf_addresses_control(addresses),
+                                   SF_LINK_CONTROL_ROOM, dgram_bytes_max, &leaving)) {
+        return false;
+    }
+    *ret_to = leaving.to;
+    if (!send_messages(link, peer, out, has_control, has_bulk, &leaving, dgram, ret_bytes, now)) {
+        return false;
+    }
+    renew(link, peer, now);
+    return true;
+}

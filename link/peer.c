@@ -1,0 +1,588 @@
+/*
+ * peer.c - when to call a peer, when to be silent, when to try again.
+ *
+ * No call changes more than it says; nothing here sends. Time decides only in
+ * sf_peer_tick(), which does nothing that sf_peer_deadline() did not announce.
+ */
+#include "link/core.h"
+
+#include "base/assert.h"
+
+/* --- Spans of time ------------------------------------------------------------ */
+
+static uint64_t
+round_trip(const struct sf_peer *peer)
+{
+    if (peer->rtt.srtt_ns > 0) {
+        return peer->rtt.srtt_ns + 2 * peer->rtt.rttvar_ns;
+    }
+    return peer->config.rtt_ns;
+}
+
+/* Line time of an opener: on a slow line waiting begins when it has left. */
+static uint64_t
+opener_ns(const struct sf_peer *peer)
+{
+    uint64_t bits = (SF_OPENER_BYTES + SF_LINK_IP6_HEAD_BYTES) * 8;
+
+    return bits * SF_SEC / peer->config.rate_bps;
+}
+
+static uint64_t
+span_of_answers(const struct sf_peer *peer, uint64_t least)
+{
+    uint64_t three = 3 * round_trip(peer);
+
+    return (three > least ? three : least) + 4 * opener_ns(peer);
+}
+
+uint64_t
+sf_peer_answer_ns(const struct sf_peer *peer)
+{
+    return span_of_answers(peer, SF_LINK_ANSWER_NS_MIN);
+}
+
+uint64_t
+sf_peer_budget_ns(const struct sf_peer *peer)
+{
+    return span_of_answers(peer, SF_LINK_BUDGET_NS_MIN);
+}
+
+/* --- What there is to do ------------------------------------------------------ */
+
+static bool
+has_work(const struct sf_peer *peer)
+{
+    return peer->open_object_count > 0 || sf_outbox_deadline(peer->outbox) != SF_NEVER;
+}
+
+static bool
+is_trusted(const struct sf_peer *peer)
+{
+    return peer->addresses.use != SF_ADDRESS_NONE;
+}
+
+/* Has it to be reached although there is nothing to send? */
+static bool
+must_be_reached(const struct sf_peer *peer)
+{
+    return peer->config.has_endpoint && !peer->config.no_return &&
+           (!peer->was_named || peer->keepalive);
+}
+
+/* Shall beacons go out while it does not answer? */
+static bool
+is_expected(const struct sf_peer *peer)
+{
+    return is_trusted(peer) && (has_work(peer) || must_be_reached(peer));
+}
+
+static bool
+may_send_control(const struct sf_peer *peer)
+{
+    return sf_addresses_may_send(
+        &peer->addresses, sf_addresses_control(&peer->addresses), SF_LINK_CONTROL_ROOM);
+}
+
+static bool
+may_send_opener(const struct sf_peer *peer)
+{
+    return sf_addresses_may_send(
+        &peer->addresses, sf_addresses_control(&peer->addresses), SF_OPENER_BYTES);
+}
+
+static bool
+is_dark(const struct sf_peer *peer)
+{
+    return peer->state == SF_LINK_STATE_DARK;
+}
+
+/* Has the opener of `which` left at least once? */
+static bool
+has_left(const struct sf_peer *peer, enum sf_out which)
+{
+    return !peer->opening.is_on || peer->opening.which != which || peer->opening.sent > 0;
+}
+
+enum sf_out
+sf_peer_control_out(const struct sf_peer *peer)
+{
+    const struct sf_session_out *data = &peer->out[SF_OUT_DATA];
+    const struct sf_session_out *fallback = &peer->out[SF_OUT_STATIC];
+
+    if (fallback->is_open && fallback->is_heard && !(data->is_open && data->is_heard)) {
+        return SF_OUT_STATIC;
+    }
+    /* Before its opener a session's datagrams would only be noise. */
+    return data->is_open && has_left(peer, SF_OUT_DATA) ? SF_OUT_DATA : SF_OUT_COUNT;
+}
+
+bool
+sf_peer_has_control(const struct sf_peer *peer)
+{
+    const struct sf_control *control = &peer->control;
+
+    if (is_dark(peer)) {
+        return control->poll;
+    }
+    if (control->hello || control->poll || control->answer) {
+        return true;
+    }
+    if (!is_trusted(peer)) {
+        return false;
+    }
+    return control->card || (control->stale && sf_peer_control_out(peer) != SF_OUT_STATIC);
+}
+
+/* Is a session needed that is not there? */
+static bool
+wants_session(const struct sf_peer *peer)
+{
+    if (peer->out[SF_OUT_DATA].is_open || peer->opening.is_on || is_dark(peer)) {
+        return false;
+    }
+    return sf_peer_has_control(peer) || sf_inbox_deadline(peer->inbox) != SF_NEVER ||
+           (is_trusted(peer) && (has_work(peer) || must_be_reached(peer)));
+}
+
+bool
+sf_peer_may_bulk(const struct sf_peer *peer, sf_mono now)
+{
+    const struct sf_session_out *data = &peer->out[SF_OUT_DATA];
+    const struct sf_opening *opening = &peer->opening;
+
+    if (!is_trusted(peer) || is_dark(peer) || !data->is_open) {
+        return false;
+    }
+    if (opening->is_on && opening->which == SF_OUT_DATA) {
+        unsigned least = peer->config.no_return ? SF_LINK_OPENERS_FIRST : 1;
+
+        if (opening->sent < least) {
+            return false;
+        }
+    }
+    if (data->is_heard || peer->config.no_return) {
+        return true;
+    }
+    return peer->calling == SF_NEVER || now < sf_mono_add(peer->calling, sf_peer_budget_ns(peer));
+}
+
+/* --- Opening sessions ----------------------------------------------------------- */
+
+static uint64_t
+next_epoch(struct sf_link *link, struct sf_peer *peer)
+{
+    uint64_t epoch = (uint64_t)link->boot << 32 | ++link->session_number;
+
+    if (epoch <= peer->epoch_last) {
+        epoch = peer->epoch_last + 1;
+    }
+    peer->epoch_last = epoch;
+    return epoch;
+}
+
+static uint32_t
+fresh_id(const struct sf_link *link)
+{
+    uint32_t id;
+
+    do {
+        sf_random_fill(link->random, &id, sizeof(id));
+    } while (id == 0);
+    return id;
+}
+
+static void
+fill_messages(struct sf_link *link, struct sf_peer *peer, bool is_static, uint8_t *messages,
+    bool *ret_has_challenge, sf_mono now)
+{
+    struct sf_message_writer writer;
+    size_t begin;
+
+    memset(messages, 0, SF_OPENER_MESSAGES_BYTES);
+    sf_message_writer_init(&writer, messages, SF_OPENER_MESSAGES_BYTES);
+    sf_control_hello(peer, &writer, 0);
+    sf_control_stamp(&writer, now);
+    *ret_has_challenge = sf_addresses_control(&peer->addresses) == SF_ADDRESS_LEARNT;
+    if (*ret_has_challenge) {
+        begin = sf_message_begin(&writer, SF_MESSAGE_CHALLENGE);
+        sf_message_put_bytes(&writer, peer->addresses.token, SF_MESSAGE_TOKEN_BYTES);
+        (void)sf_message_end(&writer, begin);
+    }
+    /* Whoever holds an old card of the peer may be known there by an old one as well. */
+    if (is_static && link->card_bytes > 0) {
+        begin = sf_message_begin(&writer, SF_MESSAGE_CARD);
+        sf_message_put_varint(&writer, link->card_bytes);
+        sf_message_put_bytes(&writer, link->card, link->card_bytes);
+        (void)sf_message_end(&writer, begin);
+    }
+}
+
+static int
+make_opener(struct sf_link *link, struct sf_peer *peer, enum sf_out which, sf_mono now)
+{
+    struct sf_session_out session = {.is_open = true, .opened = now};
+    struct sf_opener_payload payload;
+    struct sf_opener_clear clear = {.key = SF_OPENER_TO_PREKEY};
+    uint8_t ephemeral_sk[32];
+    struct sf_opener_keys keys = {
+        .static_sk = link->static_sk,
+        .static_pk = link->static_pk,
+        .ephemeral_sk = ephemeral_sk,
+        .remote_pk = peer->config.prekey_pk,
+        .psk = peer->config.psk,
+        .receiver = &peer->config.fingerprint,
+        .mac_key = &peer->mac_key,
+    };
+    int status;
+
+    session.is_static = which == SF_OUT_STATIC;
+    if (session.is_static) {
+        clear.key = SF_OPENER_TO_STATIC;
+        keys.remote_pk = peer->config.static_pk;
+    } else {
+        clear.prekey_number = peer->config.prekey_number;
+    }
+    session.id = fresh_id(link);
+    session.epoch = next_epoch(link, peer);
+    payload.epoch = session.epoch;
+    payload.session_id = session.id;
+    payload.prekey_known = peer->config.prekey_number;
+    fill_messages(
+        link, peer, session.is_static, payload.messages, &peer->opening.has_challenge, now);
+    sf_random_fill(link->random, ephemeral_sk, sizeof(ephemeral_sk));
+    status = sf_opener_encode(&keys, &clear, &payload, peer->opening.dgram, session.key);
+    if (status == SF_OK) {
+        sf_session_out_fini(&peer->out[which]);
+        peer->out[which] = session;
+    }
+    sf_wipe(ephemeral_sk, sizeof(ephemeral_sk));
+    sf_wipe(&session, sizeof(session));
+    return status;
+}
+
+void
+sf_peer_call(struct sf_link *link, struct sf_peer *peer, sf_mono now)
+{
+    struct sf_opening *opening = &peer->opening;
+    const struct sf_session_out *data = &peer->out[SF_OUT_DATA];
+    enum sf_out which;
+
+    if (peer->unanswered % 2 == 1 && !peer->config.no_return) {
+        which = SF_OUT_STATIC;
+    } else {
+        which =
+            data->is_open && (data->is_heard || peer->config.no_return) ? SF_OUT_NEXT : SF_OUT_DATA;
+    }
+    /* A key of low order on a card cannot be called; trying again later costs nothing. */
+    opening->is_on = make_opener(link, peer, which, now) == SF_OK;
+    opening->which = which;
+    opening->sent = 0;
+    opening->first = now;
+    opening->due = now;
+    if (opening->is_on && which == SF_OUT_DATA) {
+        sf_outbox_session(peer->outbox, data->epoch);
+    }
+    if (peer->calling == SF_NEVER && !data->is_heard) {
+        peer->calling = now;
+    }
+}
+
+/* NEXT takes over. */
+static void
+take_over(struct sf_peer *peer)
+{
+    sf_session_out_fini(&peer->out[SF_OUT_DATA]);
+    peer->out[SF_OUT_DATA] = peer->out[SF_OUT_NEXT];
+    sf_session_out_fini(&peer->out[SF_OUT_NEXT]);
+    if (peer->opening.is_on && peer->opening.which == SF_OUT_NEXT) {
+        peer->opening.which = SF_OUT_DATA;
+    }
+    sf_outbox_session(peer->outbox, peer->out[SF_OUT_DATA].epoch);
+}
+
+/* --- What the peer says of our sessions ------------------------------------------- */
+
+void
+sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now)
+{
+    struct sf_session_out *data = &peer->out[SF_OUT_DATA];
+    uint64_t young = 2 * round_trip(peer);
+    bool is_new = false;
+
+    for (int which = 0; which < SF_OUT_COUNT && epoch != 0; which++) {
+        struct sf_session_out *session = &peer->out[which];
+
+        if (!session->is_open || session->epoch != epoch) {
+            continue;
+        }
+        session->is_heard = true;
+        peer->was_named = true;
+        if (peer->opening.is_on && peer->opening.which == (enum sf_out)which) {
+            peer->opening.is_on = false;
+            peer->unanswered = 0;
+            is_new = true;
+        }
+        if (which == SF_OUT_NEXT) {
+            take_over(peer);
+        }
+        if (which != SF_OUT_STATIC) {
+            peer->calling = SF_NEVER;
+            sf_session_out_fini(&peer->out[SF_OUT_STATIC]);
+            return;
+        }
+        break;
+    }
+    /* Only the fallback was heard. The opener to the prekey may just have been lost. */
+    if (is_new && !data->is_heard && has_work(peer)) {
+        sf_peer_call(link, peer, now);
+        return;
+    }
+    /* It names another session, or none: ours is lost there, unless the news are too fresh. */
+    young = young > SF_LINK_LOST_NS_MIN ? young : SF_LINK_LOST_NS_MIN;
+    if (data->is_open && data->is_heard && now >= sf_mono_add(data->opened, young)) {
+        data->is_heard = false;
+        peer->unanswered = 0;
+        sf_session_out_fini(&peer->out[SF_OUT_NEXT]);
+        sf_peer_call(link, peer, now);
+    }
+}
+
+void
+sf_peer_stale(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now)
+{
+    /* What we believe to be our newest is what it should have seen at most. */
+    if (epoch <= peer->epoch_last || epoch == UINT64_MAX) {
+        return;
+    }
+    peer->epoch_last = epoch;
+    peer->stale_epoch = epoch;
+    peer->notices |= SF_NOTICE_STALE;
+    for (int which = 0; which < SF_OUT_COUNT; which++) {
+        sf_session_out_fini(&peer->out[which]);
+    }
+    peer->unanswered = 0;
+    sf_peer_call(link, peer, now);
+}
+
+/* --- Light and dark --------------------------------------------------------------- */
+
+static void
+brighten(struct sf_peer *peer, sf_mono now)
+{
+    sf_outbox_resume(peer->outbox, now);
+    sf_inbox_resume(peer->inbox, now);
+    if (peer->calling != SF_NEVER) {
+        peer->calling = now;
+    }
+    peer->beacons = 0;
+}
+
+void
+sf_peer_wake(struct sf_peer *peer, sf_mono now)
+{
+    peer->heard = now > 0 ? now : 1;
+    peer->asked = SF_NEVER;
+    if (peer->state == SF_LINK_STATE_UP) {
+        return;
+    }
+    if (is_dark(peer)) {
+        brighten(peer, now);
+    }
+    peer->state = SF_LINK_STATE_UP;
+    /* Only the newest state is told; the caller pulls both if it was quick. */
+    peer->notices |= SF_NOTICE_UP;
+}
+
+static void
+go_dark(struct sf_peer *peer, sf_mono now)
+{
+    if (peer->state == SF_LINK_STATE_UP) {
+        peer->notices &= ~(unsigned)SF_NOTICE_UP;
+        peer->notices |= SF_NOTICE_DOWN;
+    }
+    peer->state = SF_LINK_STATE_DARK;
+    peer->asked = SF_NEVER;
+    peer->opening.is_on = false;
+    peer->control.hello = false;
+    peer->control.poll = false;
+    peer->control.answer = false;
+    peer->beacon_wait = SF_LINK_BEACON_NS_MIN;
+    peer->beacon_due = now;
+    peer->beacons = 0;
+    sf_outbox_pause(peer->outbox, now);
+    sf_inbox_pause(peer->inbox);
+}
+
+void
+sf_peer_contact(struct sf_link *link, struct sf_peer *peer, sf_mono now)
+{
+    if (is_dark(peer)) {
+        brighten(peer, now);
+        peer->state = SF_LINK_STATE_NEVER;
+    }
+    peer->asked = SF_NEVER;
+    peer->unanswered = 0;
+    if (is_trusted(peer)) {
+        sf_peer_call(link, peer, now);
+    }
+}
+
+/* One more beacon: a HELLO on a session that was heard, every other time an opener. */
+static void
+beacon(struct sf_link *link, struct sf_peer *peer, sf_mono now)
+{
+    uint64_t most = peer->open_object_count > 0 ? SF_LINK_BEACON_NS_MAX : SF_LINK_KEEPALIVE_NS;
+
+    if (peer->opening.is_on) {
+        peer->opening.is_on = false;
+        peer->unanswered++;
+    }
+    /* The peer may be where it last was, or where the operator says. */
+    sf_addresses_try(
+        &peer->addresses, peer->beacons % 4 < 2 ? SF_ADDRESS_PROVEN : SF_ADDRESS_ENDPOINT);
+    if (peer->out[SF_OUT_DATA].is_heard && peer->beacons % 2 == 0) {
+        peer->control.poll = true;
+    } else {
+        sf_peer_call(link, peer, now);
+    }
+    peer->beacons++;
+    peer->beacon_wait += peer->beacon_wait / 2;
+    peer->beacon_wait = peer->beacon_wait < most ? peer->beacon_wait : most;
+    peer->beacon_due = sf_mono_add(now, peer->beacon_wait + opener_ns(peer));
+}
+
+/* --- Time ------------------------------------------------------------------------- */
+
+sf_mono
+sf_peer_opener_due(const struct sf_peer *peer)
+{
+    const struct sf_opening *opening = &peer->opening;
+
+    if (!opening->is_on || !may_send_opener(peer)) {
+        return SF_NEVER;
+    }
+    if (opening->sent > 0 && is_dark(peer)) {
+        return SF_NEVER; /* a beacon is sent once */
+    }
+    if (peer->config.no_return && opening->sent >= SF_LINK_OPENERS_FIRST && !has_work(peer)) {
+        return SF_NEVER;
+    }
+    return opening->due;
+}
+
+static sf_mono
+opener_given_up(const struct sf_peer *peer)
+{
+    if (!peer->opening.is_on || peer->opening.sent == 0 || is_dark(peer) ||
+        !may_send_opener(peer)) {
+        return SF_NEVER;
+    }
+    if (peer->config.no_return) {
+        return has_work(peer) ? sf_mono_add(peer->opening.first, SF_LINK_NO_RETURN_OPEN_NS)
+                              : SF_NEVER;
+    }
+    return sf_mono_add(peer->opening.first, sf_peer_answer_ns(peer));
+}
+
+static sf_mono
+dark_at(const struct sf_peer *peer)
+{
+    if (is_dark(peer) || peer->config.no_return || peer->asked == SF_NEVER) {
+        return SF_NEVER;
+    }
+    return sf_mono_add(peer->asked, sf_peer_budget_ns(peer));
+}
+
+static sf_mono
+keepalive_at(const struct sf_peer *peer)
+{
+    if (is_dark(peer) || !peer->keepalive || peer->control.poll || !is_trusted(peer)) {
+        return SF_NEVER;
+    }
+    return sf_mono_add(peer->sent, SF_LINK_KEEPALIVE_NS);
+}
+
+void
+sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now)
+{
+    if (now >= dark_at(peer)) {
+        go_dark(peer, now);
+    }
+    if (is_dark(peer)) {
+        if (is_expected(peer) && now >= peer->beacon_due) {
+            beacon(link, peer, now);
+        }
+        return;
+    }
+    if (now >= opener_given_up(peer)) {
+        if (peer->config.no_return) {
+            peer->opening.is_on = false;
+        } else {
+            peer->unanswered++;
+        }
+        sf_peer_call(link, peer, now);
+    } else if (wants_session(peer) && may_send_opener(peer)) {
+        sf_peer_call(link, peer, now);
+    }
+    if (peer->config.no_return && peer->out[SF_OUT_NEXT].is_open &&
+        peer->opening.sent >= SF_LINK_OPENERS_FIRST) {
+        take_over(peer);
+    }
+    if (now >= keepalive_at(peer)) {
+        peer->control.poll = true;
+    }
+}
+
+/* In the dark nothing is due but beacons, and what they have put out. */
+static sf_mono
+dark_deadline(const struct sf_peer *peer)
+{
+    sf_mono due = is_expected(peer) ? peer->beacon_due : SF_NEVER;
+
+    due = sf_mono_min(due, sf_peer_opener_due(peer));
+    if (sf_peer_has_control(peer) && sf_peer_control_out(peer) != SF_OUT_COUNT &&
+        may_send_control(peer)) {
+        due = 0;
+    }
+    return due;
+}
+
+static sf_mono
+light_deadline(const struct sf_link *link, const struct sf_peer *peer)
+{
+    const struct sf_addresses *addresses = &peer->addresses;
+    enum sf_out out = sf_peer_control_out(peer);
+    sf_mono due = sf_mono_min(dark_at(peer), keepalive_at(peer));
+
+    if (wants_session(peer) && may_send_opener(peer)) {
+        return 0;
+    }
+    due = sf_mono_min(due, opener_given_up(peer));
+    due = sf_mono_min(due, sf_peer_opener_due(peer));
+    if (out != SF_OUT_COUNT &&
+        sf_addresses_may_send(addresses, SF_ADDRESS_LEARNT, SF_LINK_CONTROL_ROOM)) {
+        due = sf_mono_min(due, addresses->challenge_due);
+    }
+    if (out != SF_OUT_COUNT && may_send_control(peer)) {
+        if (sf_peer_has_control(peer)) {
+            due = 0;
+        }
+        if (out == SF_OUT_DATA) {
+            due = sf_mono_min(due, sf_inbox_deadline(peer->inbox));
+        }
+    }
+    if (sf_peer_may_bulk(peer, link->now)) {
+        due = sf_mono_min(due, sf_outbox_deadline(peer->outbox));
+    }
+    return due;
+}
+
+sf_mono
+sf_peer_deadline(const struct sf_link *link, const struct sf_peer *peer)
+{
+    sf_mono due = is_dark(peer) ? dark_deadline(peer) : light_deadline(link, peer);
+    sf_mono line = sf_pacer_deadline(&peer->pacer);
+
+    return due == SF_NEVER || due > line ? due : line;
+}
