@@ -4,9 +4,31 @@ app_libapp_a_SOURCES = \
 	%D%/config.c %D%/config.h \
 	%D%/error.c %D%/error.h \
 	%D%/home.c %D%/home.h \
+	%D%/log.c %D%/log.h \
 	%D%/peers.c %D%/peers.h \
+	%D%/resolve.c %D%/resolve.h \
 	%D%/submit_protocol.c %D%/submit_protocol.h \
+	%D%/threads.c %D%/threads.h \
+	%D%/udp.c %D%/udp.h \
 	%D%/units.c %D%/units.h
+
+# The daemon.
+sbin_PROGRAMS += skyferryd
+skyferryd_SOURCES = \
+	%D%/control.c %D%/control.h %D%/control_internal.h \
+	%D%/control_json.c \
+	%D%/control_peer.c \
+	%D%/control_route.c \
+	%D%/daemon.c %D%/daemon.h \
+	%D%/daemon_main.c \
+	%D%/daemon_news.c \
+	%D%/daemon_peers.c \
+	%D%/outbox.c \
+	%D%/sources.c %D%/sources.h \
+	%D%/submit.c %D%/submit.h
+skyferryd_LDADD = app/libapp.a node/libnode.a link/liblink.a store/libstore.a bundle/libbundle.a \
+	base/libbase.a $(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
+	$(LZ4_LIBS) $(URING_LIBS)
 
 # What `skyferry` is made of, apart from its commands.
 noinst_LIBRARIES += app/libcli.a

@@ -1,0 +1,583 @@
+#include "app/control_internal.h"
+
+#include "base/crypto.h"
+
+#include <config.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { KEY_BYTES = 64, API_VERSION = 1 };
+
+/* --- Values -------------------------------------------------------------------- */
+
+json_t *
+sf_control_object(void)
+{
+    json_t *object = json_object();
+
+    sf_control_set_count(object, "version", API_VERSION);
+    return object;
+}
+
+void
+sf_control_set(json_t *object, const char *key, json_t *value)
+{
+    /* Fails only without memory; a reply then lacks a member, and the next one will not. */
+    int failed = json_object_set_new(object, key, value == NULL ? json_null() : value);
+
+    (void)failed;
+}
+
+void
+sf_control_set_count(json_t *object, const char *key, uint64_t value)
+{
+    sf_control_set(object, key, json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value));
+}
+
+/* A number that is null while it is 0: not known, not there. */
+static void
+set_known(json_t *object, const char *key, uint64_t value)
+{
+    if (value == 0) {
+        sf_control_set(object, key, json_null());
+    } else {
+        sf_control_set_count(object, key, value);
+    }
+}
+
+void
+sf_control_set_text(json_t *object, const char *key, const char *text)
+{
+    sf_control_set_name(object, key, sf_view(text, strlen(text)));
+}
+
+static char *
+hex_text(struct sf_view bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *text = malloc(2 * bytes.bytes + 1);
+
+    if (text != NULL) {
+        for (size_t i = 0; i < bytes.bytes; i++) {
+            text[2 * i] = digits[bytes.data[i] >> 4];
+            text[2 * i + 1] = digits[bytes.data[i] & 15];
+        }
+        text[2 * bytes.bytes] = '\0';
+    }
+    return text;
+}
+
+void
+sf_control_set_hex(json_t *object, const char *key, struct sf_view bytes)
+{
+    char *text = hex_text(bytes);
+
+    sf_control_set(object, key, text == NULL ? NULL : json_string(text));
+    free(text);
+}
+
+/* Bytes of the valid UTF-8 character at the start of `text`, none of them a control; 0 if there is none. */
+static size_t
+plain_character(struct sf_view text)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    uint8_t lead = text.data[0];
+    uint32_t code;
+    size_t bytes;
+
+    if (lead < 0x80) {
+        return lead < ' ' || lead == 0x7f ? 0 : 1;
+    }
+    bytes = lead >= 0xf0 && lead < 0xf8 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc0 || lead >= 0xf8 || text.bytes < bytes) {
+        return 0;
+    }
+    code = lead & (0x7fu >> bytes);
+    for (size_t i = 1; i < bytes; i++) {
+        if ((text.data[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        code = code << 6 | (text.data[i] & 0x3fu);
+    }
+    /* Shortest form, no surrogates, nothing beyond Unicode, no C1 controls. */
+    if (code < least[bytes] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ||
+        code < 0xa0) {
+        return 0;
+    }
+    return bytes;
+}
+
+void
+sf_control_set_name(json_t *object, const char *key, struct sf_view name)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    char *shown = malloc(3 * name.bytes + 1);
+    char hex_key[KEY_BYTES];
+    bool is_exact = true;
+    size_t bytes = 0;
+
+    if (shown == NULL) {
+        sf_control_set(object, key, NULL);
+        return;
+    }
+    shown[0] = '\0';
+    for (size_t at = 0; at < name.bytes;) {
+        size_t step = plain_character(sf_view(name.data + at, name.bytes - at));
+
+        if (step == 0) {
+            is_exact = false;
+            memcpy(shown + bytes, replacement, 3);
+            bytes += 3;
+            at++;
+        } else {
+            memcpy(shown + bytes, name.data + at, step);
+            bytes += step;
+            at += step;
+        }
+    }
+    sf_control_set(object, key, json_stringn(shown, bytes));
+    free(shown);
+    if (!is_exact) {
+        (void)snprintf(hex_key, sizeof(hex_key), "%s_hex", key);
+        sf_control_set_hex(object, hex_key, name);
+    }
+}
+
+static void
+set_addr(json_t *object, const char *key, bool is_there, const struct sf_addr *addr)
+{
+    char text[SF_UDP_ADDR_TEXT_BYTES];
+
+    if (!is_there) {
+        sf_control_set(object, key, json_null());
+        return;
+    }
+    sf_udp_addr_print(addr, text);
+    sf_control_set_text(object, key, text);
+}
+
+/* --- The node ------------------------------------------------------------------- */
+
+/* This node's card as one line, signed with the keys as they are on the disk now. */
+static bool
+own_card(const struct sf_daemon *daemon, char ret_text[SF_CARD_TEXT_BYTES_MAX])
+{
+    uint8_t file[SF_IDENTITY_BYTES_MAX];
+    uint8_t encoded[SF_CARD_BYTES_MAX];
+    const struct sf_home_read read = {
+        .name = SF_HOME_KEYS, .is_secret = true, .out = file, .bytes_max = sizeof(file)};
+    struct sf_identity *identity = NULL;
+    size_t bytes = 0;
+    bool is_done =
+        sf_home_read_file(&daemon->home, &read, &bytes, NULL) == SF_OK &&
+        sf_identity_decode(sf_view(file, bytes), &identity) == SF_OK &&
+        sf_card_encode(identity, encoded, sizeof(encoded), &bytes) == SF_OK &&
+        sf_card_to_text(sf_view(encoded, bytes), ret_text, SF_CARD_TEXT_BYTES_MAX, &bytes) == SF_OK;
+
+    sf_identity_fini(identity);
+    sf_wipe(file, sizeof(file));
+    return is_done;
+}
+
+json_t *
+sf_control_node_json(struct sf_daemon *daemon)
+{
+    const struct sf_card *card = sf_node_card(daemon->node);
+    json_t *object = sf_control_object();
+    json_t *listen = json_array();
+    struct sf_udp_stats udp;
+    struct statvfs space;
+    char text[SF_CARD_TEXT_BYTES_MAX];
+
+    sf_udp_stats(daemon->udp, &udp);
+    sf_control_set_text(object, "name", card->name);
+    sf_control_set_hex(
+        object, "fingerprint", sf_view(card->fingerprint.b, sizeof(card->fingerprint.b)));
+    sf_control_set(object, "card", own_card(daemon, text) ? json_string(text) : json_null());
+    sf_control_set_text(object, "program", PACKAGE_VERSION);
+    sf_control_set_count(object, "pid", (uint64_t)getpid());
+    sf_control_set_count(object, "started_ms", (uint64_t)daemon->started_wall.ms);
+    sf_control_set_count(object, "uptime_s", (daemon->now - daemon->started) / SF_SEC);
+    sf_control_set_text(object, "home", daemon->home.path);
+    for (size_t i = 0; sf_udp_fd(daemon->udp, i) >= 0; i++) {
+        char where[SF_UDP_ADDR_TEXT_BYTES];
+        struct sf_addr addr;
+        int failed;
+
+        sf_udp_bound(daemon->udp, i, &addr);
+        sf_udp_addr_print(&addr, where);
+        failed = json_array_append_new(listen, json_string(where));
+        (void)failed;
+    }
+    sf_control_set(object, "listen", listen);
+    sf_control_set_text(object, "disk", daemon->is_uring ? "io_uring" : "posix");
+    sf_control_set_count(object, "workers", daemon->config.workers);
+    sf_control_set_count(object, "mtu_bytes",
+        daemon->config.mtu_bytes == 0 ? SF_LINK_MTU_DEFAULT : daemon->config.mtu_bytes);
+    sf_control_set(object, "udp_gso", json_boolean(udp.is_gso));
+    sf_control_set(object, "udp_gro", json_boolean(udp.is_gro));
+    sf_control_set_count(object, "udp_dropped_out", udp.dropped_out);
+    sf_control_set_text(object, "health", sf_node_health(daemon->node) == SF_OK ? "ok" : "failed");
+    if (fstatvfs(daemon->home.fd, &space) == 0) {
+        sf_control_set_count(object, "free_bytes", (uint64_t)space.f_bavail * space.f_frsize);
+    } else {
+        sf_control_set(object, "free_bytes", json_null());
+    }
+    sf_control_set_count(object, "reserve_bytes", daemon->config.reserve_bytes);
+    sf_control_set_count(object, "quota_bytes", daemon->config.quota_bytes);
+    return object;
+}
+
+/* --- Transfers -------------------------------------------------------------------- */
+
+/* The words of the interface: these never change, whatever people are shown. */
+static const char *
+state_word(enum sf_node_state state)
+{
+    switch (state) {
+    case SF_NODE_SEALING:
+        return "sealing";
+    case SF_NODE_INTERRUPTED:
+        return "interrupted";
+    case SF_NODE_CUSTODY:
+        return "custody";
+    case SF_NODE_RECEIVING:
+        return "receiving";
+    case SF_NODE_VERIFYING:
+        return "verifying";
+    case SF_NODE_DONE:
+        return "done";
+    case SF_NODE_FAILED:
+        return "failed";
+    case SF_NODE_CANCELLED:
+        return "cancelled";
+    }
+    return "unknown";
+}
+
+static const char *
+recipient_word(enum sf_node_recipient_state state)
+{
+    switch (state) {
+    case SF_NODE_TO_WAITING:
+        return "waiting";
+    case SF_NODE_TO_HELD:
+        return "held";
+    case SF_NODE_TO_VERIFIED:
+        return "verified";
+    case SF_NODE_TO_PAUSED:
+        return "paused";
+    case SF_NODE_TO_FINAL:
+        return "final";
+    case SF_NODE_TO_REFUSED:
+        return "refused";
+    case SF_NODE_TO_CANCELLED:
+        return "cancelled";
+    }
+    return "unknown";
+}
+
+/* Sealed bytes the transfer has, as well as is known. */
+static uint64_t
+sealed_bytes(const struct sf_node_transfer *transfer)
+{
+    uint64_t count = transfer->count != 0 ? transfer->count : transfer->slots;
+
+    return count * transfer->class_bytes;
+}
+
+/* rate_bps and eta_s of meter `index`, with `done` of the sealed bytes there. Returns the ETA. */
+static void
+set_rate(struct sf_daemon *daemon, json_t *object, const struct sf_node_transfer *transfer,
+    size_t index, uint64_t done)
+{
+    uint64_t total = sealed_bytes(transfer);
+    uint64_t rate_bps;
+
+    if (!sf_daemon_rate(daemon, &transfer->id, index, &rate_bps)) {
+        sf_control_set(object, "rate_bps", json_null());
+        sf_control_set(object, "eta_s", json_null());
+        return;
+    }
+    sf_control_set_count(object, "rate_bps", rate_bps);
+    if (rate_bps == 0 || done > total) {
+        sf_control_set(object, "eta_s", json_null());
+    } else {
+        sf_control_set_count(object, "eta_s", (total - done) / (rate_bps / 8 + 1));
+    }
+}
+
+static void
+set_receipt(struct sf_daemon *daemon, json_t *object, const struct sf_transfer_id *id, size_t index)
+{
+    struct sf_view receipt = sf_node_transfer_receipt(daemon->node, id, index);
+
+    if (receipt.data == NULL) {
+        sf_control_set(object, "receipt", json_null());
+    } else {
+        sf_control_set_hex(object, "receipt", receipt);
+    }
+}
+
+static json_t *
+recipients_json(struct sf_daemon *daemon, const struct sf_node_transfer *transfer, bool details)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < transfer->recipient_count; i++) {
+        const struct sf_node_recipient *recipient = &transfer->recipients[i];
+        json_t *object = json_object();
+        int failed;
+
+        sf_control_set_text(object, "name", recipient->name);
+        sf_control_set_text(object, "state", recipient_word(recipient->state));
+        sf_control_set_count(object, "held", recipient->held);
+        sf_control_set_count(object, "link_bytes", recipient->link_bytes);
+        set_rate(daemon, object, transfer, i, recipient->link_bytes);
+        sf_control_set_text(object, "why", recipient->why);
+        if (details) {
+            set_receipt(daemon, object, &transfer->id, i);
+        }
+        failed = json_array_append_new(list, object);
+        (void)failed;
+    }
+    return list;
+}
+
+static json_t *
+files_json(struct sf_daemon *daemon, const struct sf_transfer_id *id)
+{
+    json_t *list = json_array();
+    struct sf_node_file file;
+
+    for (size_t i = 0; sf_node_transfer_file(daemon->node, id, i, &file); i++) {
+        json_t *object = json_object();
+        int failed;
+
+        sf_control_set_hex(object, "sha256", sf_view(file.sha256.b, sizeof(file.sha256.b)));
+        sf_control_set_count(object, "bytes", file.bytes);
+        failed = json_array_append_new(list, object);
+        (void)failed;
+    }
+    return list;
+}
+
+/* The whole transfer's rate: an incoming one's own, an outgoing one's slowest recipient that moves. */
+static void
+set_overall_rate(struct sf_daemon *daemon, json_t *object, const struct sf_node_transfer *transfer)
+{
+    size_t slowest = 0;
+    uint64_t least = UINT64_MAX;
+
+    if (!transfer->outgoing) {
+        set_rate(daemon, object, transfer, 0, transfer->received_bytes);
+        return;
+    }
+    for (size_t i = 0; i < transfer->recipient_count; i++) {
+        uint64_t rate_bps;
+
+        if (sf_daemon_rate(daemon, &transfer->id, i, &rate_bps) && rate_bps < least) {
+            least = rate_bps;
+            slowest = i;
+        }
+    }
+    set_rate(daemon, object, transfer, slowest, transfer->recipients[slowest].link_bytes);
+}
+
+json_t *
+sf_control_transfer_json(
+    struct sf_daemon *daemon, const struct sf_node_transfer *transfer, bool details)
+{
+    json_t *object = json_object();
+
+    sf_control_set_hex(object, "id", sf_view(transfer->id.b, sizeof(transfer->id.b)));
+    sf_control_set_text(object, "direction", transfer->outgoing ? "out" : "in");
+    sf_control_set_text(object, "state", state_word(transfer->state));
+    sf_control_set_text(object, "label", transfer->label);
+    sf_control_set(object, "single_file", json_boolean(transfer->single_file));
+    sf_control_set_count(object, "priority", transfer->priority);
+    sf_control_set_count(object, "class_bytes", transfer->class_bytes);
+    sf_control_set_count(object, "slots", transfer->slots);
+    set_known(object, "count", transfer->count);
+    sf_control_set_count(object, "sealed", transfer->sealed);
+    sf_control_set_count(object, "held", transfer->held);
+    set_known(object, "plain_bytes", transfer->plain_bytes);
+    sf_control_set_count(object, "plain_done", transfer->plain_done);
+    sf_control_set_count(object, "received_bytes", transfer->received_bytes);
+    set_known(object, "created_ms", (uint64_t)transfer->created.ms);
+    set_known(object, "ended_ms", (uint64_t)transfer->ended.ms);
+    if (transfer->outgoing) {
+        sf_control_set(object, "peer", json_null());
+    } else {
+        sf_control_set_text(object, "peer", transfer->peer);
+    }
+    sf_control_set(object, "recipients", recipients_json(daemon, transfer, details));
+    sf_control_set(object, "key_forgotten", json_boolean(transfer->key_forgotten));
+    if (transfer->delivered_as[0] == '\0') {
+        sf_control_set(object, "delivered_as", json_null());
+    } else {
+        sf_control_set_text(object, "delivered_as", transfer->delivered_as);
+    }
+    set_overall_rate(daemon, object, transfer);
+    sf_control_set_text(object, "why", transfer->why);
+    if (details) {
+        sf_control_set(object, "files", files_json(daemon, &transfer->id));
+        if (!transfer->outgoing) {
+            set_receipt(daemon, object, &transfer->id, 0);
+        }
+    }
+    return object;
+}
+
+json_t *
+sf_control_inbox_json(struct sf_daemon *daemon, const struct sf_node_transfer *transfer)
+{
+    json_t *object;
+    struct sf_node_file file;
+    struct stat info;
+    uint64_t bytes = 0;
+    uint64_t count = 0;
+    char path[sizeof(SF_HOME_INBOX) + sizeof(transfer->peer) + sizeof(transfer->delivered_as)];
+
+    if (transfer->outgoing || transfer->delivered_as[0] == '\0') {
+        return NULL;
+    }
+    object = json_object();
+    for (; sf_node_transfer_file(daemon->node, &transfer->id, count, &file); count++) {
+        bytes += file.bytes;
+    }
+    (void)snprintf(
+        path, sizeof(path), "%s/%s/%s", SF_HOME_INBOX, transfer->peer, transfer->delivered_as);
+    sf_control_set_text(object, "peer", transfer->peer);
+    sf_control_set_text(object, "name", transfer->delivered_as);
+    sf_control_set_text(object, "path", path);
+    sf_control_set(object, "single_file", json_boolean(transfer->single_file));
+    sf_control_set_count(object, "bytes", bytes != 0 ? bytes : transfer->plain_bytes);
+    sf_control_set_count(object, "files", count);
+    if (transfer->single_file && sf_node_transfer_file(daemon->node, &transfer->id, 0, &file)) {
+        sf_control_set_hex(object, "sha256", sf_view(file.sha256.b, sizeof(file.sha256.b)));
+    } else {
+        sf_control_set(object, "sha256", json_null());
+    }
+    set_known(object, "delivered_ms", (uint64_t)transfer->ended.ms);
+    sf_control_set_hex(object, "transfer", sf_view(transfer->id.b, sizeof(transfer->id.b)));
+    sf_control_set(object, "exists",
+        json_boolean(fstatat(daemon->home.fd, path, &info, AT_SYMLINK_NOFOLLOW) == 0));
+    return object;
+}
+
+/* --- Peers and events ---------------------------------------------------------------- */
+
+static json_t *
+link_json(const struct sf_daemon *daemon, const struct sf_link_peer_stats *link)
+{
+    static const char *const words[] = {
+        [SF_LINK_STATE_NEVER] = "never",
+        [SF_LINK_STATE_UP] = "up",
+        [SF_LINK_STATE_DARK] = "dark",
+    };
+    json_t *object = json_object();
+
+    sf_control_set_text(object, "state", words[link->state]);
+    set_addr(object, "address", link->has_addr, &link->addr);
+    sf_control_set(object, "is_proven", json_boolean(link->is_proven));
+    set_known(object, "rtt_ns", link->rtt_ns);
+    if (link->heard == 0 || link->heard > daemon->now) {
+        sf_control_set(object, "heard_s", json_null());
+    } else {
+        sf_control_set_count(object, "heard_s", (daemon->now - link->heard) / SF_SEC);
+    }
+    sf_control_set_count(object, "rate_bps", link->rate_bps);
+    sf_control_set_count(object, "bytes_out", link->bytes_out);
+    sf_control_set_count(object, "bytes_in", link->bytes_in);
+    sf_control_set_count(object, "dgrams_out", link->dgrams_out);
+    sf_control_set_count(object, "dgrams_in", link->dgrams_in);
+    sf_control_set_count(object, "data_bytes_out", link->data_bytes_out);
+    sf_control_set_count(object, "resent_bytes_out", link->resent_bytes_out);
+    sf_control_set_count(object, "data_bytes_in", link->data_bytes_in);
+    sf_control_set_count(object, "again_bytes_in", link->again_bytes_in);
+    return object;
+}
+
+static json_t *
+allow_json(const struct sf_peers_peer *peer)
+{
+    json_t *list = json_array();
+    int failed = 0;
+
+    if (peer->may_send) {
+        failed |= json_array_append_new(list, json_string("send"));
+    }
+    if (peer->may_receive) {
+        failed |= json_array_append_new(list, json_string("receive"));
+    }
+    (void)failed;
+    return list;
+}
+
+json_t *
+sf_control_peer_json(struct sf_daemon *daemon, const struct sf_daemon_peer *peer)
+{
+    const struct sf_peers_peer *conf = &peer->conf;
+    json_t *object = json_object();
+    char endpoint[SF_PEERS_ENDPOINT_BYTES_MAX + 1];
+    char card[SF_CARD_TEXT_BYTES_MAX];
+    struct sf_node_peer_info info;
+    bool is_found = false;
+
+    for (size_t i = 0; !is_found && sf_node_peer_at(daemon->node, i, &info); i++) {
+        is_found = strcmp(info.peer.name, conf->name) == 0;
+    }
+    if (!is_found) {
+        memset(&info, 0, sizeof(info));
+    }
+    sf_peers_endpoint_print(&conf->endpoint, endpoint);
+    sf_control_set_text(object, "name", conf->name);
+    sf_control_set_hex(
+        object, "fingerprint", sf_view(conf->card.fingerprint.b, sizeof(conf->card.fingerprint.b)));
+    sf_control_set(
+        object, "card", sf_peers_card_print(conf, card) ? json_string(card) : json_null());
+    sf_control_set(
+        object, "endpoint", conf->endpoint.host[0] == '\0' ? json_null() : json_string(endpoint));
+    set_addr(object, "address", peer->is_resolved, &peer->addr);
+    sf_control_set_count(object, "rate_bps", conf->rate_bps);
+    sf_control_set(object, "allow", allow_json(conf));
+    set_known(object, "quota_bytes", conf->quota_bytes);
+    sf_control_set(object, "psk", json_boolean(conf->has_psk));
+    sf_control_set(object, "return", json_boolean(!conf->no_return));
+    sf_control_set(object, "link", link_json(daemon, &info.link));
+    return object;
+}
+
+json_t *
+sf_control_news_json(const struct sf_daemon_news *news)
+{
+    static const char *const words[] = {
+        [SF_NODE_EVENT_TRANSFER] = "transfer",
+        [SF_NODE_EVENT_PEER] = "peer",
+        [SF_NODE_EVENT_NOTICE] = "notice",
+        [SF_NODE_EVENT_WARNING] = "warning",
+    };
+    static const struct sf_transfer_id none;
+    json_t *object = json_object();
+
+    sf_control_set_count(object, "number", news->number);
+    sf_control_set_count(object, "time_ms", (uint64_t)news->time.ms);
+    sf_control_set_text(object, "kind", words[news->event.kind]);
+    if (sf_transfer_equal(&news->event.transfer, &none)) {
+        sf_control_set(object, "transfer", json_null());
+    } else {
+        sf_control_set_hex(
+            object, "transfer", sf_view(news->event.transfer.b, sizeof(news->event.transfer.b)));
+    }
+    sf_control_set(
+        object, "peer", news->event.peer[0] == '\0' ? json_null() : json_string(news->event.peer));
+    sf_control_set_text(object, "text", news->event.text);
+    return object;
+}

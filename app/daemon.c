@@ -1,0 +1,664 @@
+#include "app/daemon.h"
+
+#include "app/control.h"
+#include "app/log.h"
+#include "app/submit.h"
+#include "base/random.h"
+#include "store/posix.h"
+#include "store/uring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    EVENTS_MAX = 32,        /* of one epoll_wait */
+    ROUNDS_MAX = 8,         /* of disk and workers before sockets get their turn */
+    OUTPUT_ROUNDS_MAX = 16, /* full queues sent before others get their turn */
+    PEER_GROUPS_MAX = 256,
+};
+
+/* While a socket is full its writability wakes us; the timer only guards against a lost wake-up. */
+#define FULL_SPAN (10 * SF_MS)
+
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+
+static void
+read_clocks(struct sf_daemon *daemon)
+{
+    struct timespec time;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    daemon->now = (uint64_t)time.tv_sec * SF_SEC + (uint64_t)time.tv_nsec;
+    (void)clock_gettime(CLOCK_REALTIME, &time);
+    daemon->wall.ms = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* --- Descriptors ---------------------------------------------------------------- */
+
+int
+sf_daemon_watch(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data = {.ptr = source}};
+
+    if (epoll_ctl(daemon->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) == 0) {
+        return SF_OK;
+    }
+    if (errno == ENOENT && epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) == 0) {
+        return SF_OK;
+    }
+    return SF_EIO;
+}
+
+void
+sf_daemon_unwatch(struct sf_daemon *daemon, const struct sf_daemon_source *source)
+{
+    (void)epoll_ctl(daemon->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+}
+
+/* The 8 bytes of an eventfd or timerfd that only had to wake us. */
+static void
+drain(int fd)
+{
+    uint64_t count;
+    ssize_t got = read(fd, &count, sizeof(count));
+
+    (void)got;
+}
+
+static void
+timer_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events)
+{
+    (void)events;
+    daemon->timer_set = SF_NEVER;
+    drain(source->fd);
+}
+
+/* Disk and workers are polled in every turn; being woken is all that is needed. */
+static void
+completion_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events)
+{
+    (void)daemon;
+    (void)source;
+    (void)events;
+}
+
+static void
+resolver_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events)
+{
+    (void)source;
+    (void)events;
+    sf_daemon_peers_answers(daemon);
+}
+
+static void
+reload_peers(struct sf_daemon *daemon)
+{
+    struct sf_app_error error;
+
+    if (sf_daemon_peers_load(daemon, &error) == SF_OK) {
+        sf_log(SF_LOG_NOTICE, "peers read again: %zu", daemon->peer_count);
+    } else {
+        sf_log(SF_LOG_ERROR, "peers not read again: %s", error.text);
+    }
+}
+
+static void
+signal_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events)
+{
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(source->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGHUP) {
+            reload_peers(daemon);
+        } else {
+            daemon->is_stopping = true;
+        }
+    }
+}
+
+static void
+take_datagram(void *context, const struct sf_addr *from, uint8_t *datagram, size_t bytes)
+{
+    struct sf_daemon *daemon = context;
+
+    sf_node_input(daemon->node, from, datagram, bytes, daemon->now);
+}
+
+static void
+udp_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events)
+{
+    if ((events & EPOLLOUT) != 0) {
+        daemon->is_udp_full = false;
+        if (sf_daemon_watch(daemon, source, EPOLLIN) != SF_OK) {
+            sf_log(SF_LOG_ERROR, "cannot watch a socket: %s", strerror(errno));
+        }
+    }
+    if ((events & ~(uint32_t)EPOLLOUT) != 0) {
+        /* More may be waiting: epoll is level-triggered and says so again. */
+        bool is_more = sf_udp_receive(daemon->udp, source->index, take_datagram, daemon);
+
+        (void)is_more;
+    }
+}
+
+/* --- The disk ------------------------------------------------------------------- */
+
+static int
+open_disk(struct sf_daemon *daemon, struct sf_app_error *error)
+{
+    int status = SF_ESTATE;
+
+    if (daemon->config.disk != SF_CONFIG_DISK_POSIX) {
+        status = sf_uring_disk_open(daemon->home.path, &daemon->disk);
+        daemon->is_uring = status == SF_OK;
+    }
+    if (status == SF_ESTATE && daemon->config.disk == SF_CONFIG_DISK_URING) {
+        return sf_app_error_set(error, SF_ESTATE,
+            "io_uring is not available here (see kernel.io_uring_disabled and the seccomp filter "
+            "of the service): set `disk = auto` or `disk = posix`");
+    }
+    if (status == SF_ESTATE) {
+        status = sf_posix_disk_open(daemon->home.path, &daemon->disk);
+    }
+    if (status != SF_OK) {
+        return sf_app_error_set(error, status, "cannot open the disk at %s: %s", daemon->home.path,
+            sf_status_text(status));
+    }
+    return SF_OK;
+}
+
+static void
+close_disk(struct sf_daemon *daemon)
+{
+    if (daemon->disk == NULL) {
+        return;
+    }
+    if (daemon->is_uring) {
+        sf_uring_disk_close(daemon->disk);
+    } else {
+        sf_posix_disk_close(daemon->disk);
+    }
+    daemon->disk = NULL;
+}
+
+int
+sf_daemon_adopt(struct sf_daemon *daemon, int fd)
+{
+    return daemon->is_uring ? sf_uring_disk_adopt(daemon->disk, fd)
+                            : sf_posix_disk_adopt(daemon->disk, fd);
+}
+
+static void
+dropped(struct sf_disk_op *op)
+{
+    free(op);
+}
+
+void
+sf_daemon_drop(struct sf_daemon *daemon, int handle)
+{
+    struct sf_disk_op *op = calloc(1, sizeof(*op));
+
+    if (op == NULL) {
+        return; /* the descriptor stays open until the end; better than stopping for it */
+    }
+    op->kind = SF_DISK_CLOSE;
+    op->file = handle;
+    op->done = dropped;
+    sf_disk_submit(daemon->disk, op);
+}
+
+/* --- Sockets of the home ---------------------------------------------------------- */
+
+bool
+sf_daemon_is_allowed(const struct sf_daemon *daemon, int fd)
+{
+    struct ucred caller;
+    gid_t groups[PEER_GROUPS_MAX];
+    socklen_t bytes = sizeof(caller);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &caller, &bytes) != 0) {
+        return false;
+    }
+    if (caller.uid == 0 || caller.uid == geteuid() || caller.gid == daemon->group) {
+        return true;
+    }
+    bytes = sizeof(groups);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < bytes / sizeof(groups[0]); i++) {
+        if (groups[i] == daemon->group) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int
+sf_daemon_listen(struct sf_daemon *daemon, const struct sf_daemon_listener *listener, int *ret_fd,
+    struct sf_app_error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, listener->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t mask;
+    int failed;
+
+    sf_home_socket(&daemon->home, listener->name, address.sun_path);
+    if (fd < 0) {
+        return sf_app_error_set(error, SF_EIO, "cannot make a socket: %s", strerror(errno));
+    }
+    if (unlinkat(daemon->home.fd, listener->name, 0) != 0 && errno != ENOENT) {
+        failed = errno;
+        goto failed;
+    }
+    /* Nobody may connect before the group is right. */
+    mask = umask(0177);
+    failed = bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : errno;
+    (void)umask(mask);
+    if (failed != 0) {
+        goto failed;
+    }
+    if ((daemon->config.group[0] != '\0' && fchownat(daemon->home.fd, listener->name, (uid_t)-1,
+                                                daemon->group, AT_SYMLINK_NOFOLLOW) != 0) ||
+        fchmodat(daemon->home.fd, listener->name, 0660, 0) != 0 ||
+        listen(fd, listener->backlog) != 0) {
+        failed = errno;
+        goto failed;
+    }
+    *ret_fd = fd;
+    return SF_OK;
+
+failed:
+    close(fd);
+    return sf_app_error_set(error, SF_EIO, "cannot listen on %s/%s: %s", daemon->home.path,
+        listener->name, strerror(failed));
+}
+
+/* Find the group of sockets and inbox, and let it into the home. */
+static int
+open_group(struct sf_daemon *daemon, struct sf_app_error *error)
+{
+    const struct group *entry;
+    struct stat info;
+
+    daemon->group = getegid();
+    if (daemon->config.group[0] == '\0') {
+        return SF_OK;
+    }
+    entry = getgrnam(daemon->config.group);
+    if (entry == NULL) {
+        return sf_app_error_set(error, SF_EINVAL,
+            "group = %s: there is no such group: make it with `groupadd --system %s`, or remove "
+            "the setting",
+            daemon->config.group, daemon->config.group);
+    }
+    daemon->group = entry->gr_gid;
+    if (fstat(daemon->home.fd, &info) != 0 ||
+        fchown(daemon->home.fd, (uid_t)-1, daemon->group) != 0 ||
+        fchmod(daemon->home.fd, (info.st_mode & 07777) | S_IXGRP) != 0 ||
+        fchownat(daemon->home.fd, SF_HOME_INBOX, (uid_t)-1, daemon->group, AT_SYMLINK_NOFOLLOW) !=
+            0 ||
+        /* Set-group-id: what is delivered inherits the group. */
+        fchmodat(daemon->home.fd, SF_HOME_INBOX, 02750, 0) != 0) {
+        return sf_app_error_set(error, SF_EAUTH,
+            "group = %s: cannot give home and inbox to it (%s): run as a member of the group, or "
+            "remove the setting",
+            daemon->config.group, strerror(errno));
+    }
+    return SF_OK;
+}
+
+/* --- Opening and closing -------------------------------------------------------- */
+
+static struct sf_daemon_source timer_source = {.ready = timer_ready};
+static struct sf_daemon_source signal_source = {.ready = signal_ready};
+static struct sf_daemon_source disk_source = {.ready = completion_ready};
+static struct sf_daemon_source workers_source = {.ready = completion_ready};
+static struct sf_daemon_source resolver_source = {.ready = resolver_ready};
+static struct sf_daemon_source udp_sources[SF_UDP_SOCKETS_MAX];
+
+/* The signals we take through a descriptor; they were blocked before any thread was started. */
+static int
+open_signals(void)
+{
+    sigset_t signals;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
+        return -1;
+    }
+    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int
+watch_all(struct sf_daemon *daemon)
+{
+    int status;
+
+    timer_source.fd = daemon->timer_fd;
+    signal_source.fd = daemon->signal_fd;
+    workers_source.fd = sf_threads_fd(daemon->threads);
+    resolver_source.fd = sf_resolver_fd(daemon->resolver);
+    status = sf_daemon_watch(daemon, &timer_source, EPOLLIN);
+    if (status == SF_OK) {
+        status = sf_daemon_watch(daemon, &signal_source, EPOLLIN);
+    }
+    if (status == SF_OK) {
+        status = sf_daemon_watch(daemon, &workers_source, EPOLLIN);
+    }
+    if (status == SF_OK) {
+        status = sf_daemon_watch(daemon, &resolver_source, EPOLLIN);
+    }
+    if (status == SF_OK && daemon->is_uring) {
+        disk_source.fd = sf_uring_disk_fd(daemon->disk);
+        status = sf_daemon_watch(daemon, &disk_source, EPOLLIN);
+    }
+    for (size_t i = 0; status == SF_OK && sf_udp_fd(daemon->udp, i) >= 0; i++) {
+        udp_sources[i] = (struct sf_daemon_source){
+            .ready = udp_ready, .fd = sf_udp_fd(daemon->udp, i), .index = i};
+        status = sf_daemon_watch(daemon, &udp_sources[i], EPOLLIN);
+    }
+    return status;
+}
+
+static int
+open_node(struct sf_daemon *daemon, struct sf_app_error *error)
+{
+    uint32_t workers = daemon->config.workers != 0 ? daemon->config.workers : sf_threads_cores();
+    struct sf_node_config config = {
+        .disk = daemon->disk,
+        .random = sf_random_system,
+        .worker_count = workers,
+        .mtu_bytes = daemon->config.mtu_bytes,
+        .reserve_bytes = daemon->config.reserve_bytes,
+        .quota_bytes = daemon->config.quota_bytes,
+        .class_bytes = daemon->config.class_bytes,
+    };
+    struct sf_node_error why;
+    int status = sf_threads_open(workers, &daemon->threads);
+
+    if (status != SF_OK) {
+        return sf_app_error_set(error, status, "cannot start %u worker threads: %s",
+            (unsigned)workers, sf_status_text(status));
+    }
+    daemon->config.workers = workers;
+    config.workers = sf_threads_workers(daemon->threads);
+    status = sf_node_open(&config, daemon->now, daemon->wall, &daemon->node, &why);
+    return status == SF_OK ? SF_OK : sf_app_error_set(error, status, "%s", why.text);
+}
+
+/* Every transfer that was open when the last run ended. */
+static void
+watch_open_transfers(struct sf_daemon *daemon)
+{
+    for (size_t i = 0; sf_node_transfer_at(daemon->node, i, daemon->scratch); i++) {
+        struct sf_transfer_id id = daemon->scratch->id;
+
+        sf_daemon_news_watch(daemon, &id);
+    }
+}
+
+/* The steps of opening, each of which needs those before it. */
+static int
+open_parts(struct sf_daemon *daemon, struct sf_app_error *error)
+{
+    int status;
+
+    daemon->peers = calloc(SF_PEERS_MAX, sizeof(*daemon->peers));
+    if (daemon->peers == NULL || sf_daemon_news_open(daemon) != SF_OK ||
+        sf_resolver_open(&daemon->resolver) != SF_OK) {
+        return sf_app_error_set(error, SF_ENOMEM, "no memory to begin with");
+    }
+    daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    daemon->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    daemon->signal_fd = open_signals();
+    if (daemon->epoll_fd < 0 || daemon->timer_fd < 0 || daemon->signal_fd < 0) {
+        return sf_app_error_set(error, SF_EIO, "cannot wait for events: %s", strerror(errno));
+    }
+    status = open_group(daemon, error);
+    if (status == SF_OK) {
+        /* Before the disk is touched: two nodes behind one address is the likelier mistake. */
+        status = sf_udp_open(&daemon->config, &daemon->udp, error);
+    }
+    if (status == SF_OK) {
+        status = open_disk(daemon, error);
+    }
+    if (status == SF_OK) {
+        status = open_node(daemon, error);
+    }
+    if (status == SF_OK) {
+        status = sf_daemon_peers_load(daemon, error);
+    }
+    if (status == SF_OK && watch_all(daemon) != SF_OK) {
+        status = sf_app_error_set(error, SF_EIO, "cannot wait for events: %s", strerror(errno));
+    }
+    if (status == SF_OK) {
+        watch_open_transfers(daemon);
+        status = sf_control_open(daemon, &daemon->control, error);
+    }
+    if (status == SF_OK) {
+        status = sf_submit_open(daemon, &daemon->submit, error);
+    }
+    return status;
+}
+
+int
+sf_daemon_open(struct sf_daemon *daemon, struct sf_app_error *error)
+{
+    int status;
+
+    daemon->epoll_fd = -1;
+    daemon->timer_fd = -1;
+    daemon->signal_fd = -1;
+    daemon->timer_set = SF_NEVER;
+    read_clocks(daemon);
+    daemon->started = daemon->now;
+    daemon->started_wall = daemon->wall;
+    status = open_parts(daemon, error);
+    if (status != SF_OK) {
+        sf_daemon_close(daemon);
+    }
+    return status;
+}
+
+static void
+close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+    }
+    *fd = -1;
+}
+
+void
+sf_daemon_close(struct sf_daemon *daemon)
+{
+    sf_submit_close(daemon->submit);
+    daemon->submit = NULL;
+    sf_control_close(daemon->control);
+    daemon->control = NULL;
+    if (daemon->node != NULL) {
+        sf_node_close(daemon->node);
+        daemon->node = NULL;
+    }
+    sf_threads_close(daemon->threads);
+    daemon->threads = NULL;
+    close_disk(daemon);
+    sf_udp_close(daemon->udp);
+    daemon->udp = NULL;
+    sf_resolver_close(daemon->resolver);
+    daemon->resolver = NULL;
+    sf_daemon_news_close(daemon);
+    close_fd(&daemon->signal_fd);
+    close_fd(&daemon->timer_fd);
+    close_fd(&daemon->epoll_fd);
+    if (daemon->peers != NULL) {
+        sf_wipe(daemon->peers, SF_PEERS_MAX * sizeof(*daemon->peers));
+        free(daemon->peers);
+        daemon->peers = NULL;
+    }
+}
+
+/* --- The loop -------------------------------------------------------------------- */
+
+/* Let what is finished have its consequences, a bounded number of rounds. */
+static void
+advance(struct sf_daemon *daemon)
+{
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        bool is_moved = sf_disk_poll(daemon->disk);
+
+        is_moved = sf_workers_poll(sf_threads_workers(daemon->threads)) || is_moved;
+        sf_node_tick(daemon->node, daemon->now, daemon->wall);
+        if (!is_moved) {
+            break;
+        }
+    }
+}
+
+static void
+tell_too_large(struct sf_daemon *daemon)
+{
+    struct sf_udp_stats stats;
+
+    sf_udp_stats(daemon->udp, &stats);
+    /* At the first, the second, the fourth, ...: it can be many thousands a second. */
+    if (stats.too_large >= daemon->too_large_told && stats.too_large > 0) {
+        daemon->too_large_told = 2 * stats.too_large;
+        sf_log(SF_LOG_WARNING,
+            "%llu datagrams did not fit the path to a peer: set `mtu` in the config to what the "
+            "path takes",
+            (unsigned long long)stats.too_large);
+    }
+}
+
+/* Send until the node has nothing that may leave now, or a socket is full. */
+static void
+send_output(struct sf_daemon *daemon)
+{
+    for (int round = 0; round < OUTPUT_ROUNDS_MAX && !daemon->is_udp_full; round++) {
+        bool is_more = true;
+        uint8_t *room;
+
+        while (is_more && (room = sf_udp_room(daemon->udp)) != NULL) {
+            struct sf_addr to;
+            size_t bytes;
+
+            is_more = sf_node_output(
+                daemon->node, &to, room, SF_UDP_DATAGRAM_BYTES_MAX, &bytes, daemon->now);
+            if (is_more) {
+                sf_udp_add(daemon->udp, &to, bytes);
+            }
+        }
+        if (!sf_udp_flush(daemon->udp, &daemon->udp_full)) {
+            daemon->is_udp_full = sf_daemon_watch(daemon, &udp_sources[daemon->udp_full],
+                                      EPOLLIN | EPOLLOUT) == SF_OK;
+        }
+        if (!is_more) {
+            break;
+        }
+    }
+    tell_too_large(daemon);
+}
+
+/* Set the timer to `at`, if it is not already. */
+static void
+set_timer(struct sf_daemon *daemon, sf_mono at)
+{
+    struct itimerspec timer = {.it_value = {0, 0}};
+
+    if (at == daemon->timer_set) {
+        return;
+    }
+    if (at != SF_NEVER) {
+        timer.it_value.tv_sec = (time_t)(at / SF_SEC);
+        timer.it_value.tv_nsec = (long)(at % SF_SEC);
+    }
+    if (timerfd_settime(daemon->timer_fd, TFD_TIMER_ABSTIME, &timer, NULL) == 0) {
+        daemon->timer_set = at;
+    }
+}
+
+/* How long epoll may wait: 0 if there is something to do at once, else -1 with the timer set. */
+static int
+prepare_wait(struct sf_daemon *daemon, sf_mono peers_at)
+{
+    sf_mono at = sf_node_deadline(daemon->node);
+
+    if (daemon->is_udp_full && at < daemon->now + FULL_SPAN) {
+        at = daemon->now + FULL_SPAN;
+    }
+    at = sf_mono_min(at, peers_at);
+    at = sf_mono_min(at, sf_control_deadline(daemon->control));
+    at = sf_mono_min(at, sf_submit_deadline(daemon->submit));
+    if (at <= daemon->now || (!daemon->is_uring && !sf_posix_disk_idle(daemon->disk))) {
+        return 0;
+    }
+    set_timer(daemon, at);
+    return -1;
+}
+
+static int
+wait_for_events(struct sf_daemon *daemon, int timeout_ms)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(daemon->epoll_fd, events, EVENTS_MAX, timeout_ms);
+
+    if (count < 0 && errno != EINTR) {
+        sf_log(SF_LOG_ERROR, "cannot wait for events: %s", strerror(errno));
+        return SF_EIO;
+    }
+    read_clocks(daemon);
+    for (int i = 0; i < count; i++) {
+        struct sf_daemon_source *source = events[i].data.ptr;
+
+        source->ready(daemon, source, events[i].events);
+    }
+    return SF_OK;
+}
+
+int
+sf_daemon_run(struct sf_daemon *daemon)
+{
+    int status = SF_OK;
+
+    while (!daemon->is_stopping && status == SF_OK) {
+        sf_mono peers_at;
+
+        advance(daemon);
+        send_output(daemon);
+        (void)sf_daemon_news_collect(daemon);
+        sf_daemon_news_sample(daemon);
+        if (sf_node_health(daemon->node) != SF_OK) {
+            sf_log(SF_LOG_ERROR,
+                "the journal could not be written: nothing more is acknowledged. Check the disk, "
+                "then start again: recovery finds what it really holds");
+            return SF_EIO;
+        }
+        peers_at = sf_daemon_peers_tick(daemon);
+        sf_control_tick(daemon->control);
+        sf_submit_tick(daemon->submit);
+        status = wait_for_events(daemon, prepare_wait(daemon, peers_at));
+    }
+    return status;
+}

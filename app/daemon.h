@@ -1,0 +1,195 @@
+/*
+ * daemon.h - skyferryd as its parts see it.
+ *
+ * One thread runs everything but jobs and name look-ups: a loop over epoll
+ * hands datagrams, completions, requests and timers to the node, and carries
+ * out what the node asks for. The parts are
+ *
+ *     daemon.c         opening, the loop, closing
+ *     daemon_peers.c   peers/ and the node's peers, and the look-up of their names
+ *     daemon_news.c    events kept for those who ask, and rates
+ *     control.c        HTTP; control_*.c what it answers
+ *     submit.c         files handed over as descriptors
+ */
+#ifndef SF_APP_DAEMON_H
+#define SF_APP_DAEMON_H
+
+#include "app/config.h"
+#include "app/error.h"
+#include "app/home.h"
+#include "app/peers.h"
+#include "app/resolve.h"
+#include "app/threads.h"
+#include "app/udp.h"
+#include "base/bytes.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "node/node.h"
+#include "store/disk.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+    SF_DAEMON_NEWS_MAX = 1024,   /* events kept */
+    SF_DAEMON_WATCHED_MAX = 256, /* open transfers whose rate is measured */
+    SF_DAEMON_SAMPLES = 8,
+};
+
+struct sf_control;
+struct sf_submit;
+
+/* An event as it is kept for GET /v1/events. */
+struct sf_daemon_news {
+    uint64_t number;
+    struct sf_wall time;
+    struct sf_node_event event;
+};
+
+/* Bytes counted at some moments of the last seconds. */
+struct sf_daemon_meter {
+    struct {
+        sf_mono at;
+        uint64_t bytes;
+    } samples[SF_DAEMON_SAMPLES];
+    size_t count; /* the newest is the last */
+};
+
+/* An open transfer, and how fast it moves towards each recipient. */
+struct sf_daemon_watched {
+    struct sf_transfer_id id;
+    struct sf_daemon_meter *meters; /* one, or one for each recipient */
+    size_t meter_count;
+};
+
+/* A peer as configured, and what its name was looked up to. */
+struct sf_daemon_peer {
+    struct sf_peers_peer conf;
+    bool is_resolved;
+    struct sf_addr addr;
+    sf_mono lookup_at; /* SF_NEVER if its endpoint needs no look-up */
+    uint64_t lookup_span;
+    uint64_t tag; /* of the question, so that an answer to an older one is dropped */
+};
+
+struct sf_daemon {
+    struct sf_home home;
+    struct sf_config config;
+    gid_t group; /* of the sockets */
+
+    struct sf_disk *disk;
+    bool is_uring;
+    struct sf_threads *threads;
+    struct sf_udp *udp;
+    bool is_udp_full; /* wait until socket `udp_full` is writable */
+    size_t udp_full;
+    uint64_t too_large_told;
+    struct sf_node *node;
+    struct sf_resolver *resolver;
+    struct sf_control *control;
+    struct sf_submit *submit;
+
+    int epoll_fd;
+    int timer_fd;
+    int signal_fd;
+    sf_mono timer_set; /* what timer_fd is set to */
+    sf_mono now;       /* read once in each turn of the loop */
+    struct sf_wall wall;
+    sf_mono started;
+    struct sf_wall started_wall;
+    bool is_stopping;
+
+    struct sf_daemon_peer *peers; /* SF_PEERS_MAX */
+    size_t peer_count;
+    uint64_t tag_last;
+
+    struct sf_daemon_news *news;       /* SF_DAEMON_NEWS_MAX, number n at n modulo that */
+    uint64_t news_next;                /* the number of the next one */
+    uint64_t news_first;               /* of this run */
+    struct sf_daemon_watched *watched; /* SF_DAEMON_WATCHED_MAX */
+    size_t watched_count;
+    sf_mono sampled;
+    struct sf_node_transfer *scratch; /* too large for the stack */
+};
+
+/* --- daemon.c ---------------------------------------------------------------- */
+
+/* What to do with a descriptor that is ready. Passed to epoll by address; lives as long as it is watched. */
+struct sf_daemon_source {
+    void (*ready)(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events);
+    int fd;
+    size_t index;
+    void *owner;
+};
+
+/* Watch source->fd for `events` (EPOLLIN, ...), or change what it is watched for. SF_OK or SF_EIO. */
+SF_MUST_USE int sf_daemon_watch(
+    struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events);
+void sf_daemon_unwatch(struct sf_daemon *daemon, const struct sf_daemon_source *source);
+
+/*
+ * Open everything for the locked home in daemon->home and daemon->config (the
+ * rest zero); on failure sf_daemon_close() has been called.
+ */
+SF_MUST_USE int sf_daemon_open(struct sf_daemon *daemon, struct sf_app_error *error);
+
+/* Run until a signal ends it. Returns SF_OK, or SF_EIO when the node cannot keep its promise. */
+SF_MUST_USE int sf_daemon_run(struct sf_daemon *daemon);
+void sf_daemon_close(struct sf_daemon *daemon);
+
+/* Hand a descriptor to the disk: its handle, or SF_EINVAL, SF_ELIMIT, SF_ENOMEM with `fd` still the caller's. */
+SF_MUST_USE int sf_daemon_adopt(struct sf_daemon *daemon, int fd);
+/* Close a handle of the disk that no node took. */
+void sf_daemon_drop(struct sf_daemon *daemon, int handle);
+
+/*
+ * Whether the process at the other end of Unix socket `fd` may use the daemon:
+ * root, the daemon's user, or a member of the socket's group.
+ */
+bool sf_daemon_is_allowed(const struct sf_daemon *daemon, int fd);
+
+/*
+ * A listening Unix socket `name` in the home, mode 0660 and of the configured
+ * group; one left by an earlier run is replaced (the home is locked).
+ */
+struct sf_daemon_listener {
+    const char *name;
+    int type; /* SOCK_STREAM or SOCK_SEQPACKET */
+    int backlog;
+};
+SF_MUST_USE int sf_daemon_listen(struct sf_daemon *daemon,
+    const struct sf_daemon_listener *listener, int *ret_fd, struct sf_app_error *error);
+
+/* --- daemon_peers.c ----------------------------------------------------------- */
+
+/* Read peers/ and make the node's peers the same. On a failure of reading nothing changes. */
+SF_MUST_USE int sf_daemon_peers_load(struct sf_daemon *daemon, struct sf_app_error *error);
+/* Add or change one, in the node and in peers/. *ret_is_new says which. Errors leave all as it was. */
+SF_MUST_USE int sf_daemon_peer_put(struct sf_daemon *daemon, const struct sf_peers_peer *conf,
+    bool *ret_is_new, struct sf_app_error *error);
+SF_MUST_USE int sf_daemon_peer_delete(
+    struct sf_daemon *daemon, const char *name, struct sf_app_error *error);
+struct sf_daemon_peer *sf_daemon_peer_find(struct sf_daemon *daemon, const char *name);
+/* Ask for names that are due; returns when to call again. */
+sf_mono sf_daemon_peers_tick(struct sf_daemon *daemon);
+/* Take the answers of the resolver. */
+void sf_daemon_peers_answers(struct sf_daemon *daemon);
+
+/* --- daemon_news.c ------------------------------------------------------------ */
+
+SF_MUST_USE int sf_daemon_news_open(struct sf_daemon *daemon);
+void sf_daemon_news_close(struct sf_daemon *daemon);
+/* Take the node's events: into the log and the list. Returns whether there was one. */
+bool sf_daemon_news_collect(struct sf_daemon *daemon);
+/* Measure rates, when a second has passed since the last time. */
+void sf_daemon_news_sample(struct sf_daemon *daemon);
+/* Begin to measure a transfer. */
+void sf_daemon_news_watch(struct sf_daemon *daemon, const struct sf_transfer_id *id);
+
+/* Bits a second of meter `index` of a transfer; false if nothing moves or nothing is known. */
+bool sf_daemon_rate(const struct sf_daemon *daemon, const struct sf_transfer_id *id, size_t index,
+    uint64_t *ret_bps);
+
+#endif

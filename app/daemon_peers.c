@@ -1,0 +1,307 @@
+#include "app/daemon.h"
+
+#include "app/log.h"
+#include "base/crypto.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(SF_PEERS_RATE_BPS_MIN == SF_LINK_RATE_BPS_MIN, "the link's limits are the peers'");
+_Static_assert(SF_PEERS_RATE_BPS_MAX == SF_LINK_RATE_BPS_MAX, "the link's limits are the peers'");
+_Static_assert((int)SF_PEERS_MAX == (int)SF_NODE_PEERS_MAX, "every peer of peers/ fits the node");
+
+/* Names are looked up again while a peer does not answer: after a minute, then ever more rarely. */
+#define LOOKUP_SPAN_MIN (60 * SF_SEC)
+#define LOOKUP_SPAN_MAX (900 * SF_SEC)
+
+struct sf_daemon_peer *
+sf_daemon_peer_find(struct sf_daemon *daemon, const char *name)
+{
+    for (size_t i = 0; i < daemon->peer_count; i++) {
+        if (strcmp(daemon->peers[i].conf.name, name) == 0) {
+            return &daemon->peers[i];
+        }
+    }
+    return NULL;
+}
+
+/* Tell the node what is known of `peer`. */
+static int
+give_to_node(
+    struct sf_daemon *daemon, const struct sf_daemon_peer *peer, struct sf_app_error *error)
+{
+    struct sf_node_error why;
+    struct sf_node_peer given = {
+        .card = peer->conf.card,
+        .may_send = peer->conf.may_send,
+        .may_receive = peer->conf.may_receive,
+        .has_endpoint = peer->is_resolved,
+        .rate_bps = peer->conf.rate_bps,
+        .quota_bytes = peer->conf.quota_bytes,
+        .has_psk = peer->conf.has_psk,
+        .no_return = peer->conf.no_return,
+    };
+    int status;
+
+    memcpy(given.name, peer->conf.name, sizeof(peer->conf.name));
+    if (peer->is_resolved) {
+        given.endpoint = peer->addr;
+    }
+    memcpy(given.psk, peer->conf.psk, sizeof(given.psk));
+    status = sf_node_peer_set(daemon->node, &given, &why);
+    sf_wipe(&given, sizeof(given));
+    return status == SF_OK ? SF_OK : sf_app_error_set(error, status, "%s", why.text);
+}
+
+static bool
+is_same_endpoint(const struct sf_peers_endpoint *a, const struct sf_peers_endpoint *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+/* `peer` with `conf`: an endpoint that did not change keeps its address. */
+static void
+set_conf(struct sf_daemon *daemon, struct sf_daemon_peer *peer, const struct sf_peers_peer *conf)
+{
+    bool is_same = is_same_endpoint(&peer->conf.endpoint, &conf->endpoint);
+
+    peer->conf = *conf;
+    if (is_same && peer->tag != 0) {
+        return;
+    }
+    peer->tag = ++daemon->tag_last;
+    peer->is_resolved = false;
+    peer->lookup_at = SF_NEVER;
+    peer->lookup_span = LOOKUP_SPAN_MIN;
+    if (conf->endpoint.host[0] == '\0') {
+        return;
+    }
+    if (sf_resolve_numeric(&conf->endpoint, &peer->addr)) {
+        peer->is_resolved = true;
+    } else {
+        peer->lookup_at = daemon->now;
+    }
+}
+
+/* Add or change a peer in the node and in the daemon's list. */
+static int
+apply(struct sf_daemon *daemon, const struct sf_peers_peer *conf, struct sf_app_error *error)
+{
+    struct sf_daemon_peer *known = sf_daemon_peer_find(daemon, conf->name);
+    struct sf_daemon_peer peer;
+    int status;
+
+    if (known == NULL && daemon->peer_count == SF_PEERS_MAX) {
+        return sf_app_error_set(error, SF_ELIMIT,
+            "a node has at most %d peers: remove one before adding %s", SF_PEERS_MAX, conf->name);
+    }
+    memset(&peer, 0, sizeof(peer));
+    if (known != NULL) {
+        peer = *known;
+    }
+    set_conf(daemon, &peer, conf);
+    status = give_to_node(daemon, &peer, error);
+    if (status == SF_OK) {
+        if (known == NULL) {
+            known = &daemon->peers[daemon->peer_count++];
+        }
+        *known = peer;
+    }
+    sf_wipe(&peer, sizeof(peer));
+    return status;
+}
+
+/* Take a peer out of the node and the list. */
+static int
+retire(struct sf_daemon *daemon, struct sf_daemon_peer *peer, struct sf_app_error *error)
+{
+    struct sf_node_error why;
+    int status = sf_node_peer_remove(daemon->node, peer->conf.name, &why);
+
+    if (status != SF_OK && status != SF_ENOENT) {
+        return sf_app_error_set(error, status, "%s", why.text);
+    }
+    *peer = daemon->peers[--daemon->peer_count];
+    sf_wipe(&daemon->peers[daemon->peer_count], sizeof(*daemon->peers));
+    return SF_OK;
+}
+
+/* Peers that are in the list and no longer in peers/. */
+static void
+retire_missing(struct sf_daemon *daemon, const struct sf_peers_peer *peers, size_t count)
+{
+    for (size_t i = 0; i < daemon->peer_count;) {
+        struct sf_app_error why;
+        bool is_there = false;
+
+        for (size_t k = 0; k < count && !is_there; k++) {
+            is_there = strcmp(daemon->peers[i].conf.name, peers[k].name) == 0;
+        }
+        if (is_there) {
+            i++;
+        } else if (retire(daemon, &daemon->peers[i], &why) != SF_OK) {
+            sf_log(SF_LOG_WARNING, "peer %s is gone from peers/ and is kept until a restart: %s",
+                daemon->peers[i].conf.name, why.text);
+            i++;
+        }
+    }
+}
+
+int
+sf_daemon_peers_load(struct sf_daemon *daemon, struct sf_app_error *error)
+{
+    struct sf_peers_peer *peers;
+    size_t count;
+    int status = sf_peers_read_all(&daemon->home, &peers, &count, error);
+
+    if (status != SF_OK) {
+        return status;
+    }
+    retire_missing(daemon, peers, count);
+    for (size_t i = 0; i < count; i++) {
+        struct sf_app_error why;
+        int one = apply(daemon, &peers[i], &why);
+
+        if (one != SF_OK && status == SF_OK) {
+            status = sf_app_error_set(error, one, "peer %s: %s", peers[i].name, why.text);
+        }
+    }
+    sf_peers_free(peers, count);
+    return status;
+}
+
+int
+sf_daemon_peer_put(struct sf_daemon *daemon, const struct sf_peers_peer *conf, bool *ret_is_new,
+    struct sf_app_error *error)
+{
+    struct sf_daemon_peer *known = sf_daemon_peer_find(daemon, conf->name);
+    struct sf_peers_peer before;
+    struct sf_app_error ignored;
+    int status;
+
+    if (known != NULL) {
+        before = known->conf;
+    }
+    status = apply(daemon, conf, error);
+    if (status != SF_OK) {
+        goto out;
+    }
+    status = sf_peers_write(&daemon->home, conf, error);
+    if (status == SF_OK) {
+        *ret_is_new = known == NULL;
+    } else if (known != NULL) {
+        /* What the disk says after a restart is what holds now. */
+        int undone = apply(daemon, &before, &ignored);
+
+        (void)undone;
+    } else {
+        int undone = retire(daemon, sf_daemon_peer_find(daemon, conf->name), &ignored);
+
+        (void)undone;
+    }
+
+out:
+    if (known != NULL) {
+        sf_wipe(&before, sizeof(before));
+    }
+    return status;
+}
+
+int
+sf_daemon_peer_delete(struct sf_daemon *daemon, const char *name, struct sf_app_error *error)
+{
+    struct sf_daemon_peer *peer = sf_daemon_peer_find(daemon, name);
+    int status;
+
+    if (peer == NULL) {
+        return sf_app_error_set(
+            error, SF_ENOENT, "there is no peer %.63s: `skyferry peer list` lists them", name);
+    }
+    status = retire(daemon, peer, error);
+    if (status != SF_OK) {
+        return status;
+    }
+    status = sf_peers_remove(&daemon->home, name, error);
+    return status == SF_ENOENT ? SF_OK : status;
+}
+
+/* --- Names -------------------------------------------------------------------- */
+
+static bool
+is_up(const struct sf_daemon *daemon, const char *name)
+{
+    struct sf_node_peer_info info;
+
+    for (size_t i = 0; sf_node_peer_at(daemon->node, i, &info); i++) {
+        if (strcmp(info.peer.name, name) == 0) {
+            return info.link.state == SF_LINK_STATE_UP;
+        }
+    }
+    return false;
+}
+
+sf_mono
+sf_daemon_peers_tick(struct sf_daemon *daemon)
+{
+    sf_mono next = SF_NEVER;
+
+    for (size_t i = 0; i < daemon->peer_count; i++) {
+        struct sf_daemon_peer *peer = &daemon->peers[i];
+
+        if (peer->lookup_at <= daemon->now) {
+            if (is_up(daemon, peer->conf.name)) {
+                peer->lookup_span = LOOKUP_SPAN_MIN;
+            } else if (sf_resolver_ask(daemon->resolver, peer->tag, &peer->conf.endpoint) ==
+                       SF_OK) {
+                peer->lookup_span = 2 * peer->lookup_span < LOOKUP_SPAN_MAX ? 2 * peer->lookup_span
+                                                                            : LOOKUP_SPAN_MAX;
+            }
+            peer->lookup_at = daemon->now + peer->lookup_span;
+        }
+        next = sf_mono_min(next, peer->lookup_at);
+    }
+    return next;
+}
+
+static void
+take_answer(struct sf_daemon *daemon, const struct sf_resolver_answer *answer)
+{
+    struct sf_daemon_peer *peer = NULL;
+    struct sf_app_error why;
+    char text[SF_UDP_ADDR_TEXT_BYTES];
+
+    for (size_t i = 0; i < daemon->peer_count; i++) {
+        if (daemon->peers[i].tag == answer->tag) {
+            peer = &daemon->peers[i];
+        }
+    }
+    if (peer == NULL) {
+        return;
+    }
+    if (!answer->is_found) {
+        sf_log(SF_LOG_WARNING, "peer %s: cannot look up %s: %s", peer->conf.name,
+            peer->conf.endpoint.host, answer->why);
+        return;
+    }
+    if (peer->is_resolved && sf_addr_equal(&peer->addr, &answer->addr)) {
+        return;
+    }
+    peer->addr = answer->addr;
+    peer->is_resolved = true;
+    sf_udp_addr_print(&answer->addr, text);
+    if (give_to_node(daemon, peer, &why) == SF_OK) {
+        sf_log(SF_LOG_INFO, "peer %s: %s is %s", peer->conf.name, peer->conf.endpoint.host, text);
+    } else {
+        sf_log(SF_LOG_WARNING, "peer %s at %s: %s", peer->conf.name, text, why.text);
+    }
+}
+
+void
+sf_daemon_peers_answers(struct sf_daemon *daemon)
+{
+    struct sf_resolver_answer answer;
+
+    while (sf_resolver_next(daemon->resolver, &answer)) {
+        take_answer(daemon, &answer);
+    }
+}
