@@ -96,3 +96,16 @@ check_PROGRAMS += tests/unit/test_grant
 TESTS += tests/unit/test_grant
 tests_unit_test_grant_SOURCES = tests/unit/test_grant.c tests/unit/people.h
 tests_unit_test_grant_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_letter
+TESTS += tests/unit/test_letter
+tests_unit_test_letter_SOURCES = tests/unit/test_letter.c tests/unit/people.h
+tests_unit_test_letter_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+# A whole transfer, opened by an independent reader.
+check_PROGRAMS += tests/vectors/make_transfer
+tests_vectors_make_transfer_SOURCES = tests/vectors/make_transfer.c tests/unit/people.h
+tests_vectors_make_transfer_LDADD = $(BUNDLE_LDADD)
+dist_check_SCRIPTS += tests/vectors/check_reader.sh
+TESTS += tests/vectors/check_reader.sh
+EXTRA_DIST += tests/vectors/reader.py
