@@ -109,3 +109,40 @@ tests_vectors_make_transfer_LDADD = $(BUNDLE_LDADD)
 dist_check_SCRIPTS += tests/vectors/check_reader.sh
 TESTS += tests/vectors/check_reader.sh
 EXTRA_DIST += tests/vectors/reader.py
+
+# Fuzz targets of sealed objects.
+
+check_PROGRAMS += tests/fuzz/fuzz_card
+tests_fuzz_fuzz_card_SOURCES = tests/fuzz/fuzz_card.c tests/unit/people.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_card_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_card_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_envelope
+tests_fuzz_fuzz_envelope_SOURCES = tests/fuzz/fuzz_envelope.c tests/unit/people.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_envelope_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_envelope_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_grant
+tests_fuzz_fuzz_grant_SOURCES = tests/fuzz/fuzz_grant.c tests/unit/people.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_grant_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_grant_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_identity
+tests_fuzz_fuzz_identity_SOURCES = tests/fuzz/fuzz_identity.c tests/unit/people.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_identity_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_identity_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_letter
+tests_fuzz_fuzz_letter_SOURCES = tests/fuzz/fuzz_letter.c tests/unit/people.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_letter_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_letter_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+if !FUZZING
+TESTS += tests/fuzz/fuzz_card tests/fuzz/fuzz_envelope tests/fuzz/fuzz_grant tests/fuzz/fuzz_identity tests/fuzz/fuzz_letter
+endif
+EXTRA_DIST += tests/fuzz/corpus/card tests/fuzz/corpus/envelope tests/fuzz/corpus/grant tests/fuzz/corpus/identity tests/fuzz/corpus/letter
+
+# Writes the seeds of these corpora: tests/fuzz/make_corpus_sealed $(srcdir)/tests/fuzz/corpus
+EXTRA_PROGRAMS += tests/fuzz/make_corpus_sealed
+tests_fuzz_make_corpus_sealed_SOURCES = tests/fuzz/make_corpus_sealed.c tests/unit/people.h
+tests_fuzz_make_corpus_sealed_LDADD = $(BUNDLE_LDADD)
