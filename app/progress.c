@@ -52,15 +52,18 @@ sf_meter_rate(const struct sf_meter *meter)
 
 /* --- A line ---------------------------------------------------------------- */
 
-/* done * parts / total without overflow, for done <= total. */
+/* done * parts / total without overflow, for done < total: less than `parts`, also when rounded. */
 static uint64_t
 share(uint64_t done, uint64_t total, uint64_t parts)
 {
+    uint64_t result;
+
     while (done > UINT64_MAX / parts) {
         done >>= 1;
         total >>= 1;
     }
-    return total == 0 ? 0 : done * parts / total;
+    result = total == 0 ? 0 : done * parts / total;
+    return result < parts ? result : parts - 1;
 }
 
 unsigned
