@@ -304,6 +304,18 @@ test_true_siv_other_content(void)
 }
 
 static void
+test_false_siv_true_content(void)
+{
+    uint8_t siv[SF_SIV_BYTES];
+
+    open_as_recipient(object);
+    memcpy(siv, object + AT_SIV, sizeof(siv));
+    siv[0] ^= 1;
+    reseal(object, siv);
+    CHECK_EQ(open_as(expect_from(0), object, CLASS), SF_EAUTH);
+}
+
+static void
 test_own_siv_other_content(void)
 {
     uint8_t siv[SF_SIV_BYTES];
@@ -552,6 +564,7 @@ static const struct check_test tests[] = {
     {"a bundle of another class is refused", test_wrong_class},
     {"a co-recipient cannot put other content under the true siv and signature",
         test_true_siv_other_content},
+    {"a co-recipient cannot put the true content under another siv", test_false_siv_true_content},
     {"a co-recipient cannot keep the signature with a siv of its own", test_own_siv_other_content},
     {"a co-recipient cannot sign instead of the sender", test_own_signature},
     {"a signature cannot be moved to another index", test_signature_moved},

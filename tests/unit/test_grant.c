@@ -320,19 +320,23 @@ test_sender_lies(void)
 static const struct sf_card *
 find_wrong_card(void *context, const struct sf_fingerprint *fingerprint)
 {
-    (void)context;
     (void)fingerprint;
-    return &people.cards[3];
+    return context;
 }
 
 static void
 test_lookup_mistake(void)
 {
     struct sf_grant_config config = config_for(1);
-    const struct sf_card_lookup lookup = {.find = find_wrong_card, .context = NULL};
+    struct sf_card wrong = people.cards[3];
+    const struct sf_card_lookup lookup = {.find = find_wrong_card, .context = &wrong};
     struct sf_grant grant;
     size_t bytes = seal(&config, object);
 
+    CHECK_EQ(sf_grant_open(people.identities[1], &lookup, NULL, sf_view(object, bytes), &grant),
+        SF_EAUTH);
+    /* Not even when its key is the right one. */
+    memcpy(wrong.sign_pk, people.cards[SENDER].sign_pk, sizeof(wrong.sign_pk));
     CHECK_EQ(sf_grant_open(people.identities[1], &lookup, NULL, sf_view(object, bytes), &grant),
         SF_EAUTH);
 }
