@@ -42,7 +42,8 @@ enum {
 #define SF_LINK_ANSWER_NS_MIN     SF_SEC        /* then an opener counts as unanswered */
 #define SF_LINK_BUDGET_NS_MIN     (2 * SF_SEC)  /* sending without an answer */
 #define SF_LINK_REPEAT_NS_MIN     (100 * SF_MS) /* the same opener again; doubles */
-#define SF_LINK_REPEAT_NS_MAX     SF_SEC
+#define SF_LINK_REPEAT_NS_MAX     SF_SEC        /* or an eighth of the round trip */
+#define SF_LINK_TAKE_OVER_NS      (4 * SF_SEC)  /* well before the peer drops the old session */
 #define SF_LINK_BEACON_NS_MIN     (500 * SF_MS) /* in the dark; grows by half */
 #define SF_LINK_BEACON_NS_MAX     (4 * SF_SEC)  /* while there is something to send */
 #define SF_LINK_KEEPALIVE_NS      (25 * SF_SEC) /* and between beacons of an idle peer */
@@ -202,6 +203,9 @@ sf_link_ip_head(const struct sf_addr *addr)
 }
 
 /* --- peer.c ------------------------------------------------------------------- */
+
+/* Measured, or by the contact plan; 0 = not known. */
+uint64_t sf_peer_round_trip(const struct sf_peer *peer);
 
 /* How long an opener may stay unanswered, and how long bulk may. */
 uint64_t sf_peer_answer_ns(const struct sf_peer *peer);

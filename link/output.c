@@ -183,14 +183,16 @@ send_opener(struct sf_peer *peer, const struct leaving *leaving, uint8_t *dgram,
     sf_mono now)
 {
     struct sf_opening *opening = &peer->opening;
-    uint64_t wait = SF_LINK_REPEAT_NS_MIN << (opening->sent < 8 ? opening->sent : 8);
+    uint64_t wait = SF_LINK_REPEAT_NS_MIN << (opening->sent < 16 ? opening->sent : 16);
+    uint64_t most = sf_peer_round_trip(peer) / 8;
     /* At most a fiftieth of the line. */
     uint64_t least =
         (SF_OPENER_BYTES + SF_LINK_IP6_HEAD_BYTES) * 8 * 50 * SF_SEC / peer->config.rate_bps;
 
     memcpy(dgram, opening->dgram, SF_OPENER_BYTES);
     *ret_bytes = SF_OPENER_BYTES;
-    wait = wait < SF_LINK_REPEAT_NS_MAX ? wait : SF_LINK_REPEAT_NS_MAX;
+    most = most > SF_LINK_REPEAT_NS_MAX ? most : SF_LINK_REPEAT_NS_MAX;
+    wait = wait < most ? wait : most;
     opening->due = sf_mono_add(now, wait > least ? wait : least);
     opening->sent++;
     if (opening->sent == 1) {

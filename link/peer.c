@@ -10,8 +10,8 @@
 
 /* --- Spans of time ------------------------------------------------------------ */
 
-static uint64_t
-round_trip(const struct sf_peer *peer)
+uint64_t
+sf_peer_round_trip(const struct sf_peer *peer)
 {
     if (peer->rtt.srtt_ns > 0) {
         return peer->rtt.srtt_ns + 2 * peer->rtt.rttvar_ns;
@@ -31,7 +31,7 @@ opener_ns(const struct sf_peer *peer)
 static uint64_t
 span_of_answers(const struct sf_peer *peer, uint64_t least)
 {
-    uint64_t three = 3 * round_trip(peer);
+    uint64_t three = 3 * sf_peer_round_trip(peer);
 
     return (three > least ? three : least) + 4 * opener_ns(peer);
 }
@@ -307,7 +307,7 @@ void
 sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now)
 {
     struct sf_session_out *data = &peer->out[SF_OUT_DATA];
-    uint64_t young = 2 * round_trip(peer);
+    uint64_t young = 2 * sf_peer_round_trip(peer);
     bool is_new = false;
 
     for (int which = 0; which < SF_OUT_COUNT && epoch != 0; which++) {
@@ -494,6 +494,22 @@ dark_at(const struct sf_peer *peer)
     return sf_mono_add(peer->asked, sf_peer_budget_ns(peer));
 }
 
+/*
+ * The peer lets go of the old session soon after the new one's opener has come.
+ * Where its answer takes longer than that, NEXT takes over without being named.
+ */
+static sf_mono
+take_over_at(const struct sf_peer *peer)
+{
+    const struct sf_opening *opening = &peer->opening;
+
+    if (!opening->is_on || opening->which != SF_OUT_NEXT || opening->sent < SF_LINK_OPENERS_FIRST ||
+        is_dark(peer)) {
+        return SF_NEVER;
+    }
+    return sf_mono_add(opening->first, SF_LINK_TAKE_OVER_NS);
+}
+
 static sf_mono
 keepalive_at(const struct sf_peer *peer)
 {
@@ -525,8 +541,7 @@ sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now)
     } else if (wants_session(peer) && may_send_opener(peer)) {
         sf_peer_call(link, peer, now);
     }
-    if (peer->config.no_return && peer->out[SF_OUT_NEXT].is_open &&
-        peer->opening.sent >= SF_LINK_OPENERS_FIRST) {
+    if (now >= take_over_at(peer)) {
         take_over(peer);
     }
     if (now >= keepalive_at(peer)) {
@@ -559,6 +574,7 @@ light_deadline(const struct sf_link *link, const struct sf_peer *peer)
         return 0;
     }
     due = sf_mono_min(due, opener_given_up(peer));
+    due = sf_mono_min(due, take_over_at(peer));
     due = sf_mono_min(due, sf_peer_opener_due(peer));
     if (out != SF_OUT_COUNT &&
         sf_addresses_may_send(addresses, SF_ADDRESS_LEARNT, SF_LINK_CONTROL_ROOM)) {
