@@ -58,3 +58,5 @@ skyferry_SOURCES = \
 	%D%/track.c %D%/track.h
 skyferry_LDADD = app/libcli.a app/libapp.a store/libstore.a bundle/libbundle.a base/libbase.a \
 	$(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(URING_LIBS)
+dist_man_MANS += docs/man/skyferry.1
+dist_bashcompletion_DATA = contrib/completion/skyferry
