@@ -146,3 +146,17 @@ EXTRA_DIST += tests/fuzz/corpus/card tests/fuzz/corpus/envelope tests/fuzz/corpu
 EXTRA_PROGRAMS += tests/fuzz/make_corpus_sealed
 tests_fuzz_make_corpus_sealed_SOURCES = tests/fuzz/make_corpus_sealed.c tests/unit/people.h
 tests_fuzz_make_corpus_sealed_LDADD = $(BUNDLE_LDADD)
+
+# Golden vectors: made, compared with those in the tree, and read by two readers.
+check_PROGRAMS += tests/vectors/make_vectors
+tests_vectors_make_vectors_SOURCES = tests/vectors/make_vectors.c tests/unit/people.h
+tests_vectors_make_vectors_LDADD = $(BUNDLE_LDADD)
+check_PROGRAMS += tests/unit/test_vectors
+TESTS += tests/unit/test_vectors
+tests_unit_test_vectors_SOURCES = tests/unit/test_vectors.c tests/vectors/vector_file.h
+tests_unit_test_vectors_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+# Measures sealing and opening; run by hand.
+EXTRA_PROGRAMS += tests/bench/bench_seal
+tests_bench_bench_seal_SOURCES = tests/bench/bench_seal.c tests/unit/people.h
+tests_bench_bench_seal_LDADD = $(BUNDLE_LDADD)
