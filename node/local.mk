@@ -1,1 +1,23 @@
-
+noinst_LIBRARIES += node/libnode.a
+node_libnode_a_SOURCES = \
+	%D%/arrive.c \
+	%D%/cache.c \
+	%D%/decode.c \
+	%D%/deliver.c \
+	%D%/fetch.c \
+	%D%/inbound.c \
+	%D%/info.c \
+	%D%/intake.c \
+	%D%/internal.h \
+	%D%/keyring.c \
+	%D%/mail.c \
+	%D%/node.c %D%/node.h \
+	%D%/outbound.c \
+	%D%/peers.c \
+	%D%/post.c \
+	%D%/record.c \
+	%D%/recover.c \
+	%D%/schema.c %D%/schema.h \
+	%D%/send.c \
+	%D%/staging.c %D%/staging.h \
+	%D%/sweep.c

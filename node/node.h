@@ -42,11 +42,11 @@
 #include <stdint.h>
 
 enum {
-    SF_NODE_NAME_BYTES_MAX = 63,     /* of a peer, without the NUL */
+    SF_NODE_NAME_BYTES_MAX = 63, /* of a peer, without the NUL */
     SF_NODE_PEERS_MAX = 64,
-    SF_NODE_RECIPIENTS_MAX = 32,     /* of one transfer */
-    SF_NODE_TEXT_BYTES_MAX = 511,    /* of an explanation, without the NUL */
-    SF_NODE_PRIORITY_DEFAULT = 128,  /* 0 is most urgent, 255 least */
+    SF_NODE_RECIPIENTS_MAX = 32,    /* of one transfer */
+    SF_NODE_TEXT_BYTES_MAX = 511,   /* of an explanation, without the NUL */
+    SF_NODE_PRIORITY_DEFAULT = 128, /* 0 is most urgent, 255 least */
 };
 
 struct sf_node;
@@ -55,11 +55,13 @@ struct sf_node_config {
     struct sf_disk *disk;       /* its root is the node's home; outlives the node */
     struct sf_workers *workers; /* outlive the node */
     struct sf_random random;
-    uint32_t worker_count;   /* how many jobs may run at once; 1 .. 64 */
-    uint32_t mtu_bytes;      /* IP packet, 1280 .. 9000; 0 for the default of 1400 */
-    uint64_t reserve_bytes;  /* keep this much of the file system free */
-    uint64_t quota_bytes;    /* sealed bytes a peer may have here, unless its own quota says otherwise */
-    uint32_t class_bytes;    /* fixed size class of outgoing bundles; 0 lets the size of the transfer decide */
+    uint32_t worker_count;  /* how many jobs may run at once; 1 .. 64 */
+    uint32_t mtu_bytes;     /* IP packet, 1280 .. 9000; 0 for the default of 1400 */
+    uint64_t reserve_bytes; /* keep this much of the file system free */
+    uint64_t
+        quota_bytes; /* sealed bytes a peer may have here, unless its own quota says otherwise */
+    uint32_t
+        class_bytes; /* fixed size class of outgoing bundles; 0 lets the size of the transfer decide */
 };
 
 /* Why something cannot be done, for a person: what was wrong, with which value, what to do. */
@@ -87,14 +89,17 @@ SF_MUST_USE int sf_node_open(const struct sf_node_config *config, sf_mono now, s
  */
 void sf_node_close(struct sf_node *node);
 
+/* Free the memory alone: the power is gone, the disk and the workers call nothing back any more. */
+void sf_node_drop(struct sf_node *node);
+
 /* This node's own card; valid until the next tick. */
 const struct sf_card *sf_node_card(const struct sf_node *node);
 
 /* --- The engine ------------------------------------------------------------ */
 
 /* A datagram came in. It is decrypted in place: garbage afterwards. */
-void sf_node_input(struct sf_node *node, const struct sf_addr *from, uint8_t *datagram,
-    size_t bytes, sf_mono now);
+void sf_node_input(
+    struct sf_node *node, const struct sf_addr *from, uint8_t *datagram, size_t bytes, sf_mono now);
 
 /* The next datagram to send, if one may leave now. Returns false if none. */
 bool sf_node_output(struct sf_node *node, struct sf_addr *ret_to, uint8_t *datagram,
@@ -124,9 +129,9 @@ enum sf_node_event_kind {
 
 struct sf_node_event {
     enum sf_node_event_kind kind;
-    struct sf_transfer_id transfer;           /* TRANSFER, else zero */
-    char peer[SF_NODE_NAME_BYTES_MAX + 1];    /* or "" */
-    char text[SF_NODE_TEXT_BYTES_MAX + 1];    /* one line, no secrets, no file names */
+    struct sf_transfer_id transfer;        /* TRANSFER, else zero */
+    char peer[SF_NODE_NAME_BYTES_MAX + 1]; /* or "" */
+    char text[SF_NODE_TEXT_BYTES_MAX + 1]; /* one line, no secrets, no file names */
 };
 
 bool sf_node_event(struct sf_node *node, struct sf_node_event *ret_event);
@@ -135,16 +140,16 @@ bool sf_node_event(struct sf_node *node, struct sf_node_event *ret_event);
 
 struct sf_node_peer {
     char name[SF_NODE_NAME_BYTES_MAX + 1];
-    struct sf_card card;       /* a newer one learnt over the link wins */
-    bool may_send;             /* it may send to this node */
-    bool may_receive;          /* this node may send to it */
-    bool has_endpoint;         /* else this node waits to be called */
-    struct sf_addr endpoint;   /* authorised by the operator */
-    uint64_t rate_bps;         /* IP bits per second towards it */
-    uint64_t quota_bytes;      /* 0: the node's default */
+    struct sf_card card;     /* a newer one learnt over the link wins */
+    bool may_send;           /* it may send to this node */
+    bool may_receive;        /* this node may send to it */
+    bool has_endpoint;       /* else this node waits to be called */
+    struct sf_addr endpoint; /* authorised by the operator */
+    uint64_t rate_bps;       /* IP bits per second towards it */
+    uint64_t quota_bytes;    /* 0: the node's default */
     bool has_psk;
-    uint8_t psk[32];           /* the pair's seed */
-    bool no_return;            /* a one-way link: nothing will ever come back */
+    uint8_t psk[32]; /* the pair's seed */
+    bool no_return;  /* a one-way link: nothing will ever come back */
 };
 
 /*
@@ -177,7 +182,8 @@ struct sf_node_source {
     int file;            /* handle of the disk; the node closes it, also after a failure */
     struct sf_view path; /* components joined by '/'; empty if the transfer is a single file */
     bool executable;
-    int64_t mtime_s;
+    struct sf_disk_stat stat; /* as it is now; another length, time or inode at the end of
+                                 sealing means that the file was changed meanwhile */
 };
 
 struct sf_node_send {
@@ -186,10 +192,10 @@ struct sf_node_send {
     struct sf_view label;          /* what the recipient's inbox will show: one path component */
     const struct sf_node_source *sources;
     size_t source_count;
-    bool single_file;   /* label is the file itself, not a directory */
+    bool single_file; /* label is the file itself, not a directory */
     uint8_t priority;
-    bool forget_key;    /* drop the content key once every recipient has opened its grant */
-    bool has_resume;    /* go on with `resume`, whose sealing a restart had interrupted */
+    bool forget_key; /* drop the content key once every recipient has opened its grant */
+    bool has_resume; /* go on with `resume`, whose sealing a restart had interrupted */
     struct sf_transfer_id resume;
 };
 
@@ -225,20 +231,20 @@ enum sf_node_state {
 };
 
 enum sf_node_recipient_state {
-    SF_NODE_TO_WAITING,  /* nothing heard of it yet */
-    SF_NODE_TO_HELD,     /* a signed HELD receipt came */
+    SF_NODE_TO_WAITING, /* nothing heard of it yet */
+    SF_NODE_TO_HELD,    /* a signed HELD receipt came */
     SF_NODE_TO_VERIFIED,
-    SF_NODE_TO_PAUSED,   /* the peer cannot take it now; `why` says why */
+    SF_NODE_TO_PAUSED, /* the peer cannot take it now; `why` says why */
     SF_NODE_TO_FINAL,
-    SF_NODE_TO_REFUSED,  /* for good */
+    SF_NODE_TO_REFUSED, /* for good */
     SF_NODE_TO_CANCELLED,
 };
 
 struct sf_node_recipient {
     char name[SF_NODE_NAME_BYTES_MAX + 1];
     enum sf_node_recipient_state state;
-    uint64_t held;         /* bundles its receipts list */
-    uint64_t link_bytes;   /* sealed bytes its link has reported received */
+    uint64_t held;       /* bundles its receipts list */
+    uint64_t link_bytes; /* sealed bytes its link has reported received */
     char why[SF_NODE_TEXT_BYTES_MAX + 1];
 };
 
@@ -251,24 +257,24 @@ struct sf_node_transfer {
     struct sf_transfer_id id;
     bool outgoing;
     enum sf_node_state state;
-    char label[256];        /* "" once the key is gone; may hold any bytes but NUL and '/' */
+    char label[256]; /* "" once the key is gone; may hold any bytes but NUL and '/' */
     bool single_file;
     uint8_t priority;
     uint32_t class_bytes;
-    uint64_t slots;         /* most bundles it can have */
-    uint64_t count;         /* bundles it has, 0 while unknown */
-    uint64_t sealed;        /* out: bundles sealed and durable */
-    uint64_t held;          /* in: bundles opened and durable */
-    uint64_t plain_bytes;   /* of all files, 0 while unknown */
-    uint64_t plain_done;    /* out: sealed from; in: verified on disk */
-    uint64_t received_bytes;/* in: sealed bytes received */
+    uint64_t slots;          /* most bundles it can have */
+    uint64_t count;          /* bundles it has, 0 while unknown */
+    uint64_t sealed;         /* out: bundles sealed and durable */
+    uint64_t held;           /* in: bundles opened and durable */
+    uint64_t plain_bytes;    /* of all files, 0 while unknown */
+    uint64_t plain_done;     /* out: sealed from; in: verified on disk */
+    uint64_t received_bytes; /* in: sealed bytes received */
     struct sf_wall created;
-    struct sf_wall ended;   /* 0 while open */
-    char peer[SF_NODE_NAME_BYTES_MAX + 1]; /* in: the sender */
+    struct sf_wall ended;                                        /* 0 while open */
+    char peer[SF_NODE_NAME_BYTES_MAX + 1];                       /* in: the sender */
     struct sf_node_recipient recipients[SF_NODE_RECIPIENTS_MAX]; /* out */
     size_t recipient_count;
     bool key_forgotten;
-    char delivered_as[256]; /* in: the entry in inbox/PEER once delivered */
+    char delivered_as[256];               /* in: the entry in inbox/PEER once delivered */
     char why[SF_NODE_TEXT_BYTES_MAX + 1]; /* FAILED, CANCELLED, or what it waits for; else "" */
 };
 

@@ -1,0 +1,623 @@
+/*
+ * arrive.c - from the link to the spool: what comes in, bundle by bundle.
+ *
+ *   granted:   open on a worker -> put (slot, sync, fact, sync) -> held
+ *   ahead of its grant:  put as an orphan; opened when the grant has come
+ *
+ * The link's buffer is lent until the bundle is durable, so a slow disk slows
+ * the link down instead of filling memory.
+ */
+#include "node/internal.h"
+
+#include <stdlib.h>
+
+struct arrival {
+    struct inbound *in;
+    uint64_t index;
+    uint8_t *sealed; /* the link's */
+    uint8_t *plain;  /* NULL for an orphan */
+    struct sf_view content;
+    int status;
+    struct sf_job job;
+    struct sf_spool_put put;
+    struct arrival *next;
+};
+
+/* A control object on its way in: what to do with it when it is complete. */
+struct control {
+    unsigned peer;
+    uint32_t handle;
+    enum sf_kind kind;
+    struct sf_transfer_id transfer;
+    struct control *next;
+};
+
+static bool
+is_open(const struct inbound *in)
+{
+    return in->record.phase < SF_IN_DONE && !in->want_freed;
+}
+
+/* --- Verdicts ------------------------------------------------------------------------ */
+
+static void
+verdict(struct inbound *in, uint64_t index, enum sf_link_verdict verdict_)
+{
+    if (in->handle != 0 &&
+        sf_link_received(in->node->link, in->peer, in->handle, index, verdict_) == SF_ENOENT) {
+        in->handle = 0;
+    }
+}
+
+static void
+arrival_free(struct arrival *arrival)
+{
+    sf_link_buffer_return(arrival->in->node->link, arrival->sealed);
+    free(arrival->plain);
+    free(arrival);
+}
+
+/* --- Durable ---------------------------------------------------------------------------- */
+
+static void
+held(struct arrival *arrival)
+{
+    struct inbound *in = arrival->in;
+
+    if (sf_range_set_add(&in->held, arrival->index, arrival->index + 1) != SF_OK) {
+        in->node->health = SF_ENOMEM;
+        return;
+    }
+    verdict(in, arrival->index, SF_LINK_KEEP);
+    in->receipt_due = true;
+    if (in->decoder != NULL) {
+        struct opened opened = {arrival->index, arrival->plain, arrival->content};
+
+        arrival->plain = NULL;
+        decoder_take(in->decoder, &opened);
+    }
+}
+
+static void
+stored(struct sf_spool_put *put)
+{
+    struct arrival *arrival = put->owner;
+    struct inbound *in = arrival->in;
+
+    in->arrivals--;
+    if (put->status != SF_OK) {
+        /* What a failed write or sync covered is not held: it is asked for again. */
+        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id,
+            "bundle %llu could not be stored: %s; asking again", (unsigned long long)put->index,
+            sf_status_text(put->status));
+        verdict(in, arrival->index, SF_LINK_AGAIN);
+    } else if (!is_open(in)) {
+        /* It ended meanwhile; the fact goes with the rest of it. */
+    } else if (arrival->plain == NULL) {
+        if (sf_range_set_add(&in->orphans, arrival->index, arrival->index + 1) != SF_OK) {
+            in->node->health = SF_ENOMEM;
+        }
+        verdict(in, arrival->index, SF_LINK_KEEP);
+    } else {
+        held(arrival);
+    }
+    arrival_free(arrival);
+    arrive_go_on(in);
+}
+
+static void
+store(struct arrival *arrival)
+{
+    struct inbound *in = arrival->in;
+
+    arrival->put = (struct sf_spool_put){
+        .done = stored,
+        .owner = arrival,
+        .spool = in->spool,
+        .index = arrival->index,
+        .object = arrival->sealed,
+        .table = arrival->plain == NULL ? SF_TABLE_IN_ORPHAN : SF_TABLE_IN_HELD,
+        .key = sf_view(in->key, sizeof(in->key)),
+    };
+    sf_spool_put(&arrival->put);
+}
+
+/* --- Opened --------------------------------------------------------------------------------- */
+
+static struct arrival *
+arrival_of(struct sf_job *job)
+{
+    return (struct arrival *)(void *)((char *)job - offsetof(struct arrival, job));
+}
+
+static void
+run_open(struct sf_job *job)
+{
+    struct arrival *arrival = arrival_of(job);
+
+    arrival->status = open_bundle(
+        arrival->in, arrival->index, arrival->sealed, arrival->plain, &arrival->content);
+}
+
+static void
+opened(struct sf_job *job)
+{
+    struct arrival *arrival = arrival_of(job);
+    struct inbound *in = arrival->in;
+
+    if (arrival->status == SF_OK && is_open(in)) {
+        store(arrival);
+        return;
+    }
+    in->arrivals--;
+    if (arrival->status != SF_OK) {
+        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id,
+            "bundle %llu is not what its sender sealed (%s); asking again",
+            (unsigned long long)arrival->index, sf_status_text(arrival->status));
+        verdict(in, arrival->index, SF_LINK_AGAIN);
+    }
+    arrival_free(arrival);
+}
+
+static void
+process(struct arrival *arrival)
+{
+    struct inbound *in = arrival->in;
+
+    in->arrivals++;
+    if (in->seal == NULL) {
+        store(arrival);
+        return;
+    }
+    arrival->plain = malloc(in->record.class_bytes);
+    if (arrival->plain == NULL) {
+        in->arrivals--;
+        verdict(in, arrival->index, SF_LINK_AGAIN);
+        arrival_free(arrival);
+        return;
+    }
+    arrival->job = (struct sf_job){.run = run_open, .done = opened};
+    sf_workers_submit(in->node->workers, &arrival->job);
+}
+
+/* --- Orphans -------------------------------------------------------------------------------------- */
+
+struct orphan {
+    struct fetch fetch;
+    struct inbound *in;
+    struct opened opened;
+};
+
+static void
+orphan_durable(void *owner)
+{
+    struct orphan *orphan = owner;
+    struct inbound *in = orphan->in;
+
+    in->is_checking_orphan = false;
+    in->fetches--;
+    if (is_open(in)) {
+        in->receipt_due = true;
+        if (in->decoder != NULL) {
+            decoder_take(in->decoder, &orphan->opened);
+            orphan->opened.plain = NULL;
+        }
+        arrive_go_on(in);
+    }
+    free(orphan->opened.plain);
+    free(orphan);
+}
+
+static void
+orphan_opened(struct fetch *fetch)
+{
+    struct orphan *orphan = fetch->owner;
+    struct inbound *in = fetch->in;
+    struct sf_journal *journal = in->node->journal;
+    struct sf_view key = sf_view(in->key, sizeof(in->key));
+    uint64_t index = fetch->index;
+
+    if (!is_open(in)) {
+        free(fetch->plain);
+        free(orphan);
+        in->is_checking_orphan = false;
+        return;
+    }
+    node_must(in->node, sf_range_set_remove(&in->orphans, index, index + 1));
+    node_must(in->node, sf_journal_remove(journal, SF_TABLE_IN_ORPHAN, key, index, index + 1));
+    if (fetch->status != SF_OK) {
+        /* It was in no receipt, so nothing is taken back. */
+        node_commit(in->node);
+        verdict(in, index, SF_LINK_AGAIN);
+        in->is_checking_orphan = false;
+        free(orphan);
+        arrive_go_on(in);
+        return;
+    }
+    orphan->in = in;
+    orphan->opened = (struct opened){index, fetch->plain, fetch->content};
+    in->fetches++; /* until the fact is durable */
+    node_must(in->node, sf_range_set_add(&in->held, index, index + 1));
+    node_must(in->node, sf_journal_add(journal, SF_TABLE_IN_HELD, key, index, index + 1, NULL));
+    node_commit_then(in->node, orphan_durable, orphan);
+}
+
+/* The grant has come: what was stored ahead of it is opened, one after the other. */
+static void
+check_orphan(struct inbound *in)
+{
+    struct orphan *orphan;
+
+    if (in->is_checking_orphan || in->orphans.count == 0 || in->seal == NULL || !in->is_recorded) {
+        return;
+    }
+    orphan = calloc(1, sizeof(*orphan));
+    if (orphan == NULL) {
+        return;
+    }
+    orphan->fetch = (struct fetch){
+        .in = in,
+        .index = in->orphans.ranges[0].from,
+        .done = orphan_opened,
+        .owner = orphan,
+    };
+    if (fetch_begin(&orphan->fetch) != SF_OK) {
+        free(orphan);
+        return;
+    }
+    in->is_checking_orphan = true;
+}
+
+void
+arrive_go_on(struct inbound *in)
+{
+    if (in->spool == NULL || !is_open(in)) {
+        return;
+    }
+    while (in->waiting != NULL) {
+        struct arrival *arrival = in->waiting;
+
+        in->waiting = arrival->next;
+        process(arrival);
+    }
+    check_orphan(in);
+}
+
+void
+arrive_drop(struct inbound *in)
+{
+    while (in->waiting != NULL) {
+        struct arrival *arrival = in->waiting;
+
+        in->waiting = arrival->next;
+        arrival_free(arrival);
+    }
+}
+
+/* --- Control objects ---------------------------------------------------------------------------------- */
+
+static struct control **
+find_control(struct sf_node *node, unsigned peer, uint32_t handle)
+{
+    struct control **at = &node->controls;
+
+    while (*at != NULL && ((*at)->peer != peer || (*at)->handle != handle)) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static void
+drop_control(struct control **at)
+{
+    struct control *control = *at;
+
+    *at = control->next;
+    free(control);
+}
+
+void
+arrive_fini(struct sf_node *node)
+{
+    while (node->controls != NULL) {
+        drop_control(&node->controls);
+    }
+}
+
+static void
+accept_control(struct sf_node *node, const struct sf_link_event *event)
+{
+    const struct sf_link_object *object = &event->object;
+    struct control *control = NULL;
+
+    if (object->count == 1 && object->first == 0 && sf_class_is_control(object->class_bytes)) {
+        control = malloc(sizeof(*control));
+    }
+    if (control == NULL || sf_link_accept(node->link, event->peer, event->handle, NULL) != SF_OK) {
+        free(control);
+        sf_link_decline(node->link, event->peer, event->handle);
+        return;
+    }
+    *control = (struct control){
+        event->peer, event->handle, (enum sf_kind)object->kind, object->transfer, node->controls};
+    node->controls = control;
+}
+
+/* A grant that is not needed: say that it is here, so that it is not sent. */
+static bool
+is_granted(struct sf_node *node, const struct sf_link_event *event)
+{
+    const struct peer *peer = &node->peers[event->peer];
+    const struct inbound *in =
+        inbound_find(node, &event->object.transfer, &peer->conf.card.fingerprint);
+    struct sf_range_set all;
+    bool is_known = in != NULL && !in->is_forgotten && (in->seal != NULL || !is_open(in));
+
+    if (!is_known) {
+        return false;
+    }
+    sf_range_set_init(&all, 1);
+    if (sf_range_set_add(&all, 0, 1) != SF_OK ||
+        sf_link_accept(node->link, event->peer, event->handle, &all) != SF_OK) {
+        sf_link_decline(node->link, event->peer, event->handle);
+    }
+    sf_range_set_fini(&all);
+    return true;
+}
+
+/* --- Data objects ------------------------------------------------------------------------------------------ */
+
+static void
+refuse_data(struct sf_node *node, const struct sf_link_event *event, enum sf_refusal reason)
+{
+    struct peer *peer = &node->peers[event->peer];
+    struct refusal refusal = {
+        .transfer = event->object.transfer,
+        .reason = reason,
+        .retryable = reason == SF_REFUSAL_QUOTA,
+    };
+
+    record_peer(node, "data_refused", peer, sf_refusal_text(reason));
+    inbound_refuse_unknown(node, peer, &refusal);
+    sf_link_decline(node->link, event->peer, event->handle);
+}
+
+static bool
+is_sane(const struct sf_link_object *object)
+{
+    return sf_class_is_data(object->class_bytes) && object->first == 0 && object->count > 0 &&
+           object->count <= SF_BUNDLES_MAX;
+}
+
+static void
+accept_data(struct inbound *in, const struct sf_link_event *event)
+{
+    struct sf_node *node = in->node;
+    struct sf_range_set have;
+    int status;
+
+    sf_range_set_init(&have, SF_JOURNAL_RANGES_MAX);
+    status = sf_range_set_copy(&have, &in->held);
+    if (status == SF_OK) {
+        status = sf_range_set_merge(&have, &in->orphans);
+    }
+    if (status == SF_OK) {
+        status = sf_link_accept(node->link, event->peer, event->handle, &have);
+    }
+    sf_range_set_fini(&have);
+    if (status != SF_OK) {
+        sf_link_decline(node->link, event->peer, event->handle);
+        return;
+    }
+    in->handle = event->handle;
+    in->peer = event->peer;
+    in->receipt_due = in->is_recorded;
+    if (in->is_paused && sf_link_pause(node->link, in->peer, in->handle) != SF_OK) {
+        in->handle = 0;
+    }
+}
+
+static void
+object_data(struct sf_node *node, const struct sf_link_event *event)
+{
+    struct peer *peer = &node->peers[event->peer];
+    const struct sf_link_object *object = &event->object;
+    struct inbound *in = inbound_find(node, &object->transfer, &peer->conf.card.fingerprint);
+
+    if (in != NULL && !is_open(in)) {
+        in->is_asked = true;
+        if (!in->is_forgotten) {
+            inbound_send_tombstone(in);
+        }
+        sf_link_decline(node->link, event->peer, event->handle);
+        return;
+    }
+    if (!is_sane(object)) {
+        refuse_data(node, event, SF_REFUSAL_TOO_LARGE);
+        return;
+    }
+    if (!peer->conf.may_send) {
+        refuse_data(node, event, SF_REFUSAL_NOT_ALLOWED);
+        return;
+    }
+    if (in == NULL) {
+        if (!inbound_fits_quota(node, peer, object->count * object->class_bytes)) {
+            refuse_data(node, event, SF_REFUSAL_QUOTA);
+            return;
+        }
+        in = inbound_create(node, &object->transfer, &peer->conf.card.fingerprint);
+        if (in == NULL) {
+            sf_link_decline(node->link, event->peer, event->handle);
+            return;
+        }
+        in->record.class_bytes = object->class_bytes;
+        in->record.slots = object->count;
+        inbound_make_spool(in);
+    }
+    if (in->record.class_bytes != object->class_bytes || object->count > in->record.slots) {
+        refuse_data(node, event, SF_REFUSAL_DAMAGED);
+        return;
+    }
+    in->touched = node->now;
+    accept_data(in, event);
+}
+
+void
+inbound_object(struct sf_node *node, const struct sf_link_event *event)
+{
+    if (!node->peers[event->peer].used) {
+        sf_link_decline(node->link, event->peer, event->handle);
+        return;
+    }
+    switch (event->object.kind) {
+    case SF_KIND_DATA:
+        object_data(node, event);
+        break;
+    case SF_KIND_GRANT:
+        if (!is_granted(node, event)) {
+            accept_control(node, event);
+        }
+        break;
+    case SF_KIND_LETTER:
+        accept_control(node, event);
+        break;
+    default:
+        sf_link_decline(node->link, event->peer, event->handle);
+        break;
+    }
+}
+
+static struct inbound *
+find_handle(struct sf_node *node, unsigned peer, uint32_t handle)
+{
+    struct inbound *in = node->ins;
+
+    while (in != NULL && (in->handle != handle || in->peer != peer || handle == 0)) {
+        in = in->next;
+    }
+    return in;
+}
+
+void
+inbound_bundle(struct sf_node *node, const struct sf_link_event *event)
+{
+    struct control **control = find_control(node, event->peer, event->handle);
+    struct inbound *in;
+    struct arrival *arrival;
+
+    if (*control != NULL) {
+        post_take(node, &node->peers[event->peer], (*control)->kind, &(*control)->transfer,
+            event->buffer, event->buffer_bytes);
+        (void)!sf_link_received(node->link, event->peer, event->handle, event->index, SF_LINK_KEEP);
+        sf_link_buffer_return(node->link, event->buffer);
+        return;
+    }
+    in = find_handle(node, event->peer, event->handle);
+    arrival = in == NULL || !is_open(in) ? NULL : calloc(1, sizeof(*arrival));
+    if (arrival == NULL) {
+        sf_link_buffer_return(node->link, event->buffer);
+        return;
+    }
+    arrival->in = in;
+    arrival->index = event->index;
+    arrival->sealed = event->buffer;
+    in->received_bytes += event->buffer_bytes;
+    in->touched = node->now;
+    if (in->spool == NULL) {
+        arrival->next = in->waiting;
+        in->waiting = arrival;
+    } else {
+        process(arrival);
+    }
+}
+
+void
+inbound_gone(struct sf_node *node, const struct sf_link_event *event)
+{
+    struct control **control = find_control(node, event->peer, event->handle);
+    struct inbound *in = find_handle(node, event->peer, event->handle);
+
+    if (*control != NULL) {
+        drop_control(control);
+    }
+    if (in != NULL) {
+        in->handle = 0;
+        in->is_asked = false;
+    }
+}
+
+/* --- Partial bundles when memory is short ---------------------------------------------------------------------- */
+
+struct spill {
+    struct sf_node *node;
+    struct inbound *in;
+    unsigned peer;
+    uint32_t handle;
+    bool is_load;
+    struct sf_spool_io io;
+};
+
+static void
+spill_done(struct sf_spool_io *io)
+{
+    struct spill *spill = io->owner;
+
+    spill->in->fetches--;
+    if (spill->is_load) {
+        sf_link_loaded(
+            spill->node->link, spill->peer, spill->handle, io->index, io->data, io->status);
+    } else {
+        sf_link_spilled(
+            spill->node->link, spill->peer, spill->handle, io->index, io->data, io->status);
+    }
+    free(spill);
+}
+
+static void
+spill_begin(struct sf_node *node, const struct sf_link_event *event, bool is_load)
+{
+    struct inbound *in = find_handle(node, event->peer, event->handle);
+    struct spill *spill = in == NULL || in->spool == NULL ? NULL : calloc(1, sizeof(*spill));
+
+    if (spill == NULL) {
+        if (is_load) {
+            sf_link_loaded(
+                node->link, event->peer, event->handle, event->index, event->buffer, SF_ENOENT);
+        } else {
+            sf_link_spilled(
+                node->link, event->peer, event->handle, event->index, event->buffer, SF_ENOENT);
+        }
+        return;
+    }
+    spill->node = node;
+    spill->in = in;
+    spill->peer = event->peer;
+    spill->handle = event->handle;
+    spill->is_load = is_load;
+    spill->io = (struct sf_spool_io){
+        .done = spill_done,
+        .owner = spill,
+        .spool = in->spool,
+        .index = event->index,
+        .bytes = in->record.class_bytes,
+        .data = event->buffer,
+    };
+    in->fetches++;
+    if (is_load) {
+        sf_spool_get(&spill->io);
+    } else {
+        sf_spool_write_raw(&spill->io);
+    }
+}
+
+void
+inbound_spill(struct sf_node *node, const struct sf_link_event *event)
+{
+    spill_begin(node, event, false);
+}
+
+void
+inbound_load(struct sf_node *node, const struct sf_link_event *event)
+{
+    spill_begin(node, event, true);
+}

@@ -1,0 +1,255 @@
+/*
+ * cache.c - sealed bundles in memory while the link sends them.
+ *
+ * A bundle comes in fresh from the intake or is read back from the spool when
+ * the link wants it. While it is lent it stays; afterwards it stays as long as
+ * there is room, since another recipient or a repair may want it next.
+ */
+#include "node/internal.h"
+
+#include <stdlib.h>
+
+enum { LENT_MAX = SF_NODE_RECIPIENTS_MAX };
+
+struct cached {
+    struct outbound *out;
+    uint64_t index;
+    uint8_t *object;
+    bool is_loading;
+    uint32_t lent[LENT_MAX]; /* handles that have it, or wait for it */
+    unsigned lent_count;
+    uint64_t used; /* by the cache's own clock */
+    struct sf_spool_io io;
+    struct cached *next;
+};
+
+static struct cached *
+find(struct sf_node *node, const struct outbound *out, uint64_t index)
+{
+    struct cached *entry = node->cached;
+
+    while (entry != NULL && (entry->out != out || entry->index != index)) {
+        entry = entry->next;
+    }
+    return entry;
+}
+
+static void
+remove_entry(struct sf_node *node, struct cached *entry)
+{
+    struct cached **at = &node->cached;
+
+    while (*at != entry) {
+        at = &(*at)->next;
+    }
+    *at = entry->next;
+    node->cache_bytes -= entry->out->record.class_bytes;
+    free(entry->object);
+    free(entry);
+}
+
+/* Make room for `bytes` by forgetting what was used longest ago and is not lent. */
+static void
+make_room(struct sf_node *node, uint64_t bytes)
+{
+    while (node->cache_bytes + bytes > CACHE_BYTES_MAX) {
+        struct cached *oldest = NULL;
+
+        for (struct cached *entry = node->cached; entry != NULL; entry = entry->next) {
+            if (!entry->is_loading && entry->lent_count == 0 &&
+                (oldest == NULL || entry->used < oldest->used)) {
+                oldest = entry;
+            }
+        }
+        if (oldest == NULL) {
+            return; /* all are lent: the link's own window bounds how many */
+        }
+        remove_entry(node, oldest);
+    }
+}
+
+static struct cached *
+add(struct sf_node *node, struct outbound *out, uint64_t index, uint8_t *object)
+{
+    struct cached *entry;
+
+    make_room(node, out->record.class_bytes);
+    entry = calloc(1, sizeof(*entry));
+    if (entry == NULL) {
+        return NULL;
+    }
+    entry->out = out;
+    entry->index = index;
+    entry->object = object;
+    entry->used = ++node->cache_clock;
+    entry->next = node->cached;
+    node->cached = entry;
+    node->cache_bytes += out->record.class_bytes;
+    return entry;
+}
+
+void
+cache_insert(struct sf_node *node, struct outbound *out, uint64_t index, uint8_t *object)
+{
+    if (find(node, out, index) != NULL || add(node, out, index, object) == NULL) {
+        free(object);
+    }
+}
+
+static void
+lend(struct sf_node *node, struct cached *entry, uint32_t handle)
+{
+    entry->used = ++node->cache_clock;
+    if (entry->lent_count == LENT_MAX ||
+        sf_link_supply(node->link, handle, entry->index, entry->object) != SF_OK) {
+        return;
+    }
+    entry->lent[entry->lent_count++] = handle;
+}
+
+/* A bundle in custody cannot be read: it may not fly, and the operator must know. */
+static void
+cannot_read(struct sf_node *node, struct outbound *out, uint32_t handle, uint64_t index)
+{
+    if (sf_link_unsupply(node->link, handle, index) == SF_OK) {
+        node_say(node, SF_NODE_EVENT_WARNING, &out->id,
+            "bundle %llu cannot be read from the spool; the disk is failing",
+            (unsigned long long)index);
+    }
+}
+
+static void
+loaded(struct sf_spool_io *io)
+{
+    struct cached *entry = io->owner;
+    struct sf_node *node = entry->out->node;
+    uint32_t waiting[LENT_MAX];
+    unsigned count = entry->lent_count;
+    uint8_t id[SF_OBJECT_ID_BYTES];
+    uint8_t siv[SF_SIV_BYTES];
+    bool is_good =
+        io->status == SF_OK &&
+        sf_envelope_peek(sf_view(entry->object, entry->out->record.class_bytes), id, siv) == SF_OK;
+
+    entry->is_loading = false;
+    entry->lent_count = 0;
+    memcpy(waiting, entry->lent, sizeof(waiting));
+    for (unsigned i = 0; i < count; i++) {
+        if (is_good) {
+            lend(node, entry, waiting[i]);
+        } else {
+            cannot_read(node, entry->out, waiting[i], entry->index);
+        }
+    }
+    if (!is_good) {
+        remove_entry(node, entry);
+    }
+}
+
+void
+cache_want(struct sf_node *node, struct outbound *out, uint32_t handle, uint64_t index)
+{
+    struct cached *entry = find(node, out, index);
+    uint8_t *object;
+
+    if (entry != NULL && !entry->is_loading) {
+        lend(node, entry, handle);
+        return;
+    }
+    if (entry != NULL) {
+        if (entry->lent_count < LENT_MAX) {
+            entry->lent[entry->lent_count++] = handle;
+        }
+        return;
+    }
+    if (out->spool == NULL) {
+        cannot_read(node, out, handle, index);
+        return;
+    }
+    object = buffer_alloc(out->record.class_bytes);
+    entry = object == NULL ? NULL : add(node, out, index, object);
+    if (entry == NULL) {
+        free(object);
+        cannot_read(node, out, handle, index);
+        return;
+    }
+    entry->is_loading = true;
+    entry->lent[entry->lent_count++] = handle;
+    entry->io = (struct sf_spool_io){
+        .done = loaded,
+        .owner = entry,
+        .spool = out->spool,
+        .index = index,
+        .bytes = out->record.class_bytes,
+        .data = object,
+    };
+    sf_spool_get(&entry->io);
+}
+
+static void
+give_back(struct cached *entry, uint32_t handle)
+{
+    for (unsigned i = 0; i < entry->lent_count; i++) {
+        if (entry->lent[i] == handle) {
+            entry->lent[i] = entry->lent[--entry->lent_count];
+            return;
+        }
+    }
+}
+
+void
+cache_release(struct sf_node *node, struct outbound *out, uint32_t handle, uint64_t index)
+{
+    struct cached *entry = find(node, out, index);
+
+    if (entry != NULL) {
+        give_back(entry, handle);
+        make_room(node, 0);
+    }
+}
+
+void
+cache_withdrawn(struct sf_node *node, struct outbound *out, uint32_t handle)
+{
+    for (struct cached *entry = node->cached; entry != NULL; entry = entry->next) {
+        if (entry->out == out) {
+            give_back(entry, handle);
+        }
+    }
+    make_room(node, 0);
+}
+
+void
+cache_forget(struct sf_node *node, struct outbound *out)
+{
+    struct cached *entry = node->cached;
+
+    while (entry != NULL) {
+        struct cached *next = entry->next;
+
+        if (entry->out == out) {
+            sf_assert(!entry->is_loading && entry->lent_count == 0);
+            remove_entry(node, entry);
+        }
+        entry = next;
+    }
+}
+
+bool
+cache_is_busy(const struct sf_node *node, const struct outbound *out)
+{
+    for (const struct cached *entry = node->cached; entry != NULL; entry = entry->next) {
+        if (entry->out == out && entry->is_loading) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+cache_fini(struct sf_node *node)
+{
+    while (node->cached != NULL) {
+        remove_entry(node, node->cached);
+    }
+}

@@ -1,0 +1,860 @@
+/*
+ * decode.c - opened bundles become frames, and frames bytes in staged files.
+ *
+ * Bundles come in any order: fresh from the link while there is room, else read
+ * back from their slots, lowest first. The outline, which begins bundle 0,
+ * bounds everything and so comes first. A coded frame that is cut waits for its
+ * other part, from the bundle next door.
+ *
+ * Once plaintext is verified on the disk, and that is a durable fact, the slots
+ * it came from are given back; those that hold the manifest stay to the end.
+ */
+#include "node/staging.h"
+
+#include <stdlib.h>
+
+enum {
+    WORKS_MAX = 6,               /* bundles being decoded */
+    PARTS_MAX = 16,              /* cut frames that wait for the rest */
+    FRAMES_BYTES_MAX = 12 << 20, /* decoded frames on their way to the disk */
+    FETCHES_MAX = 2,
+    PUNCH_BYTES = 16 << 20, /* verified since the last time, before slots are given back */
+};
+
+/* One bundle being decoded. */
+struct work {
+    struct decoder *decoder;
+    uint64_t index;
+    uint8_t *plain;
+    struct sf_content_reader reader;
+    struct sf_piece piece; /* the next one, if has_piece */
+    bool has_piece;
+    unsigned pending; /* writes, jobs and parts that are not through */
+    uint64_t end;     /* on the line, of the last frame that touches it */
+    bool keeps_slot;  /* holds a piece of the manifest */
+    bool was_dropped; /* something of it was given up: decode it again */
+    struct work *next;
+};
+
+/* A frame being decoded or written, or a part of one waiting for the other. */
+struct task {
+    struct decoder *decoder;
+    struct work *works[2];
+    uint32_t file;
+    uint64_t frame;
+    unsigned codec;
+    uint32_t plain_bytes;
+    struct sf_view coded; /* in a bundle, or `joined` */
+    uint8_t *joined;
+    uint32_t joined_bytes;
+    uint32_t total_bytes;
+    uint8_t *out;
+    int status;
+    struct sf_job job;
+    struct staging_write write;
+    struct task *next; /* in `parts` */
+};
+
+/* Outline or digests, put together from parts. */
+struct assembly {
+    uint8_t *bytes;
+    uint32_t total;
+    struct sf_range_set have;
+    bool is_complete;
+};
+
+struct decoder {
+    struct inbound *in;
+    struct sf_outline outline;
+    bool has_outline;
+    struct assembly outline_parts;
+    struct assembly digest_parts;
+    struct sf_digests digests;
+    bool has_digests;
+    struct sf_digest manifest;
+    struct staging *staging;
+    struct sf_range_set begun; /* bundles taken, decoded or given back */
+    uint64_t outline_bundles;  /* the first ones, which hold the outline */
+    uint64_t *ends;            /* of every bundle on the line, plus one; 0: not decoded */
+    struct work *works;
+    unsigned work_count;
+    struct task *parts;
+    unsigned part_count;
+    uint64_t frame_bytes; /* decoded, not yet written */
+    unsigned fetches;
+    unsigned in_flight; /* jobs, writes, the punch, its commit */
+    uint64_t noted;     /* verified bytes in the journal */
+    bool is_punching;
+    struct sf_spool_op punch;
+    bool is_complete;
+    bool has_mismatch; /* a file read back is not what the digests say */
+    bool is_stopping;
+    bool is_stepping;
+    bool is_told; /* complete, and delivery has begun */
+};
+
+/* --- Endings -------------------------------------------------------------------------- */
+
+/* Authentic, and yet not what a sender of ours makes. */
+static void
+damaged(struct decoder *decoder, const char *why)
+{
+    if (!decoder->is_stopping) {
+        inbound_refuse(decoder->in, SF_REFUSAL_DAMAGED, why);
+        decoder->is_stopping = true;
+    }
+}
+
+static void
+out_of_memory(struct decoder *decoder)
+{
+    decoder->in->node->health = SF_ENOMEM;
+    decoder->is_stopping = true;
+}
+
+/* --- Works ------------------------------------------------------------------------------- */
+
+static void
+work_finish(struct work *work)
+{
+    struct decoder *decoder = work->decoder;
+    struct work **at = &decoder->works;
+
+    while (*at != work) {
+        at = &(*at)->next;
+    }
+    *at = work->next;
+    decoder->work_count--;
+    if (work->was_dropped) {
+        if (sf_range_set_remove(&decoder->begun, work->index, work->index + 1) != SF_OK) {
+            out_of_memory(decoder);
+        }
+    } else {
+        decoder->ends[work->index] = work->keeps_slot ? UINT64_MAX : work->end + 1;
+    }
+    free(work->plain);
+    free(work);
+}
+
+/* The plaintext of a bundle is needed only until its last piece was taken. */
+static void
+work_release(struct work *work)
+{
+    if (!work->has_piece && work->pending == 0) {
+        work_finish(work);
+    }
+}
+
+static void
+work_end(struct work *work, uint64_t end)
+{
+    if (end > work->end) {
+        work->end = end;
+    }
+}
+
+/* --- Frames ---------------------------------------------------------------------------------- */
+
+static void
+task_finish(struct task *task)
+{
+    struct decoder *decoder = task->decoder;
+
+    if (task->out != NULL) {
+        decoder->frame_bytes -= task->plain_bytes;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (task->works[i] != NULL) {
+            task->works[i]->pending--;
+            work_release(task->works[i]);
+        }
+    }
+    free(task->joined);
+    free(task->out);
+    free(task);
+}
+
+static void
+frame_written(struct staging_write *write)
+{
+    struct task *task = write->owner;
+    struct decoder *decoder = task->decoder;
+
+    decoder->in_flight--;
+    task_finish(task);
+    decoder_step(decoder);
+}
+
+static void
+write_task(struct task *task, uint64_t offset, struct sf_view bytes)
+{
+    struct decoder *decoder = task->decoder;
+
+    task->write = (struct staging_write){
+        .done = frame_written,
+        .owner = task,
+        .file = task->file,
+        .offset = offset,
+        .bytes = bytes,
+    };
+    decoder->in_flight++;
+    staging_write(decoder->staging, &task->write);
+}
+
+static struct task *
+task_of(struct sf_job *job)
+{
+    return (struct task *)(void *)((char *)job - offsetof(struct task, job));
+}
+
+static void
+run_decode(struct sf_job *job)
+{
+    struct task *task = task_of(job);
+
+    task->status = sf_frame_decode(task->codec, task->coded, task->out, task->plain_bytes);
+}
+
+static void
+decoded(struct sf_job *job)
+{
+    struct task *task = task_of(job);
+    struct decoder *decoder = task->decoder;
+
+    decoder->in_flight--;
+    if (task->status != SF_OK) {
+        damaged(decoder, "a frame cannot be decoded");
+    }
+    if (decoder->is_stopping) {
+        task_finish(task);
+        return;
+    }
+    write_task(
+        task, task->frame * decoder->outline.frame_bytes, sf_view(task->out, task->plain_bytes));
+}
+
+static void
+decode_task(struct task *task)
+{
+    struct decoder *decoder = task->decoder;
+
+    task->out = malloc(task->plain_bytes);
+    if (task->out == NULL) {
+        out_of_memory(decoder);
+        task_finish(task);
+        return;
+    }
+    decoder->frame_bytes += task->plain_bytes;
+    task->job = (struct sf_job){.run = run_decode, .done = decoded};
+    decoder->in_flight++;
+    sf_workers_submit(decoder->in->node->workers, &task->job);
+}
+
+static struct task *
+task_new(struct work *work, const struct sf_piece *piece)
+{
+    struct task *task = calloc(1, sizeof(*task));
+
+    if (task == NULL) {
+        out_of_memory(work->decoder);
+        return NULL;
+    }
+    task->decoder = work->decoder;
+    task->works[0] = work;
+    task->file = piece->file;
+    task->frame = piece->frame;
+    task->codec = piece->codec;
+    task->plain_bytes = piece->plain_bytes;
+    task->total_bytes = piece->total_bytes;
+    work->pending++;
+    return task;
+}
+
+/* --- Cut frames ---------------------------------------------------------------------------------- */
+
+static void
+drop_part(struct decoder *decoder, struct task **at)
+{
+    struct task *task = *at;
+
+    *at = task->next;
+    decoder->part_count--;
+    task->works[0]->was_dropped = true;
+    task_finish(task);
+}
+
+/* Room for one more: the one furthest behind in the line of bundles is decoded again later. */
+static void
+make_room_for_part(struct decoder *decoder)
+{
+    struct task **worst = &decoder->parts;
+
+    if (decoder->part_count < PARTS_MAX) {
+        return;
+    }
+    for (struct task **at = &decoder->parts; *at != NULL; at = &(*at)->next) {
+        if ((*at)->works[0]->index > (*worst)->works[0]->index) {
+            worst = at;
+        }
+    }
+    drop_part(decoder, worst);
+}
+
+static void
+take_part(struct work *work, const struct sf_piece *piece)
+{
+    struct decoder *decoder = work->decoder;
+    struct task **at = &decoder->parts;
+    struct task *task;
+
+    while (*at != NULL && ((*at)->file != piece->file || (*at)->frame != piece->frame)) {
+        at = &(*at)->next;
+    }
+    task = *at;
+    if (task != NULL) {
+        if (task->codec != piece->codec || task->total_bytes != piece->total_bytes ||
+            task->joined_bytes + piece->bytes.bytes != task->total_bytes) {
+            damaged(decoder, "the parts of a frame do not fit together");
+            return;
+        }
+        memcpy(task->joined + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
+        *at = task->next;
+        decoder->part_count--;
+        task->works[1] = work;
+        work->pending++;
+        task->coded = sf_view(task->joined, task->total_bytes);
+        decode_task(task);
+        return;
+    }
+    make_room_for_part(decoder);
+    task = task_new(work, piece);
+    if (task == NULL) {
+        return;
+    }
+    task->joined = malloc(piece->total_bytes);
+    if (task->joined == NULL) {
+        out_of_memory(decoder);
+        task_finish(task);
+        return;
+    }
+    memcpy(task->joined + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
+    task->joined_bytes = (uint32_t)piece->bytes.bytes;
+    task->next = decoder->parts;
+    decoder->parts = task;
+    decoder->part_count++;
+}
+
+static void
+take_frame(struct work *work, const struct sf_piece *piece)
+{
+    struct decoder *decoder = work->decoder;
+    uint64_t offset = piece->frame * decoder->outline.frame_bytes;
+    uint64_t place;
+    struct task *task;
+
+    if (sf_outline_check_piece(&decoder->outline, piece) != SF_OK) {
+        damaged(decoder, "a frame does not fit the outline");
+        return;
+    }
+    place = staging_place(decoder->staging, piece->file, offset);
+    work_end(work, place + piece->plain_bytes);
+    if (staging_has(decoder->staging, place, piece->plain_bytes)) {
+        return; /* written before a restart, or before this bundle was decoded again */
+    }
+    if (piece->codec == SF_CODEC_ZERO) {
+        staging_zeros(decoder->staging, place, piece->plain_bytes);
+        return;
+    }
+    if (piece->codec != SF_CODEC_RAW && !sf_piece_is_whole(piece)) {
+        take_part(work, piece);
+        return;
+    }
+    task = task_new(work, piece);
+    if (task == NULL) {
+        return;
+    }
+    if (piece->codec == SF_CODEC_RAW) {
+        write_task(task, offset + piece->part_offset, piece->bytes);
+    } else {
+        task->coded = piece->bytes;
+        decode_task(task);
+    }
+}
+
+/* --- The manifest ------------------------------------------------------------------------------------ */
+
+static void
+assemble(struct decoder *decoder, struct assembly *assembly, const struct sf_piece *piece)
+{
+    if (assembly->bytes == NULL) {
+        assembly->bytes = malloc(piece->total_bytes == 0 ? 1 : piece->total_bytes);
+        assembly->total = piece->total_bytes;
+        sf_range_set_init(&assembly->have, 1024);
+        if (assembly->bytes == NULL) {
+            out_of_memory(decoder);
+            return;
+        }
+    }
+    if (assembly->total != piece->total_bytes) {
+        damaged(decoder, "the parts of the manifest do not fit together");
+        return;
+    }
+    memcpy(assembly->bytes + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
+    if (sf_range_set_add(&assembly->have, piece->part_offset,
+            piece->part_offset + piece->bytes.bytes) != SF_OK) {
+        damaged(decoder, "the manifest is cut into too many parts");
+        return;
+    }
+    assembly->is_complete = sf_range_set_covers(&assembly->have, 0, assembly->total);
+}
+
+static void
+take_outline(struct work *work, const struct sf_piece *piece)
+{
+    struct decoder *decoder = work->decoder;
+    struct inbound *in = decoder->in;
+    struct assembly *parts = &decoder->outline_parts;
+
+    work->keeps_slot = true;
+    decoder->outline_bundles =
+        work->index >= decoder->outline_bundles ? work->index + 1 : decoder->outline_bundles;
+    if (decoder->has_outline) {
+        return;
+    }
+    assemble(decoder, parts, piece);
+    if (!parts->is_complete || decoder->is_stopping) {
+        return;
+    }
+    if (sf_outline_decode(sf_view(parts->bytes, parts->total), &decoder->outline) != SF_OK) {
+        inbound_refuse(in, SF_REFUSAL_BAD_NAME, "its outline is malformed or names are forbidden");
+        decoder->is_stopping = true;
+        return;
+    }
+    decoder->has_outline = true;
+    if (decoder->outline.class_bytes != in->record.class_bytes) {
+        damaged(decoder, "its outline is for bundles of another size");
+        return;
+    }
+    if (in->record.punched > decoder->outline_bundles &&
+        sf_range_set_add(&decoder->begun, decoder->outline_bundles, in->record.punched) != SF_OK) {
+        out_of_memory(decoder);
+        return;
+    }
+    if (staging_open(in, &decoder->outline, in->record.verified, &decoder->staging) != SF_OK) {
+        out_of_memory(decoder);
+    }
+}
+
+static void
+take_digests(struct work *work, const struct sf_piece *piece)
+{
+    struct decoder *decoder = work->decoder;
+    struct assembly *parts = &decoder->digest_parts;
+    const struct assembly *outline = &decoder->outline_parts;
+
+    work->keeps_slot = true;
+    if (decoder->has_digests) {
+        return;
+    }
+    assemble(decoder, parts, piece);
+    if (!parts->is_complete || decoder->is_stopping) {
+        return;
+    }
+    if (sf_digests_decode(
+            sf_view(parts->bytes, parts->total), &decoder->outline, &decoder->digests) != SF_OK ||
+        decoder->digests.bundle_count > decoder->in->record.slots) {
+        damaged(decoder, "its digests are malformed");
+        return;
+    }
+    decoder->has_digests = true;
+    decoder->in->record.count = decoder->digests.bundle_count;
+    sf_manifest_digest(sf_view(outline->bytes, outline->total), sf_view(parts->bytes, parts->total),
+        &decoder->manifest);
+}
+
+/* --- Stepping through bundles --------------------------------------------------------------------------- */
+
+/* Whether the next piece can be taken now. */
+static bool
+may_take(const struct decoder *decoder, const struct sf_piece *piece)
+{
+    if (piece->type == SF_PIECE_OUTLINE) {
+        return true;
+    }
+    if (!decoder->has_outline || decoder->staging == NULL || !staging_is_ready(decoder->staging)) {
+        return false;
+    }
+    return decoder->frame_bytes < FRAMES_BYTES_MAX;
+}
+
+static void
+work_step(struct work *work)
+{
+    struct decoder *decoder = work->decoder;
+
+    work->pending++; /* stays alive while it is stepped through */
+    while (work->has_piece && !decoder->is_stopping && may_take(decoder, &work->piece)) {
+        struct sf_piece piece = work->piece;
+
+        work->has_piece = sf_content_next(&work->reader, &work->piece);
+        switch (piece.type) {
+        case SF_PIECE_OUTLINE:
+            take_outline(work, &piece);
+            break;
+        case SF_PIECE_FRAME:
+            take_frame(work, &piece);
+            break;
+        case SF_PIECE_DIGESTS:
+            take_digests(work, &piece);
+            break;
+        }
+    }
+    if (decoder->is_stopping) {
+        work->has_piece = false;
+        work->was_dropped = true;
+    }
+    work->pending--;
+    work_release(work);
+}
+
+/* Whether bundle `index` may be begun: before the outline is known only those that hold it. */
+static bool
+may_begin(const struct decoder *decoder, uint64_t index)
+{
+    return !decoder->is_stopping && decoder->work_count < WORKS_MAX &&
+           !sf_range_set_has(&decoder->begun, index) &&
+           (decoder->has_outline || index == decoder->outline_bundles);
+}
+
+void
+decoder_take(struct decoder *decoder, const struct opened *opened)
+{
+    struct work *work = may_begin(decoder, opened->index) ? calloc(1, sizeof(*work)) : NULL;
+    struct work **at = &decoder->works;
+
+    if (work == NULL) {
+        free(opened->plain);
+        return;
+    }
+    work->decoder = decoder;
+    work->index = opened->index;
+    work->plain = opened->plain;
+    if (sf_content_reader_init(&work->reader, opened->content) != SF_OK) {
+        free(work->plain);
+        free(work);
+        damaged(decoder, "the content of a bundle is malformed");
+        return;
+    }
+    if (sf_range_set_add(&decoder->begun, work->index, work->index + 1) != SF_OK) {
+        free(work->plain);
+        free(work);
+        return; /* too scattered: later, in order */
+    }
+    work->has_piece = sf_content_next(&work->reader, &work->piece);
+    while (*at != NULL && (*at)->index < work->index) {
+        at = &(*at)->next;
+    }
+    work->next = *at;
+    *at = work;
+    decoder->work_count++;
+    decoder_step(decoder);
+}
+
+/* --- From the slots -------------------------------------------------------------------------------------- */
+
+static void
+fetched(struct fetch *fetch)
+{
+    struct decoder *decoder = fetch->owner;
+    struct inbound *in = fetch->in;
+
+    decoder->fetches--;
+    if (sf_range_set_remove(&decoder->begun, fetch->index, fetch->index + 1) != SF_OK) {
+        out_of_memory(decoder);
+    }
+    if (fetch->status == SF_OK) {
+        struct opened opened = {fetch->index, fetch->plain, fetch->content};
+
+        decoder_take(decoder, &opened);
+    } else if (!decoder->is_stopping && in->record.phase < SF_IN_DELIVERING) {
+        inbound_lost(in, fetch->index, fetch->index + 1);
+    }
+    free(fetch);
+    decoder_step(decoder);
+}
+
+/* The lowest held bundle that nobody has begun; false if there is none. */
+static bool
+next_to_fetch(const struct decoder *decoder, uint64_t *ret_index)
+{
+    const struct sf_range_set *held = &decoder->in->held;
+    uint64_t slots = decoder->in->record.slots;
+    struct sf_range hole = {0, 0};
+
+    if (!decoder->has_outline) {
+        *ret_index = decoder->outline_bundles;
+        return sf_range_set_has(held, *ret_index) && !sf_range_set_has(&decoder->begun, *ret_index);
+    }
+    for (size_t i = 0; i < held->count; i++) {
+        uint64_t to = held->ranges[i].to < slots ? held->ranges[i].to : slots;
+
+        if (sf_range_set_hole(&decoder->begun, held->ranges[i].from, to, &hole)) {
+            *ret_index = hole.from;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+fetch_next(struct decoder *decoder)
+{
+    uint64_t index;
+
+    while (decoder->fetches < FETCHES_MAX && decoder->in->spool != NULL &&
+           decoder->work_count + decoder->fetches < WORKS_MAX && !decoder->is_stopping &&
+           (decoder->staging == NULL || staging_is_ready(decoder->staging)) &&
+           next_to_fetch(decoder, &index)) {
+        struct fetch *fetch = calloc(1, sizeof(*fetch));
+
+        if (fetch == NULL) {
+            return;
+        }
+        *fetch =
+            (struct fetch){.in = decoder->in, .index = index, .done = fetched, .owner = decoder};
+        if (sf_range_set_add(&decoder->begun, index, index + 1) != SF_OK ||
+            fetch_begin(fetch) != SF_OK) {
+            free(fetch);
+            out_of_memory(decoder);
+            return;
+        }
+        decoder->fetches++;
+    }
+}
+
+/* --- Verified: note it, give slots back --------------------------------------------------------------------- */
+
+static void
+punched(struct sf_spool_op *op)
+{
+    struct decoder *decoder = op->owner;
+
+    decoder->in_flight--;
+    decoder->is_punching = false;
+    if (op->status != SF_OK) {
+        node_say(decoder->in->node, SF_NODE_EVENT_WARNING, &decoder->in->id,
+            "room of decoded bundles could not be given back: %s", sf_status_text(op->status));
+    }
+}
+
+static void
+noted(void *owner)
+{
+    struct decoder *decoder = owner;
+
+    if (decoder->punch.count == 0 || decoder->in->spool == NULL || decoder->is_stopping) {
+        decoder->in_flight--;
+        decoder->is_punching = false;
+        return;
+    }
+    decoder->punch.spool = decoder->in->spool;
+    sf_spool_punch(&decoder->punch);
+}
+
+static void
+note_verified(struct decoder *decoder)
+{
+    struct inbound *in = decoder->in;
+    uint64_t verified = staging_verified(decoder->staging);
+    uint64_t from = in->record.punched;
+    uint64_t to;
+
+    if (decoder->is_punching || decoder->is_told || verified < decoder->noted + PUNCH_BYTES) {
+        return;
+    }
+    if (from < decoder->outline_bundles) {
+        from = decoder->outline_bundles;
+    }
+    for (to = from;
+         to < in->record.slots && decoder->ends[to] != 0 && decoder->ends[to] <= verified + 1;) {
+        to++;
+    }
+    decoder->noted = verified;
+    in->record.verified = verified;
+    in->record.punched = to > from ? to : in->record.punched;
+    decoder->is_punching = true;
+    decoder->in_flight++;
+    decoder->punch =
+        (struct sf_spool_op){.done = punched, .owner = decoder, .first = from, .count = to - from};
+    node_must(in->node, inbound_save(in));
+    node_commit_then(in->node, noted, decoder);
+}
+
+static void
+check_complete(struct decoder *decoder)
+{
+    if (decoder->is_complete || !decoder->has_digests || decoder->staging == NULL ||
+        !staging_is_ready(decoder->staging) ||
+        staging_verified(decoder->staging) != decoder->outline.total_bytes) {
+        return;
+    }
+    for (uint32_t i = 0; i < decoder->outline.file_count; i++) {
+        if (memcmp(staging_sha256(decoder->staging, i), decoder->digests.files[i].sha256, 32) !=
+            0) {
+            decoder->is_stopping = true;
+            decoder->has_mismatch = true;
+            return;
+        }
+    }
+    decoder->is_complete = true;
+}
+
+void
+decoder_step(struct decoder *decoder)
+{
+    struct work *next;
+
+    if (decoder->is_stepping) {
+        return;
+    }
+    decoder->is_stepping = true;
+    for (struct work *work = decoder->works; work != NULL; work = next) {
+        next = work->next;
+        if (work->has_piece) {
+            work_step(work);
+        }
+    }
+    if (!decoder->is_stopping) {
+        fetch_next(decoder);
+    }
+    if (decoder->staging != NULL && !decoder->is_stopping) {
+        staging_step(decoder->staging);
+        note_verified(decoder);
+        check_complete(decoder);
+    }
+    decoder->is_stepping = false;
+    if (decoder->is_complete && !decoder->is_told && !decoder->is_stopping &&
+        decoder->in_flight == 0) {
+        decoder->is_told = true;
+        deliver_begin(decoder->in);
+    }
+}
+
+sf_mono
+decoder_deadline(const struct decoder *decoder)
+{
+    return decoder->staging == NULL ? SF_NEVER : staging_deadline(decoder->staging);
+}
+
+/* --- Looking, opening, freeing -------------------------------------------------------------------------------- */
+
+uint64_t
+decoder_verified_bytes(const struct decoder *decoder)
+{
+    return decoder->staging == NULL ? 0 : staging_verified(decoder->staging);
+}
+
+const struct sf_outline *
+decoder_outline(const struct decoder *decoder)
+{
+    return decoder->has_outline ? &decoder->outline : NULL;
+}
+
+const struct sf_digests *
+decoder_digests(const struct decoder *decoder)
+{
+    return decoder->has_digests ? &decoder->digests : NULL;
+}
+
+bool
+decoder_is_complete(const struct decoder *decoder, struct sf_digest *ret_manifest)
+{
+    if (decoder->is_complete) {
+        *ret_manifest = decoder->manifest;
+    }
+    return decoder->is_complete;
+}
+
+bool
+decoder_has_failed(const struct decoder *decoder)
+{
+    return decoder->has_mismatch ||
+           (decoder->staging != NULL && staging_has_failed(decoder->staging));
+}
+
+bool
+decoder_is_idle(const struct decoder *decoder)
+{
+    return decoder->in_flight == 0 && decoder->fetches == 0 && !decoder->is_stepping &&
+           (decoder->staging == NULL || staging_is_idle(decoder->staging));
+}
+
+void
+decoder_stop(struct decoder *decoder)
+{
+    decoder->is_stopping = true;
+    if (decoder->staging != NULL) {
+        staging_stop(decoder->staging);
+    }
+    while (decoder->parts != NULL) {
+        drop_part(decoder, &decoder->parts);
+    }
+    decoder_step(decoder);
+}
+
+static void
+assembly_fini(struct assembly *assembly)
+{
+    free(assembly->bytes);
+    sf_range_set_fini(&assembly->have);
+}
+
+void
+decoder_free(struct decoder *decoder)
+{
+    if (decoder == NULL) {
+        return;
+    }
+    while (decoder->parts != NULL) {
+        drop_part(decoder, &decoder->parts);
+    }
+    while (decoder->works != NULL) {
+        struct work *work = decoder->works;
+
+        decoder->works = work->next;
+        free(work->plain);
+        free(work);
+    }
+    staging_free(decoder->staging);
+    if (decoder->has_outline) {
+        sf_outline_fini(&decoder->outline);
+    }
+    if (decoder->has_digests) {
+        sf_digests_fini(&decoder->digests);
+    }
+    assembly_fini(&decoder->outline_parts);
+    assembly_fini(&decoder->digest_parts);
+    sf_range_set_fini(&decoder->begun);
+    free(decoder->ends);
+    free(decoder);
+}
+
+int
+decoder_open(struct inbound *in)
+{
+    struct decoder *decoder = calloc(1, sizeof(*decoder));
+
+    if (decoder == NULL) {
+        return SF_ENOMEM;
+    }
+    decoder->in = in;
+    decoder->noted = in->record.verified;
+    sf_range_set_init(&decoder->begun, SF_JOURNAL_RANGES_MAX);
+    decoder->ends = calloc(in->record.slots, sizeof(*decoder->ends));
+    if (decoder->ends == NULL) {
+        free(decoder);
+        return SF_ENOMEM;
+    }
+    in->decoder = decoder;
+    return SF_OK;
+}

@@ -1,0 +1,413 @@
+/*
+ * deliver.c - from staging into the inbox, once.
+ *
+ *   directories below staging synced -> inbox/PEER made and synced
+ *   -> INTENT: phase DELIVERING with the signed FINAL receipt, durable
+ *   -> rename without replacing -> both directories synced
+ *   -> DONE durable -> FINAL sent
+ *
+ * After a crash with the intent durable: if the staged entry is there the
+ * rename is done again; if it is not, it was done.
+ */
+#include "node/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TRY_AGAIN (30 * SF_SEC) /* the inbox cannot be written just now */
+
+enum step {
+    STEP_DIRS, /* one directory of the staged tree after the other */
+    STEP_LABEL_DIR,
+    STEP_ROOT_DIR,
+    STEP_INBOX,
+    STEP_INBOX_SYNC,
+    STEP_INTENT,
+    STEP_LOOK, /* after a restart: is it still staged? */
+    STEP_RENAME,
+    STEP_TARGET_SYNC,
+    STEP_SOURCE_SYNC,
+    STEP_DONE,
+};
+
+struct delivery {
+    struct inbound *in;
+    enum step step;
+    uint32_t file; /* of the outline, whose directories are synced now */
+    size_t at;
+    bool is_busy;
+    char label[256];
+    char name[256]; /* in the inbox */
+    char peer[SF_NODE_NAME_BYTES_MAX + 1];
+    char source[SF_DISK_PATH_BYTES_MAX];
+    char target[SF_DISK_PATH_BYTES_MAX];
+    struct sf_disk_op op;
+};
+
+static void done(struct sf_disk_op *op);
+
+static struct sf_view
+key_view(const struct inbound *in)
+{
+    return sf_view(in->key, sizeof(in->key));
+}
+
+static void
+submit(struct delivery *delivery, enum step step, struct sf_disk_op op)
+{
+    delivery->step = step;
+    delivery->op = op;
+    delivery->op.done = done;
+    delivery->op.owner = delivery;
+    delivery->is_busy = true;
+    sf_disk_submit(delivery->in->node->disk, &delivery->op);
+}
+
+static void
+submit_sync(struct delivery *delivery, enum step step, const char *path)
+{
+    submit(delivery, step, (struct sf_disk_op){.kind = SF_DISK_SYNC_DIR, .path = path});
+}
+
+/* The name in the inbox: the label, or set apart by the transfer when that is taken. */
+static void
+choose_name(struct delivery *delivery)
+{
+    const struct inbound *in = delivery->in;
+    size_t keep = strlen(delivery->label);
+
+    if (!in->record.renamed_apart) {
+        memcpy(delivery->name, delivery->label, sizeof(delivery->name));
+        return;
+    }
+    if (keep > SF_COMPONENT_BYTES_MAX - 9) {
+        keep = SF_COMPONENT_BYTES_MAX - 9;
+    }
+    snprintf(delivery->name, sizeof(delivery->name), "%.*s~%02x%02x%02x%02x", (int)keep,
+        delivery->label, in->id.b[0], in->id.b[1], in->id.b[2], in->id.b[3]);
+}
+
+static void
+set_paths(struct delivery *delivery)
+{
+    char root[STAGING_PATH_BYTES];
+
+    choose_name(delivery);
+    staging_path(delivery->in, root);
+    snprintf(delivery->source, sizeof(delivery->source), "%s/%s", root, delivery->label);
+    snprintf(
+        delivery->target, sizeof(delivery->target), "inbox/%s/%s", delivery->peer, delivery->name);
+}
+
+/* --- The end ------------------------------------------------------------------------------ */
+
+static void
+delivered(void *owner)
+{
+    struct delivery *delivery = owner;
+    struct inbound *in = delivery->in;
+
+    delivery->is_busy = false;
+    memcpy(in->delivered_as, delivery->name, sizeof(in->delivered_as));
+    record_in(in, "delivered", NULL);
+    node_say(in->node, SF_NODE_EVENT_TRANSFER, &in->id, "delivered from %s", delivery->peer);
+    inbound_send_tombstone(in);
+    inbound_let_go(in);
+}
+
+static void
+finish(struct delivery *delivery)
+{
+    struct inbound *in = delivery->in;
+    struct sf_node *node = in->node;
+
+    delivery->step = STEP_DONE;
+    delivery->is_busy = true;
+    in->record.phase = SF_IN_DONE;
+    in->record.ended = node->wall;
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_HELD, key_view(in)));
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_ORPHAN, key_view(in)));
+    node_must(node, inbound_save(in));
+    node_commit_then(node, delivered, delivery);
+}
+
+/* --- The intent ------------------------------------------------------------------------------ */
+
+static void
+rename_now(struct delivery *delivery)
+{
+    set_paths(delivery);
+    submit(delivery, STEP_RENAME,
+        (struct sf_disk_op){.kind = SF_DISK_RENAME,
+            .path = delivery->source,
+            .path_to = delivery->target,
+            .flags = SF_DISK_NOREPLACE});
+}
+
+static void
+intent_durable(void *owner)
+{
+    struct delivery *delivery = owner;
+
+    rename_now(delivery);
+}
+
+static void
+save_name(struct delivery *delivery)
+{
+    struct inbound *in = delivery->in;
+    uint8_t sealed[LABEL_SEALED_BYTES_MAX];
+    size_t bytes;
+
+    choose_name(delivery);
+    bytes = history_seal(in->node, delivery->label, sealed);
+    node_must(in->node,
+        sf_journal_set(in->node->journal, SF_TABLE_IN_LABEL, key_view(in), sf_view(sealed, bytes)));
+    node_must(in->node, inbound_save(in));
+}
+
+/* Everything about the delivery is written down before it happens. */
+static void
+intend(struct delivery *delivery)
+{
+    struct inbound *in = delivery->in;
+    struct sf_node *node = in->node;
+    uint8_t *receipt = malloc(SF_RECEIPT_BYTES_MAX);
+    size_t bytes;
+
+    if (receipt == NULL || inbound_sign(in, SF_RECEIPT_FINAL, receipt, &bytes) != SF_OK) {
+        node->health = SF_ENOMEM;
+        free(receipt);
+        return;
+    }
+    delivery->step = STEP_INTENT;
+    delivery->is_busy = true;
+    in->record.phase = SF_IN_DELIVERING;
+    in->record.verified = decoder_outline(in->decoder)->total_bytes;
+    node_must(node,
+        sf_journal_set(node->journal, SF_TABLE_IN_RECEIPT, key_view(in), sf_view(receipt, bytes)));
+    free(receipt);
+    save_name(delivery);
+    node_commit_then(node, intent_durable, delivery);
+}
+
+/* --- Steps --------------------------------------------------------------------------------------- */
+
+/* Sync the next directory inside the staged tree; each path's directories, once each. */
+static bool
+sync_next_dir(struct delivery *delivery)
+{
+    const struct sf_outline *outline = decoder_outline(delivery->in->decoder);
+    char root[STAGING_PATH_BYTES];
+
+    staging_path(delivery->in, root);
+    for (; !outline->single && delivery->file < outline->file_count;
+         delivery->file++, delivery->at = 0) {
+        const char *path = outline->files[delivery->file].path;
+        const char *before = delivery->file == 0 ? "" : outline->files[delivery->file - 1].path;
+        const char *slash = strchr(path + delivery->at, '/');
+
+        for (; slash != NULL; slash = strchr(slash + 1, '/')) {
+            size_t bytes = (size_t)(slash - path);
+
+            if (strncmp(path, before, bytes + 1) == 0) {
+                continue; /* the same directory as the file before; it is synced */
+            }
+            delivery->at = bytes + 1;
+            snprintf(delivery->source, sizeof(delivery->source), "%s/%s/%.*s", root, outline->label,
+                (int)bytes, path);
+            submit_sync(delivery, STEP_DIRS, delivery->source);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+sync_label_dir(struct delivery *delivery)
+{
+    const struct sf_outline *outline = decoder_outline(delivery->in->decoder);
+    char root[STAGING_PATH_BYTES];
+
+    staging_path(delivery->in, root);
+    if (outline->single) {
+        snprintf(delivery->source, sizeof(delivery->source), "%s", root);
+        submit_sync(delivery, STEP_ROOT_DIR, delivery->source);
+    } else {
+        snprintf(delivery->source, sizeof(delivery->source), "%s/%s", root, outline->label);
+        submit_sync(delivery, STEP_LABEL_DIR, delivery->source);
+    }
+}
+
+static void
+renamed(struct delivery *delivery, int status)
+{
+    struct inbound *in = delivery->in;
+
+    if (status == SF_EEXIST && !in->record.renamed_apart) {
+        in->record.renamed_apart = true;
+        delivery->is_busy = true;
+        save_name(delivery);
+        node_commit_then(in->node, intent_durable, delivery);
+        return;
+    }
+    if (status != SF_OK) {
+        snprintf(in->why, sizeof(in->why), "the inbox cannot take it: %s", sf_status_text(status));
+        in->deliver_at = sf_mono_add(in->node->now, TRY_AGAIN);
+        return;
+    }
+    snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
+    submit_sync(delivery, STEP_TARGET_SYNC, delivery->target);
+}
+
+static void
+step_done(struct delivery *delivery, const struct sf_disk_op *op)
+{
+    char root[STAGING_PATH_BYTES];
+
+    switch (delivery->step) {
+    case STEP_DIRS:
+        if (!sync_next_dir(delivery)) {
+            sync_label_dir(delivery);
+        }
+        break;
+    case STEP_LABEL_DIR:
+        staging_path(delivery->in, root);
+        snprintf(delivery->source, sizeof(delivery->source), "%s", root);
+        submit_sync(delivery, STEP_ROOT_DIR, delivery->source);
+        break;
+    case STEP_ROOT_DIR:
+        snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
+        submit(delivery, STEP_INBOX,
+            (struct sf_disk_op){
+                .kind = SF_DISK_MKDIR, .path = delivery->target, .flags = SF_DISK_SHARED});
+        break;
+    case STEP_INBOX:
+        submit_sync(delivery, STEP_INBOX_SYNC, "inbox");
+        break;
+    case STEP_INBOX_SYNC:
+        submit_sync(delivery, STEP_INTENT, "staging");
+        break;
+    case STEP_INTENT:
+        intend(delivery);
+        break;
+    case STEP_LOOK:
+        rename_now(delivery);
+        break;
+    case STEP_RENAME:
+        renamed(delivery, op->status);
+        break;
+    case STEP_TARGET_SYNC:
+        staging_path(delivery->in, root);
+        snprintf(delivery->source, sizeof(delivery->source), "%s", root);
+        submit_sync(delivery, STEP_SOURCE_SYNC, delivery->source);
+        break;
+    case STEP_SOURCE_SYNC:
+        finish(delivery);
+        break;
+    case STEP_DONE:
+        break;
+    }
+}
+
+static void
+done(struct sf_disk_op *op)
+{
+    struct delivery *delivery = op->owner;
+    struct inbound *in = delivery->in;
+
+    delivery->is_busy = false;
+    if (delivery->step == STEP_LOOK && op->status == SF_ENOENT) {
+        /* Not staged any more: the rename was done before the restart. */
+        snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
+        submit_sync(delivery, STEP_TARGET_SYNC, delivery->target);
+        return;
+    }
+    if (op->status != SF_OK && delivery->step != STEP_RENAME &&
+        !(delivery->step == STEP_INBOX && op->status == SF_EEXIST)) {
+        /* A failed sync is final for what it covered: what is staged is written again. */
+        snprintf(in->why, sizeof(in->why), "the inbox cannot be written: %s",
+            sf_status_text(op->status));
+        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "%s", in->why);
+        in->deliver_at = sf_mono_add(in->node->now, TRY_AGAIN);
+        return;
+    }
+    step_done(delivery, op);
+}
+
+static struct delivery *
+create(struct inbound *in)
+{
+    struct delivery *delivery = calloc(1, sizeof(*delivery));
+    const struct peer *peer = peer_of(in->node, &in->sender);
+
+    if (delivery == NULL || peer == NULL) {
+        free(delivery);
+        in->deliver_at = sf_mono_add(in->node->now, TRY_AGAIN);
+        return NULL;
+    }
+    delivery->in = in;
+    memcpy(delivery->peer, peer->conf.name, sizeof(delivery->peer));
+    in->deliver_at = SF_NEVER;
+    in->delivery = delivery;
+    return delivery;
+}
+
+void
+deliver_begin(struct inbound *in)
+{
+    struct delivery *delivery = create(in);
+
+    if (delivery == NULL) {
+        return;
+    }
+    snprintf(delivery->label, sizeof(delivery->label), "%s", decoder_outline(in->decoder)->label);
+    if (!sync_next_dir(delivery)) {
+        sync_label_dir(delivery);
+    }
+}
+
+void
+deliver_resume(struct inbound *in)
+{
+    struct delivery *delivery = create(in);
+    struct sf_view sealed = sf_journal_get(in->node->journal, SF_TABLE_IN_LABEL, key_view(in));
+
+    if (delivery == NULL) {
+        return;
+    }
+    if (history_open(in->node, sealed, delivery->label) != SF_OK) {
+        snprintf(in->why, sizeof(in->why), "the name it is to have cannot be read");
+        return;
+    }
+    set_paths(delivery);
+    submit(
+        delivery, STEP_LOOK, (struct sf_disk_op){.kind = SF_DISK_STAT, .path = delivery->source});
+}
+
+void
+deliver_tick(struct inbound *in)
+{
+    if (in->node->now < in->deliver_at || (in->delivery != NULL && in->delivery->is_busy)) {
+        return;
+    }
+    deliver_fini(in);
+    if (in->record.phase == SF_IN_DELIVERING) {
+        deliver_resume(in);
+    } else {
+        deliver_begin(in);
+    }
+}
+
+void
+deliver_fini(struct inbound *in)
+{
+    free(in->delivery);
+    in->delivery = NULL;
+}
+
+bool
+deliver_is_idle(const struct inbound *in)
+{
+    return in->delivery == NULL || !in->delivery->is_busy;
+}

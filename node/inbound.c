@@ -1,0 +1,881 @@
+/*
+ * inbound.c - incoming transfers: what is known of them, what is acknowledged.
+ *
+ * The life of one, by the facts of the journal (node/schema.h):
+ *
+ *   ORPHANED    bundles came ahead of the grant; held under the quota, in no receipt
+ *   RECEIVING   the grant is open; what is opened and durable is in HELD receipts
+ *   DELIVERING  all files match their digests; the rename into the inbox is
+ *               intended and the FINAL receipt is written, not yet sent
+ *   DONE        delivered; the FINAL receipt is the tombstone
+ *   REFUSED     for good; the signed refusal is the tombstone
+ *
+ * A receipt goes out only when what it says is durable.
+ */
+#include "node/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct sf_view
+key_view(const struct inbound *in)
+{
+    return sf_view(in->key, sizeof(in->key));
+}
+
+static bool
+is_open(const struct inbound *in)
+{
+    return in->record.phase < SF_IN_DONE && !in->want_freed;
+}
+
+struct inbound *
+inbound_find(
+    struct sf_node *node, const struct sf_transfer_id *id, const struct sf_fingerprint *sender)
+{
+    struct inbound *in = node->ins;
+
+    while (in != NULL &&
+           !(sf_transfer_equal(&in->id, id) && sf_fingerprint_equal(&in->sender, sender))) {
+        in = in->next;
+    }
+    return in;
+}
+
+int
+inbound_save(struct inbound *in)
+{
+    uint8_t record[SF_RECORD_BYTES_MAX];
+    size_t bytes = sf_record_in_encode(&in->record, record);
+
+    return sf_journal_set(in->node->journal, SF_TABLE_IN, key_view(in), sf_view(record, bytes));
+}
+
+/* --- Making and unmaking --------------------------------------------------------------- */
+
+struct inbound *
+inbound_create(
+    struct sf_node *node, const struct sf_transfer_id *id, const struct sf_fingerprint *sender)
+{
+    struct inbound *in = calloc(1, sizeof(*in));
+    struct inbound **last = &node->ins;
+    uint8_t digest[SF_SHA256_BYTES];
+
+    if (in == NULL) {
+        return NULL;
+    }
+    in->node = node;
+    in->id = *id;
+    in->sender = *sender;
+    sf_pair_key(id, sender, in->key);
+    sf_sha256(key_view(in), digest);
+    memcpy(in->local.b, digest, sizeof(in->local.b));
+    in->record.generation = 1;
+    in->record.created = node->wall;
+    in->touched = node->now;
+    in->peer = NO_PEER;
+    in->deliver_at = SF_NEVER;
+    sf_range_set_init(&in->held, SF_JOURNAL_RANGES_MAX);
+    sf_range_set_init(&in->orphans, SF_JOURNAL_RANGES_MAX);
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = in;
+    return in;
+}
+
+static void
+forget_key_memory(struct inbound *in)
+{
+    if (in->seal != NULL) {
+        sf_seal_fini(in->seal);
+        sf_secret_free(in->seal);
+        in->seal = NULL;
+    }
+}
+
+void
+inbound_unlink(struct sf_node *node, struct inbound *in)
+{
+    struct inbound **at = &node->ins;
+
+    while (*at != in) {
+        at = &(*at)->next;
+    }
+    *at = in->next;
+    arrive_drop(in);
+    decoder_free(in->decoder);
+    deliver_fini(in);
+    forget_key_memory(in);
+    sf_range_set_fini(&in->held);
+    sf_range_set_fini(&in->orphans);
+    free(in);
+}
+
+void
+inbound_fini(struct sf_node *node)
+{
+    while (node->ins != NULL) {
+        inbound_unlink(node, node->ins);
+    }
+    arrive_fini(node);
+}
+
+int
+inbound_set_key(struct inbound *in, const uint8_t cek[SF_CEK_BYTES])
+{
+    const struct peer *peer = peer_of(in->node, &in->sender);
+
+    if (peer != NULL) {
+        memcpy(in->signer_pk, peer->conf.card.sign_pk, sizeof(in->signer_pk));
+    }
+    in->seal = sf_secret_alloc(sizeof(*in->seal));
+    if (in->seal == NULL) {
+        return SF_ENOMEM;
+    }
+    sf_seal_init(in->seal, cek, &in->id);
+    return SF_OK;
+}
+
+/* --- Room ----------------------------------------------------------------------------------- */
+
+/* Whether the peer's quota has room for `bytes` more sealed bytes. */
+bool
+inbound_fits_quota(struct sf_node *node, const struct peer *peer, uint64_t bytes)
+{
+    uint64_t quota =
+        peer->conf.quota_bytes != 0 ? peer->conf.quota_bytes : node->config.quota_bytes;
+    uint64_t used = 0;
+
+    for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
+        if (in->record.phase < SF_IN_DONE &&
+            sf_fingerprint_equal(&in->sender, &peer->conf.card.fingerprint)) {
+            used += in->record.slots * in->record.class_bytes;
+        }
+    }
+    return quota == 0 || (used <= quota && bytes <= quota - used);
+}
+
+void
+inbound_pause(struct inbound *in, uint64_t need_bytes)
+{
+    if (in->is_paused) {
+        return;
+    }
+    in->is_paused = true;
+    in->need_bytes = need_bytes;
+    snprintf(in->why, sizeof(in->why), "no space: %llu more bytes must become free",
+        (unsigned long long)need_bytes);
+    in->receipt_due = true;
+    in->receipt_at = 0;
+    if (in->handle != 0 && sf_link_pause(in->node->link, in->peer, in->handle) != SF_OK) {
+        in->handle = 0;
+    }
+    node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "paused: %s", in->why);
+    record_in(in, "paused", in->why);
+}
+
+void
+inbound_resume(struct inbound *in)
+{
+    if (!in->is_paused) {
+        return;
+    }
+    in->is_paused = false;
+    in->need_bytes = 0;
+    in->why[0] = '\0';
+    in->receipt_due = true;
+    in->receipt_at = 0;
+    if (in->handle != 0 && sf_link_resume(in->node->link, in->peer, in->handle) != SF_OK) {
+        in->handle = 0;
+    }
+    node_say(in->node, SF_NODE_EVENT_TRANSFER, &in->id, "goes on: there is room again");
+}
+
+/* --- Receipts ---------------------------------------------------------------------------------- */
+
+static void
+fill_receipt(struct sf_node *node, struct sf_receipt *receipt, uint32_t number)
+{
+    uint64_t lines;
+
+    receipt->receiver = node->card.fingerprint;
+    receipt->counter = (uint64_t)node->boot << 32 | number;
+    sf_audit_head(node->audit, receipt->audit_head.b, &lines);
+    sf_random_fill(&node->config.random, receipt->random, sizeof(receipt->random));
+}
+
+/* VERIFIED and FINAL state the manifest and every file. */
+static int
+fill_files(const struct inbound *in, struct sf_receipt *receipt)
+{
+    const struct sf_digests *digests = decoder_digests(in->decoder);
+    bool is_complete = decoder_is_complete(in->decoder, &receipt->manifest);
+
+    sf_assert(is_complete && digests != NULL);
+    receipt->has_manifest = true;
+    receipt->file_count = digests->file_count;
+    receipt->files = malloc((digests->file_count + 1) * sizeof(*receipt->files));
+    if (receipt->files == NULL) {
+        return SF_ENOMEM;
+    }
+    memcpy(receipt->files, digests->files, digests->file_count * sizeof(*receipt->files));
+    return SF_OK;
+}
+
+int
+inbound_sign(struct inbound *in, enum sf_receipt_phase phase, uint8_t out[SF_RECEIPT_BYTES_MAX],
+    size_t *ret_bytes)
+{
+    struct sf_receipt receipt;
+    int status = SF_OK;
+
+    sf_receipt_init(&receipt);
+    fill_receipt(in->node, &receipt, ++in->receipts);
+    receipt.sender = in->sender;
+    receipt.transfer = in->id;
+    receipt.generation = in->record.generation;
+    receipt.phase = phase;
+    if (phase == SF_RECEIPT_VERIFIED || phase == SF_RECEIPT_FINAL) {
+        status = fill_files(in, &receipt);
+    }
+    if (phase == SF_RECEIPT_REFUSED) {
+        receipt.refusal = in->is_paused ? SF_REFUSAL_NO_SPACE : (enum sf_refusal)in->record.reason;
+        receipt.retryable = in->is_paused;
+        receipt.need_bytes = in->need_bytes;
+    }
+    if (status == SF_OK && phase != SF_RECEIPT_FINAL) {
+        status = sf_range_set_copy(&receipt.held, &in->held);
+    }
+    if (status == SF_OK) {
+        status =
+            sf_receipt_encode(&receipt, in->node->identity, out, SF_RECEIPT_BYTES_MAX, ret_bytes);
+    }
+    sf_receipt_fini(&receipt);
+    return status;
+}
+
+static void
+post_receipt(struct inbound *in, struct sf_view encoded)
+{
+    struct peer *peer = peer_of(in->node, &in->sender);
+    int status;
+
+    if (peer == NULL) {
+        return;
+    }
+    status = mail_letter(in->node, peer, SF_LETTER_RECEIPT, encoded, &in->id, MAIL_RECEIPT);
+    if (status != SF_OK) {
+        in->receipt_due = true; /* the next tick tries again */
+    }
+}
+
+void
+inbound_send_tombstone(struct inbound *in)
+{
+    struct peer *peer = peer_of(in->node, &in->sender);
+    struct sf_view receipt = sf_journal_get(in->node->journal, SF_TABLE_IN_RECEIPT, key_view(in));
+
+    if (peer != NULL && receipt.data != NULL &&
+        !mail_is_waiting(in->node, peer_number(in->node, peer), &in->id, MAIL_RECEIPT)) {
+        post_receipt(in, receipt);
+    }
+}
+
+/* The receipt that is due now, if it may go: never more than one waiting, one a second. */
+static void
+give_receipt(struct inbound *in)
+{
+    struct sf_node *node = in->node;
+    const struct peer *peer = peer_of(node, &in->sender);
+    enum sf_receipt_phase phase = in->is_paused ? SF_RECEIPT_REFUSED : SF_RECEIPT_HELD;
+    uint8_t *encoded;
+    size_t bytes;
+
+    if (!in->receipt_due || !in->is_recorded || in->record.phase != SF_IN_RECEIVING ||
+        peer == NULL || node->now < in->receipt_at ||
+        mail_is_waiting(node, peer_number(node, peer), &in->id, MAIL_RECEIPT)) {
+        return;
+    }
+    encoded = malloc(SF_RECEIPT_BYTES_MAX);
+    if (encoded == NULL) {
+        return;
+    }
+    in->receipt_at = sf_mono_add(node->now, RECEIPT_EVERY);
+    if (inbound_sign(in, phase, encoded, &bytes) == SF_OK) {
+        in->receipt_due = false;
+        post_receipt(in, sf_view(encoded, bytes));
+    }
+    free(encoded);
+}
+
+void
+inbound_refuse_unknown(struct sf_node *node, struct peer *peer, const struct refusal *refusal)
+{
+    struct sf_receipt receipt;
+    uint8_t *encoded;
+    size_t bytes;
+
+    if (peer->refused_at != 0 && node->now < sf_mono_add(peer->refused_at, SF_SEC)) {
+        return;
+    }
+    peer->refused_at = node->now;
+    encoded = malloc(SF_RECEIPT_BYTES_MAX);
+    if (encoded == NULL) {
+        return;
+    }
+    sf_receipt_init(&receipt);
+    fill_receipt(node, &receipt, ++node->refusals);
+    receipt.sender = peer->conf.card.fingerprint;
+    receipt.transfer = refusal->transfer;
+    receipt.generation = 1;
+    receipt.phase = SF_RECEIPT_REFUSED;
+    receipt.refusal = refusal->reason;
+    receipt.retryable = refusal->retryable;
+    receipt.need_bytes = refusal->need_bytes;
+    if (sf_receipt_encode(&receipt, node->identity, encoded, SF_RECEIPT_BYTES_MAX, &bytes) !=
+            SF_OK ||
+        mail_letter(node, peer, SF_LETTER_RECEIPT, sf_view(encoded, bytes), &refusal->transfer,
+            MAIL_RECEIPT) != SF_OK) {
+        node_say(node, SF_NODE_EVENT_NOTICE, &refusal->transfer, "a refusal could not be sent");
+    }
+    sf_receipt_fini(&receipt);
+    free(encoded);
+}
+
+void
+inbound_peer_changed(struct sf_node *node, const struct peer *peer)
+{
+    for (struct inbound *in = node->ins; in != NULL; in = in->next) {
+        if (!sf_fingerprint_equal(&in->sender, &peer->conf.card.fingerprint)) {
+            continue;
+        }
+        memcpy(in->signer_pk, peer->conf.card.sign_pk, sizeof(in->signer_pk));
+        if (in->record.phase >= SF_IN_DONE) {
+            if (in->is_asked) {
+                inbound_send_tombstone(in);
+            }
+        } else {
+            in->receipt_due = true;
+        }
+    }
+}
+
+/* --- The first facts ------------------------------------------------------------------------------ */
+
+static void
+recorded(void *owner)
+{
+    struct inbound *in = owner;
+
+    in->is_recording = false;
+    if (!is_open(in)) {
+        return;
+    }
+    if (in->record.phase == SF_IN_RECEIVING) {
+        in->is_recorded = true;
+        in->receipt_due = true;
+        in->receipt_at = 0;
+        give_receipt(in);
+    }
+}
+
+/* Spool and key are durable: record the transfer as far as it is known. */
+static void
+record_facts(struct inbound *in)
+{
+    struct sf_node *node = in->node;
+    struct peer *peer = peer_of(node, &in->sender);
+    enum sf_in_phase phase = in->seal != NULL ? SF_IN_RECEIVING : SF_IN_ORPHANED;
+
+    if (in->spool == NULL || in->record.phase == phase || !is_open(in) || peer == NULL ||
+        (in->seal != NULL && !in->is_key_stored)) {
+        return;
+    }
+    in->record.phase = (uint8_t)phase;
+    in->is_recording = true;
+    node_must(node, inbound_save(in));
+    node_must(node, peer_save(node, peer));
+    node_commit_then(node, recorded, in);
+    if (phase == SF_IN_RECEIVING) {
+        record_in(in, "accepted", NULL);
+        node_say(node, SF_NODE_EVENT_TRANSFER, &in->id, "receiving from %s", peer->conf.name);
+    }
+}
+
+static void
+key_kept(struct sf_vault_op *op)
+{
+    struct inbound *in = op->owner;
+
+    in->is_key_busy = false;
+    if (op->status != SF_OK) {
+        inbound_refuse(in, SF_REFUSAL_NO_SPACE, "its key could not be stored in the vault");
+        return;
+    }
+    in->is_key_stored = true;
+    record_facts(in);
+}
+
+/* There is no room for its spool: nothing of it is kept, the sender asks again later. */
+static void
+no_spool(struct inbound *in, const struct sf_spool_op *op)
+{
+    struct peer *peer = peer_of(in->node, &in->sender);
+    struct refusal refusal = {
+        .transfer = in->id,
+        .reason = SF_REFUSAL_NO_SPACE,
+        .retryable = true,
+        .need_bytes = op->need_bytes,
+    };
+
+    node_say(in->node, SF_NODE_EVENT_WARNING, &in->id,
+        "refused for now: no space for its spool, %llu more bytes must become free (%s)",
+        (unsigned long long)op->need_bytes, sf_status_text(op->status));
+    record_in(in, "no_space", sf_status_text(op->status));
+    if (peer != NULL) {
+        inbound_refuse_unknown(in->node, peer, &refusal);
+    }
+    inbound_let_go(in);
+    in->is_forgotten = true;
+}
+
+static void
+spool_ready(struct sf_spool_op *op)
+{
+    struct inbound *in = op->owner;
+
+    in->is_busy = false;
+    if (op->status != SF_OK) {
+        no_spool(in, op);
+        return;
+    }
+    in->spool = op->spool;
+    if (!is_open(in)) {
+        return;
+    }
+    record_facts(in);
+    inbound_advance(in);
+}
+
+void
+inbound_make_spool(struct inbound *in)
+{
+    in->is_busy = true;
+    in->spool_op = (struct sf_spool_op){
+        .done = spool_ready,
+        .owner = in,
+        .transfer = in->local,
+        .direction = SF_SPOOL_IN,
+        .class_bytes = in->record.class_bytes,
+        .slots = in->record.slots,
+    };
+    sf_spool_create(in->node->spools, &in->spool_op);
+}
+
+/* There is a spool, and perhaps a key: let everything run that waited for them. */
+void
+inbound_advance(struct inbound *in)
+{
+    if (in->spool == NULL || !is_open(in) || in->record.phase == SF_IN_DELIVERING) {
+        return;
+    }
+    if (in->seal != NULL && in->decoder == NULL && decoder_open(in) != SF_OK) {
+        in->node->health = SF_ENOMEM;
+        return;
+    }
+    arrive_go_on(in);
+}
+
+void
+inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *grant)
+{
+    struct inbound *in = inbound_find(node, &grant->transfer, &grant->sender);
+    uint64_t bytes = grant->slots * grant->class_bytes;
+    struct refusal refusal = {.transfer = grant->transfer};
+
+    if (in != NULL && (in->seal != NULL || !is_open(in))) {
+        return; /* granted before, or ended */
+    }
+    refusal.reason = SF_REFUSAL_NONE;
+    if (!peer->conf.may_send) {
+        refusal.reason = SF_REFUSAL_NOT_ALLOWED;
+    } else if (in == NULL && grant->number <= peer->record.number_low) {
+        refusal.reason = SF_REFUSAL_CANCELLED; /* finished so long ago that it is forgotten */
+    } else if (in != NULL &&
+               (in->record.class_bytes != grant->class_bytes || in->record.slots > grant->slots)) {
+        refusal.reason = SF_REFUSAL_DAMAGED;
+    } else if (grant->slots > SF_BUNDLES_MAX || !sf_class_is_data(grant->class_bytes)) {
+        refusal.reason = SF_REFUSAL_TOO_LARGE;
+    } else if (in == NULL && !inbound_fits_quota(node, peer, bytes)) {
+        refusal.reason = SF_REFUSAL_QUOTA;
+        refusal.retryable = true;
+    }
+    if (refusal.reason != SF_REFUSAL_NONE) {
+        record_peer(node, "grant_refused", peer, sf_refusal_text(refusal.reason));
+        inbound_refuse_unknown(node, peer, &refusal);
+        return;
+    }
+    if (in == NULL) {
+        in = inbound_create(node, &grant->transfer, &grant->sender);
+        if (in == NULL) {
+            return; /* it is granted again after a refusal or a restart */
+        }
+        in->record.class_bytes = grant->class_bytes;
+        in->record.slots = grant->slots;
+        inbound_make_spool(in);
+    }
+    in->record.number = grant->number;
+    if (grant->has_psk && grant->rung >= peer->record.rung_in) {
+        peer->record.rung_in = grant->rung + 1;
+    }
+    if (inbound_set_key(in, grant->cek) != SF_OK) {
+        node->health = SF_ENOMEM;
+        return;
+    }
+    in->is_key_busy = true;
+    in->vault_op = (struct sf_vault_op){.done = key_kept, .owner = in};
+    vault_key_in(in, in->vault_op.key);
+    sf_vault_put(node->vault, &in->vault_op, sf_view(grant->cek, SF_CEK_BYTES), node->now);
+    inbound_advance(in);
+}
+
+/* --- Losses ------------------------------------------------------------------------------------------ */
+
+static void
+lost_durable(void *owner)
+{
+    struct inbound *in = owner;
+
+    in->receipt_due = true;
+    in->receipt_at = 0;
+}
+
+void
+inbound_lost(struct inbound *in, uint64_t from, uint64_t to)
+{
+    struct sf_node *node = in->node;
+
+    node_say(node, SF_NODE_EVENT_WARNING, &in->id,
+        "%llu held bundles are lost (first is %llu): the disk did not keep them; asking again",
+        (unsigned long long)(to - from), (unsigned long long)from);
+    in->record.generation++;
+    node_must(node, sf_range_set_remove(&in->held, from, to));
+    node_must(node, sf_journal_remove(node->journal, SF_TABLE_IN_HELD, key_view(in), from, to));
+    node_must(node, inbound_save(in));
+    node_commit_then(node, lost_durable, in);
+    record_in(in, "bundles_lost", "a held bundle could not be read back");
+    for (uint64_t index = from; index < to && in->handle != 0; index++) {
+        if (sf_link_received(node->link, in->peer, in->handle, index, SF_LINK_AGAIN) == SF_ENOENT) {
+            in->handle = 0;
+        }
+    }
+}
+
+/* --- Endings -------------------------------------------------------------------------------------------- */
+
+static void
+refusal_durable(void *owner)
+{
+    struct inbound *in = owner;
+
+    inbound_send_tombstone(in);
+    inbound_let_go(in);
+}
+
+static void
+end_on_link(struct inbound *in)
+{
+    if (in->handle != 0) {
+        sf_link_decline(in->node->link, in->peer, in->handle);
+        in->handle = 0;
+    }
+}
+
+void
+inbound_refuse(struct inbound *in, enum sf_refusal reason, const char *why)
+{
+    struct sf_node *node = in->node;
+    uint8_t *encoded;
+    size_t bytes;
+
+    if (!is_open(in) || in->record.phase == SF_IN_DELIVERING) {
+        return;
+    }
+    in->record.phase = SF_IN_REFUSED;
+    in->record.reason = (uint8_t)reason;
+    in->record.ended = node->wall;
+    in->is_paused = false;
+    if (why != in->why) {
+        snprintf(in->why, sizeof(in->why), "%s", why);
+    }
+    end_on_link(in);
+    if (in->decoder != NULL) {
+        decoder_stop(in->decoder);
+    }
+    encoded = malloc(SF_RECEIPT_BYTES_MAX);
+    if (encoded == NULL || inbound_sign(in, SF_RECEIPT_REFUSED, encoded, &bytes) != SF_OK) {
+        node->health = SF_ENOMEM;
+        free(encoded);
+        return;
+    }
+    node_must(node,
+        sf_journal_set(node->journal, SF_TABLE_IN_RECEIPT, key_view(in), sf_view(encoded, bytes)));
+    free(encoded);
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_HELD, key_view(in)));
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_ORPHAN, key_view(in)));
+    node_must(node, inbound_save(in));
+    node_commit_then(node, refusal_durable, in);
+    record_in(in, reason == SF_REFUSAL_CANCELLED ? "cancelled" : "refused", why);
+    node_say(node, SF_NODE_EVENT_TRANSFER, &in->id, "%s: %s",
+        reason == SF_REFUSAL_CANCELLED ? "cancelled" : "refused", why);
+}
+
+int
+inbound_cancel(struct sf_node *node, struct inbound *in, struct sf_node_error *error)
+{
+    (void)node;
+    if (!is_open(in) || in->record.phase == SF_IN_DELIVERING) {
+        return node_error(error, SF_ESTATE, "this transfer has ended already");
+    }
+    inbound_refuse(in, SF_REFUSAL_CANCELLED, "cancelled here");
+    return SF_OK;
+}
+
+void
+inbound_cancelled(struct sf_node *node, struct peer *peer, struct sf_view encoded)
+{
+    struct refusal refusal = {.reason = SF_REFUSAL_CANCELLED};
+    struct sf_cancel cancel;
+    struct inbound *in;
+    char why[96];
+
+    if (sf_cancel_decode(encoded, peer->conf.card.sign_pk, &peer->conf.card.fingerprint, &cancel) !=
+        SF_OK) {
+        node_say(node, SF_NODE_EVENT_WARNING, NULL, "a cancel of %s is not valid; ignored",
+            peer->conf.name);
+        return;
+    }
+    in = inbound_find(node, &cancel.transfer, &peer->conf.card.fingerprint);
+    if (in == NULL || in->is_forgotten) {
+        refusal.transfer = cancel.transfer;
+        inbound_refuse_unknown(node, peer, &refusal);
+        return;
+    }
+    if (in->record.phase >= SF_IN_DONE) {
+        inbound_send_tombstone(in);
+        return;
+    }
+    snprintf(
+        why, sizeof(why), "cancelled by %s: %s", peer->conf.name, sf_cancel_text(cancel.reason));
+    inbound_refuse(in, SF_REFUSAL_CANCELLED, why);
+}
+
+static void
+key_gone(struct sf_vault_op *op)
+{
+    struct inbound *in = op->owner;
+
+    in->is_key_busy = false;
+    if (op->status != SF_OK && op->status != SF_ENOENT) {
+        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "its key could not be erased: %s",
+            sf_status_text(op->status));
+    }
+}
+
+static void
+swept(struct inbound *in)
+{
+    in->is_sweeping = false;
+    in->is_freed = true;
+}
+
+static void
+spool_gone(struct sf_spool_op *op)
+{
+    struct inbound *in = op->owner;
+
+    in->is_busy = false;
+    in->spool = NULL;
+    in->is_sweeping = true;
+    if (op->status != SF_OK) {
+        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "its spool could not be removed: %s",
+            sf_status_text(op->status));
+    }
+    sweep_begin(in, swept);
+}
+
+static void
+erase_key(struct inbound *in)
+{
+    forget_key_memory(in);
+    in->is_key_busy = true;
+    in->vault_op = (struct sf_vault_op){.done = key_gone, .owner = in};
+    vault_key_in(in, in->vault_op.key);
+    sf_vault_erase(in->node->vault, &in->vault_op, in->node->now);
+}
+
+static void
+free_step(struct inbound *in)
+{
+    if (!in->want_freed || in->is_freed || in->is_sweeping || in->is_busy || in->is_key_busy ||
+        in->is_recording || in->arrivals > 0 || in->fetches > 0 || !deliver_is_idle(in)) {
+        return;
+    }
+    if (in->decoder != NULL) {
+        decoder_stop(in->decoder);
+        if (!decoder_is_idle(in->decoder)) {
+            return;
+        }
+        decoder_free(in->decoder);
+        in->decoder = NULL;
+    }
+    arrive_drop(in);
+    if (in->seal != NULL || in->is_key_stored) {
+        in->is_key_stored = false;
+        erase_key(in);
+    }
+    in->is_busy = true;
+    in->spool_op = (struct sf_spool_op){
+        .done = spool_gone,
+        .owner = in,
+        .transfer = in->local,
+        .direction = SF_SPOOL_IN,
+        .spool = in->spool,
+    };
+    if (in->spool != NULL) {
+        sf_spool_remove(&in->spool_op);
+    } else {
+        sf_spools_unlink(in->node->spools, &in->spool_op);
+    }
+}
+
+void
+inbound_let_go(void *owner)
+{
+    struct inbound *in = owner;
+
+    in->want_freed = true;
+    end_on_link(in);
+    free_step(in);
+}
+
+/* --- Time ---------------------------------------------------------------------------------------------------- */
+
+/* The oldest tombstones of a peer give way; its low-water mark remembers that they ended. */
+static void
+prune(struct sf_node *node)
+{
+    size_t ended = 0;
+    struct inbound *next;
+
+    for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
+        ended += in->is_freed;
+    }
+    for (struct inbound *in = node->ins; in != NULL && node->commits == 0; in = next) {
+        struct peer *peer = peer_of(node, &in->sender);
+
+        next = in->next;
+        if (!in->is_freed || in->is_key_busy || (ended <= TOMBSTONES_MAX && !in->is_forgotten)) {
+            continue;
+        }
+        if (!in->is_forgotten) {
+            if (peer != NULL && in->record.number > peer->record.number_low) {
+                peer->record.number_low = in->record.number;
+                node_must(node, peer_save(node, peer));
+            }
+            node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN, key_view(in)));
+            node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_RECEIPT, key_view(in)));
+            node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_LABEL, key_view(in)));
+            ended--;
+        }
+        inbound_unlink(node, in);
+    }
+}
+
+/*
+ * What is staged is not to be trusted: a sync failed, or what was read back is
+ * not what was sent. Decode it all again; what was given back is asked for again.
+ */
+static void
+decode_again(struct inbound *in)
+{
+    uint64_t punched = in->record.punched;
+
+    decoder_stop(in->decoder);
+    if (!decoder_is_idle(in->decoder) || in->fetches > 0) {
+        return;
+    }
+    decoder_free(in->decoder);
+    in->decoder = NULL;
+    if (in->was_reset) {
+        inbound_refuse(in, SF_REFUSAL_DAMAGED,
+            "twice what was read back from the disk did not match the sender's digests");
+        return;
+    }
+    in->was_reset = true;
+    in->record.verified = 0;
+    in->record.punched = 0;
+    node_say(in->node, SF_NODE_EVENT_WARNING, &in->id,
+        "what was written does not read back right; decoding it again");
+    record_in(in, "decoded_again", "what was written did not read back right");
+    inbound_lost(in, 0, punched);
+    inbound_advance(in);
+}
+
+void
+inbound_tick(struct sf_node *node)
+{
+    for (struct inbound *in = node->ins; in != NULL; in = in->next) {
+        if (is_open(in)) {
+            if (in->decoder != NULL) {
+                decoder_step(in->decoder);
+            }
+            if (in->decoder != NULL && decoder_has_failed(in->decoder)) {
+                decode_again(in);
+            }
+            deliver_tick(in);
+            arrive_go_on(in);
+            give_receipt(in);
+            if (in->record.phase <= SF_IN_ORPHANED && in->seal == NULL &&
+                node->now >= sf_mono_add(in->touched, ORPHAN_GRACE)) {
+                record_in(in, "orphan_expired", "its grant never came");
+                inbound_refuse(in, SF_REFUSAL_CANCELLED, "its grant never came");
+            }
+        }
+        free_step(in);
+    }
+    prune(node);
+}
+
+static bool
+has_mail(const struct inbound *in)
+{
+    const struct peer *peer = peer_of(in->node, &in->sender);
+
+    return peer == NULL ||
+           mail_is_waiting(in->node, peer_number(in->node, peer), &in->id, MAIL_RECEIPT);
+}
+
+sf_mono
+inbound_deadline(const struct sf_node *node)
+{
+    sf_mono deadline = SF_NEVER;
+
+    for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
+        if (!is_open(in)) {
+            continue;
+        }
+        if (in->receipt_due && in->is_recorded && !has_mail(in)) {
+            deadline = sf_mono_min(deadline, in->receipt_at);
+        }
+        if (in->decoder != NULL) {
+            deadline = sf_mono_min(deadline, decoder_deadline(in->decoder));
+        }
+        deadline = sf_mono_min(deadline, in->deliver_at);
+        if (in->seal == NULL) {
+            deadline = sf_mono_min(deadline, sf_mono_add(in->touched, ORPHAN_GRACE));
+        }
+    }
+    return deadline;
+}

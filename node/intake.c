@@ -1,0 +1,895 @@
+/*
+ * intake.c - files into custody: read, hash, code, pack, seal, store.
+ *
+ *     disk        workers          this thread      workers     spool
+ *     READ  ->  SHA-256 (in order)
+ *           ->  code (each frame) ->  pack  ------>  seal  ->  put  ->  may fly
+ *
+ * Frames stand in a ring in the order of the manifest; hashing and packing
+ * follow that order, coding and sealing do not. Memory is the two rings,
+ * whatever the size of the transfer.
+ *
+ * The same source gives the same bundles. So after a restart the whole source
+ * goes through again; a bundle that was journalled is only compared with its
+ * siv, never sealed a second time, and any difference ends the transfer.
+ */
+#include "node/internal.h"
+
+#include <stdlib.h>
+
+enum {
+    FRAMES_MAX = 12,
+    BUNDLES_MAX = 8,
+};
+
+enum frame_state {
+    FRAME_FREE,
+    FRAME_READING,
+    FRAME_READ, /* may be hashed and coded */
+};
+
+struct frame {
+    struct intake *intake;
+    enum frame_state state;
+    uint32_t file;
+    uint64_t number;
+    uint8_t *plain;
+    uint8_t *scratch;
+    uint32_t plain_bytes;
+    bool is_hashed;
+    bool is_coded;
+    bool is_packed;
+    enum sf_codec codec;
+    struct sf_view coded;
+    struct sf_disk_op op;
+    struct sf_job code;
+};
+
+struct bundle {
+    struct intake *intake;
+    bool is_used;
+    bool is_known; /* journalled before a restart: compare only */
+    uint64_t index;
+    uint8_t *object;
+    size_t content_bytes;
+    uint8_t siv[SF_SIV_BYTES];
+    int status;
+    struct sf_job seal;
+    struct sf_spool_put put;
+};
+
+struct source {
+    int file;
+    struct sf_disk_stat stat;
+};
+
+struct intake {
+    struct outbound *out;
+    struct sf_outline outline; /* its strings stand in `names` */
+    char *names;
+    struct source *sources; /* in the outline's order */
+    struct sf_file_digest *digests;
+    uint8_t *outline_bytes;
+    size_t outline_count;
+    size_t outline_offset;
+    uint8_t *digest_bytes;
+    size_t digest_count;
+    size_t digest_offset;
+
+    struct frame frames[FRAMES_MAX];
+    uint64_t frame_ring; /* how many are used */
+    uint64_t read_next;  /* running numbers: frames begun to be read, */
+    uint64_t hash_next;  /* ... hashed, */
+    uint64_t pack_next;  /* ... packed, */
+    uint64_t free_next;  /* ... and given back */
+    uint64_t frame_total;
+    uint32_t read_file;
+    uint64_t read_frame;
+    size_t pack_offset;
+
+    struct sf_job hash_job;
+    uint64_t hash_until;
+    bool is_hashing;
+    struct sf_sha256 hash;
+    uint64_t hashed_bytes;
+
+    struct bundle bundles[BUNDLES_MAX];
+    size_t bundle_ring;
+    struct bundle *filling;
+    struct sf_content_writer writer;
+    uint64_t bundle_next;
+    bool is_packed; /* everything is in bundles */
+
+    uint32_t check_next; /* source whose stat is looked at again */
+    struct sf_disk_op check;
+    bool is_checking;
+    bool is_checked;
+
+    unsigned in_flight;
+    bool is_stopping;
+    bool is_stepping;
+};
+
+static void
+stop_with(struct intake *intake, enum sf_cancel_reason reason, const char *why)
+{
+    if (!intake->is_stopping) {
+        outbound_fail(intake->out, reason, why);
+    }
+}
+
+/* --- Reading ------------------------------------------------------------------- */
+
+static void
+frame_read(struct sf_disk_op *op)
+{
+    struct frame *frame = op->owner;
+    struct intake *intake = frame->intake;
+
+    intake->in_flight--;
+    frame->state = FRAME_READ;
+    if (op->status != SF_OK) {
+        stop_with(intake, SF_CANCEL_SOURCE_FAILED, "a source file could not be read");
+    } else if (op->ret_bytes != frame->plain_bytes) {
+        stop_with(intake, SF_CANCEL_SOURCE_CHANGED,
+            "a source file became shorter while it was sealed; send it again when it is at rest");
+    }
+    intake_step(intake);
+}
+
+static void
+read_frames(struct intake *intake)
+{
+    while (intake->read_next < intake->frame_total &&
+           intake->read_next - intake->free_next < intake->frame_ring) {
+        struct frame *frame = &intake->frames[intake->read_next % intake->frame_ring];
+
+        while (intake->read_frame == sf_outline_frame_count(&intake->outline, intake->read_file)) {
+            intake->read_file++;
+            intake->read_frame = 0;
+        }
+        frame->state = FRAME_READING;
+        frame->file = intake->read_file;
+        frame->number = intake->read_frame++;
+        frame->plain_bytes =
+            sf_outline_frame_plain_bytes(&intake->outline, frame->file, frame->number);
+        frame->is_hashed = false;
+        frame->is_coded = false;
+        frame->is_packed = false;
+        frame->op = (struct sf_disk_op){
+            .kind = SF_DISK_READ,
+            .file = intake->sources[frame->file].file,
+            .offset = frame->number * intake->outline.frame_bytes,
+            .data = frame->plain,
+            .bytes = frame->plain_bytes,
+            .done = frame_read,
+            .owner = frame,
+        };
+        intake->read_next++;
+        intake->in_flight++;
+        sf_disk_submit(intake->out->node->disk, &frame->op);
+    }
+}
+
+/* --- Hashing and coding ---------------------------------------------------------- */
+
+static struct intake *
+intake_of_hash(struct sf_job *job)
+{
+    return (struct intake *)(void *)((char *)job - offsetof(struct intake, hash_job));
+}
+
+static struct frame *
+frame_of_code(struct sf_job *job)
+{
+    return (struct frame *)(void *)((char *)job - offsetof(struct frame, code));
+}
+
+/* On a worker: every frame from hash_next to hash_until, in order. */
+static void
+run_hash(struct sf_job *job)
+{
+    struct intake *intake = intake_of_hash(job);
+
+    for (uint64_t i = intake->hash_next; i < intake->hash_until; i++) {
+        const struct frame *frame = &intake->frames[i % intake->frame_ring];
+
+        if (frame->number == 0) {
+            sf_sha256_init(&intake->hash);
+        }
+        sf_sha256_update(&intake->hash, frame->plain, frame->plain_bytes);
+        if (frame->number + 1 == sf_outline_frame_count(&intake->outline, frame->file)) {
+            sf_sha256_final(&intake->hash, intake->digests[frame->file].sha256);
+        }
+    }
+}
+
+static void
+hash_done(struct sf_job *job)
+{
+    struct intake *intake = intake_of_hash(job);
+
+    for (; intake->hash_next < intake->hash_until; intake->hash_next++) {
+        struct frame *frame = &intake->frames[intake->hash_next % intake->frame_ring];
+
+        frame->is_hashed = true;
+        intake->hashed_bytes += frame->plain_bytes;
+    }
+    intake->is_hashing = false;
+    intake->in_flight--;
+    intake_step(intake);
+}
+
+static void
+hash_frames(struct intake *intake)
+{
+    uint64_t until = intake->hash_next;
+
+    if (intake->is_hashing) {
+        return;
+    }
+    while (until < intake->read_next &&
+           intake->frames[until % intake->frame_ring].state == FRAME_READ) {
+        until++;
+    }
+    if (until == intake->hash_next) {
+        return;
+    }
+    intake->hash_until = until;
+    intake->is_hashing = true;
+    intake->in_flight++;
+    intake->hash_job = (struct sf_job){.run = run_hash, .done = hash_done};
+    sf_workers_submit(intake->out->node->workers, &intake->hash_job);
+}
+
+static void
+run_code(struct sf_job *job)
+{
+    struct frame *frame = frame_of_code(job);
+
+    sf_frame_encode(
+        sf_view(frame->plain, frame->plain_bytes), frame->scratch, &frame->codec, &frame->coded);
+}
+
+static void
+code_done(struct sf_job *job)
+{
+    struct frame *frame = frame_of_code(job);
+
+    frame->is_coded = true;
+    frame->intake->in_flight--;
+    intake_step(frame->intake);
+}
+
+static void
+code_frames(struct intake *intake)
+{
+    for (uint64_t i = intake->pack_next; i < intake->read_next; i++) {
+        struct frame *frame = &intake->frames[i % intake->frame_ring];
+
+        if (frame->state == FRAME_READ && !frame->is_coded && frame->code.run == NULL) {
+            frame->code = (struct sf_job){.run = run_code, .done = code_done};
+            intake->in_flight++;
+            sf_workers_submit(intake->out->node->workers, &frame->code);
+        }
+    }
+}
+
+/* --- Sealing ----------------------------------------------------------------------- */
+
+static struct bundle *
+bundle_of_seal(struct sf_job *job)
+{
+    return (struct bundle *)(void *)((char *)job - offsetof(struct bundle, seal));
+}
+
+static void
+run_seal(struct sf_job *job)
+{
+    struct bundle *bundle = bundle_of_seal(job);
+    const struct outbound *out = bundle->intake->out;
+
+    if (bundle->is_known) {
+        bundle->status = sf_envelope_siv(out->seal, SF_KIND_DATA, bundle->index, bundle->object,
+            out->record.class_bytes, bundle->content_bytes, bundle->siv);
+    } else {
+        bundle->status =
+            sf_envelope_seal(out->seal, out->node->identity, SF_KIND_DATA, bundle->index,
+                bundle->object, out->record.class_bytes, bundle->content_bytes, bundle->siv);
+    }
+}
+
+static void
+bundle_free(struct bundle *bundle)
+{
+    free(bundle->object);
+    bundle->object = NULL;
+    bundle->is_used = false;
+}
+
+static void
+bundle_stored(struct sf_spool_put *put)
+{
+    struct bundle *bundle = put->owner;
+    struct intake *intake = bundle->intake;
+    struct outbound *out = intake->out;
+
+    intake->in_flight--;
+    if (put->status != SF_OK) {
+        bundle_free(bundle);
+        stop_with(intake, SF_CANCEL_CUSTODY_LOST,
+            "the spool could not be written; see `skyferry doctor` about the disk");
+    } else {
+        /* From memory while it is fresh; the cache frees it. */
+        cache_insert(out->node, out, bundle->index, bundle->object);
+        bundle->object = NULL;
+        bundle->is_used = false;
+        if (!intake->is_stopping) {
+            outbound_sealed(out, bundle->index);
+        }
+    }
+    intake_step(intake);
+}
+
+static void
+seal_done(struct sf_job *job)
+{
+    struct bundle *bundle = bundle_of_seal(job);
+    struct intake *intake = bundle->intake;
+    struct outbound *out = intake->out;
+    const uint8_t *tag;
+
+    intake->in_flight--;
+    if (bundle->status != SF_OK) {
+        bundle_free(bundle);
+        stop_with(intake, SF_CANCEL_CUSTODY_LOST, "a bundle could not be sealed");
+    } else if (bundle->is_known) {
+        tag = sf_journal_tag(out->node->journal, SF_TABLE_OUT_SEALED,
+            sf_view(out->id.b, sizeof(out->id.b)), bundle->index);
+        if (tag == NULL || !sf_ct_equal(tag, bundle->siv, SF_SIV_BYTES)) {
+            stop_with(intake, SF_CANCEL_SOURCE_CHANGED,
+                "the source is not what it was before the restart; send it again as a new "
+                "transfer");
+        }
+        bundle_free(bundle);
+    } else if (intake->is_stopping || out->spool == NULL) {
+        bundle_free(bundle);
+    } else {
+        bundle->put = (struct sf_spool_put){
+            .done = bundle_stored,
+            .owner = bundle,
+            .spool = out->spool,
+            .index = bundle->index,
+            .object = bundle->object,
+            .table = SF_TABLE_OUT_SEALED,
+            .key = sf_view(out->id.b, sizeof(out->id.b)),
+            .tag = bundle->siv,
+        };
+        intake->in_flight++;
+        sf_spool_put(&bundle->put);
+    }
+    intake_step(intake);
+}
+
+/* --- Packing --------------------------------------------------------------------------- */
+
+/* A bundle to fill, or false if all are on their way. */
+static bool
+begin_bundle(struct intake *intake)
+{
+    uint32_t class_bytes = intake->out->record.class_bytes;
+
+    for (size_t i = 0; i < intake->bundle_ring && intake->filling == NULL; i++) {
+        struct bundle *bundle = &intake->bundles[i];
+
+        if (bundle->is_used) {
+            continue;
+        }
+        bundle->object = buffer_alloc(class_bytes);
+        if (bundle->object == NULL) {
+            stop_with(intake, SF_CANCEL_CUSTODY_LOST, "out of memory");
+            return false;
+        }
+        bundle->intake = intake;
+        bundle->is_used = true;
+        bundle->index = intake->bundle_next++;
+        bundle->is_known = sf_range_set_has(&intake->out->sealed, bundle->index);
+        sf_content_writer_init(&intake->writer,
+            bundle->object + sf_envelope_content_offset(class_bytes),
+            sf_envelope_capacity(class_bytes));
+        intake->filling = bundle;
+    }
+    return intake->filling != NULL;
+}
+
+static void
+finish_bundle(struct intake *intake)
+{
+    struct bundle *bundle = intake->filling;
+
+    bundle->content_bytes = sf_content_finish(&intake->writer);
+    intake->filling = NULL;
+    if (bundle->index >= intake->out->record.slots) {
+        bundle_free(bundle);
+        stop_with(intake, SF_CANCEL_CUSTODY_LOST, "the transfer does not fit the slots reserved");
+        return;
+    }
+    bundle->seal = (struct sf_job){.run = run_seal, .done = seal_done};
+    intake->in_flight++;
+    sf_workers_submit(intake->out->node->workers, &bundle->seal);
+}
+
+/* Pack the next frame as far as it goes. Returns whether more may be packed. */
+static bool
+pack_frame(struct intake *intake)
+{
+    struct frame *frame = &intake->frames[intake->pack_next % intake->frame_ring];
+    struct sf_coded_frame coded = {
+        .file = frame->file,
+        .frame = frame->number,
+        .codec = frame->codec,
+        .plain_bytes = frame->plain_bytes,
+        .coded = frame->coded,
+    };
+
+    if (intake->pack_next == intake->read_next || !frame->is_coded) {
+        return false;
+    }
+    if (!begin_bundle(intake)) {
+        return false;
+    }
+    if (sf_content_add_frame(&intake->writer, &coded, &intake->pack_offset)) {
+        frame->is_packed = true;
+        intake->pack_offset = 0;
+        intake->pack_next++;
+    } else {
+        finish_bundle(intake);
+    }
+    return true;
+}
+
+static bool
+pack_outline(struct intake *intake)
+{
+    if (intake->outline_offset == intake->outline_count) {
+        return false;
+    }
+    if (!begin_bundle(intake)) {
+        return false;
+    }
+    if (!sf_content_add_outline(&intake->writer,
+            sf_view(intake->outline_bytes, intake->outline_count), &intake->outline_offset)) {
+        finish_bundle(intake);
+    }
+    return true;
+}
+
+/* How many bundles there will be with digests of this length: packs them on a copy. */
+static bool
+count_bundles(const struct intake *intake, uint64_t *ret_count)
+{
+    size_t capacity = sf_envelope_capacity(intake->out->record.class_bytes);
+    struct sf_view digests = sf_view(intake->digest_bytes, intake->digest_count);
+    struct sf_content_writer writer = intake->writer;
+    uint8_t *scratch = malloc(capacity);
+    uint64_t count = intake->bundle_next;
+    size_t offset = 0;
+
+    if (scratch == NULL) {
+        return false;
+    }
+    if (intake->filling == NULL) {
+        count++;
+        sf_content_writer_init(&writer, scratch, capacity);
+    }
+    while (!sf_content_add_digests(&writer, digests, &offset)) {
+        count++;
+        sf_content_writer_init(&writer, scratch, capacity);
+    }
+    free(scratch);
+    *ret_count = count;
+    return true;
+}
+
+/* All frames are packed and hashed: the digests end the last bundle, and say how many there are. */
+static bool
+encode_digests(struct intake *intake)
+{
+    struct sf_digests digests = {
+        .bundle_count = intake->bundle_next + 1,
+        .files = intake->digests,
+        .file_count = intake->outline.file_count,
+    };
+    size_t bytes_max = sf_digests_bytes_max(intake->outline.file_count);
+    uint64_t count = 0;
+
+    intake->digest_bytes = malloc(bytes_max);
+    if (intake->digest_bytes == NULL) {
+        return false;
+    }
+    while (digests.bundle_count != count) {
+        digests.bundle_count = count == 0 ? digests.bundle_count : count;
+        if (sf_digests_encode(&digests, intake->digest_bytes, bytes_max, &intake->digest_count) !=
+                SF_OK ||
+            !count_bundles(intake, &count)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+pack_digests(struct intake *intake)
+{
+    if (intake->is_packed || intake->pack_next != intake->frame_total ||
+        intake->hash_next != intake->frame_total ||
+        intake->outline_offset != intake->outline_count) {
+        return false;
+    }
+    if (intake->digest_bytes == NULL && !encode_digests(intake)) {
+        stop_with(intake, SF_CANCEL_CUSTODY_LOST, "the digests could not be written");
+        return false;
+    }
+    if (!begin_bundle(intake)) {
+        return false;
+    }
+    if (sf_content_add_digests(&intake->writer, sf_view(intake->digest_bytes, intake->digest_count),
+            &intake->digest_offset)) {
+        intake->is_packed = true;
+    }
+    finish_bundle(intake);
+    return true;
+}
+
+/* Give frames back that are hashed and packed, in order. */
+static void
+free_frames(struct intake *intake)
+{
+    while (intake->free_next < intake->pack_next && intake->free_next < intake->hash_next) {
+        struct frame *frame = &intake->frames[intake->free_next % intake->frame_ring];
+
+        frame->state = FRAME_FREE;
+        frame->code.run = NULL;
+        intake->free_next++;
+    }
+}
+
+/* --- The end --------------------------------------------------------------------------- */
+
+static void
+source_checked(struct sf_disk_op *op)
+{
+    struct intake *intake = op->owner;
+    const struct sf_disk_stat *was = &intake->sources[intake->check_next].stat;
+    const struct sf_disk_stat *is = &op->ret_stat;
+
+    intake->in_flight--;
+    intake->is_checking = false;
+    if (op->status != SF_OK) {
+        stop_with(intake, SF_CANCEL_SOURCE_FAILED, "a source file could not be looked at again");
+    } else if (was->bytes != is->bytes || was->mtime_ns != is->mtime_ns ||
+               was->ctime_ns != is->ctime_ns || was->inode != is->inode) {
+        stop_with(intake, SF_CANCEL_SOURCE_CHANGED,
+            "a source file was changed while it was sealed; send it again when it is at rest");
+    }
+    intake->check_next++;
+    intake_step(intake);
+}
+
+/* The sources must be what they were; one look at a time. */
+static void
+check_sources(struct intake *intake)
+{
+    if (!intake->is_packed || intake->is_checking || intake->is_checked) {
+        return;
+    }
+    if (intake->check_next == intake->outline.file_count) {
+        intake->is_checked = true;
+        return;
+    }
+    intake->is_checking = true;
+    intake->in_flight++;
+    intake->check = (struct sf_disk_op){
+        .kind = SF_DISK_STAT,
+        .file = intake->sources[intake->check_next].file,
+        .done = source_checked,
+        .owner = intake,
+    };
+    sf_disk_submit(intake->out->node->disk, &intake->check);
+}
+
+/* Everything is sealed and stored: hand the manifest over. */
+static void
+complete(struct intake *intake)
+{
+    struct outbound *out = intake->out;
+
+    for (uint32_t i = 0; i < intake->outline.file_count; i++) {
+        memcpy(out->files[i].sha256.b, intake->digests[i].sha256, sizeof(out->files[i].sha256.b));
+        out->files[i].bytes = intake->digests[i].bytes;
+    }
+    sf_manifest_digest(sf_view(intake->outline_bytes, intake->outline_count),
+        sf_view(intake->digest_bytes, intake->digest_count), &out->manifest);
+    sf_files_digest(intake->digests, intake->outline.file_count, &out->files_digest);
+    out->has_manifest = true;
+    out->record.count = intake->bundle_next;
+    intake->is_stopping = true;
+    outbound_complete(out);
+}
+
+void
+intake_step(struct intake *intake)
+{
+    bool more = true;
+
+    if (intake->is_stepping) {
+        return;
+    }
+    intake->is_stepping = true;
+    intake->out->plain_done = intake->hashed_bytes;
+    while (more && !intake->is_stopping && intake->out->spool != NULL &&
+           !intake->out->node->is_closing) {
+        read_frames(intake);
+        hash_frames(intake);
+        code_frames(intake);
+        more = pack_outline(intake) || pack_frame(intake) || pack_digests(intake);
+        free_frames(intake);
+    }
+    if (!intake->is_stopping) {
+        check_sources(intake);
+    }
+    if (intake->is_checked && intake->in_flight == 0 && !intake->is_stopping) {
+        complete(intake);
+    }
+    intake->is_stepping = false;
+}
+
+void
+intake_stop(struct intake *intake)
+{
+    intake->is_stopping = true;
+}
+
+bool
+intake_is_idle(const struct intake *intake)
+{
+    return intake->in_flight == 0 && !intake->is_stepping;
+}
+
+bool
+intake_is_over(const struct intake *intake)
+{
+    return intake->is_stopping && intake_is_idle(intake);
+}
+
+static void
+closed(struct sf_disk_op *op)
+{
+    free(op);
+}
+
+void
+intake_close_source(struct sf_node *node, int file)
+{
+    struct sf_disk_op *op = calloc(1, sizeof(*op));
+
+    if (op != NULL) {
+        op->kind = SF_DISK_CLOSE;
+        op->file = file;
+        op->done = closed;
+        sf_disk_submit(node->disk, op);
+    }
+}
+
+void
+intake_free(struct intake *intake)
+{
+    if (intake == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < FRAMES_MAX; i++) {
+        free(intake->frames[i].plain);
+        free(intake->frames[i].scratch);
+    }
+    for (size_t i = 0; i < BUNDLES_MAX; i++) {
+        free(intake->bundles[i].object);
+    }
+    free(intake->sources);
+    free(intake->digests);
+    free(intake->outline_bytes);
+    free(intake->digest_bytes);
+    sf_outline_fini(&intake->outline);
+    free(intake->outline.files);
+    free(intake->names);
+    sf_wipe(&intake->hash, sizeof(intake->hash));
+    free(intake);
+}
+
+void
+intake_close(struct intake *intake)
+{
+    for (uint32_t i = 0; i < intake->outline.file_count; i++) {
+        intake_close_source(intake->out->node, intake->sources[i].file);
+    }
+    intake_free(intake);
+}
+
+/* --- The beginning ----------------------------------------------------------------------- */
+
+struct named {
+    const struct sf_node_source *source;
+    const char *path;
+};
+
+static int
+compare_named(const void *a, const void *b)
+{
+    return sf_path_compare(((const struct named *)a)->path, ((const struct named *)b)->path);
+}
+
+/* Copy the paths, NUL-terminated, and put the sources in the order of the manifest. */
+static int
+sort_sources(struct intake *intake, const struct sf_node_send *send, struct sf_node_error *error)
+{
+    struct named *named = calloc(send->source_count, sizeof(*named));
+    size_t bytes = send->label.bytes + 1;
+    char *at;
+
+    for (size_t i = 0; i < send->source_count; i++) {
+        bytes += send->sources[i].path.bytes + 1;
+    }
+    intake->names = malloc(bytes);
+    if (named == NULL || intake->names == NULL) {
+        free(named);
+        return node_error(error, SF_ENOMEM, "out of memory");
+    }
+    at = intake->names;
+    memcpy(at, send->label.data, send->label.bytes);
+    at[send->label.bytes] = '\0';
+    intake->outline.label = at;
+    at += send->label.bytes + 1;
+    for (size_t i = 0; i < send->source_count; i++) {
+        struct sf_view path = send->single_file ? send->label : send->sources[i].path;
+
+        if (sf_path_check((const char *)path.data, path.bytes) != SF_OK) {
+            free(named);
+            return node_error(error, SF_EINVAL,
+                "file %zu of the transfer: its name cannot be delivered; components are 1 to %d "
+                "bytes, not . or .., at most %d of them",
+                i + 1, SF_COMPONENT_BYTES_MAX, SF_COMPONENTS_MAX);
+        }
+        named[i].source = &send->sources[i];
+        named[i].path = send->single_file ? intake->outline.label : at;
+        if (!send->single_file) {
+            memcpy(at, path.data, path.bytes);
+            at[path.bytes] = '\0';
+            at += path.bytes + 1;
+        }
+    }
+    qsort(named, send->source_count, sizeof(*named), compare_named);
+    for (size_t i = 0; i < send->source_count; i++) {
+        const struct sf_disk_stat *stat = &named[i].source->stat;
+
+        intake->sources[i] = (struct source){named[i].source->file, *stat};
+        intake->outline.files[i] = (struct sf_outline_file){
+            .path = named[i].path,
+            .bytes = stat->bytes,
+            .mtime_ms = stat->mtime_ns / 1000000,
+            .executable = named[i].source->executable,
+        };
+        intake->digests[i].bytes = stat->bytes;
+        sf_sha256(sf_view(NULL, 0), intake->digests[i].sha256);
+        intake->outline.total_bytes += stat->bytes;
+    }
+    free(named);
+    return SF_OK;
+}
+
+/* Choose the class by the outline's length, then encode the outline for good. */
+static int
+encode_outline(struct intake *intake, uint32_t fixed_class, struct sf_class_choice *ret_choice,
+    struct sf_node_error *error)
+{
+    struct sf_class_input input = {
+        .total_bytes = intake->outline.total_bytes,
+        .file_count = intake->outline.file_count,
+        .fixed = fixed_class,
+    };
+    size_t bytes;
+    int status;
+
+    intake->outline.class_bytes = SF_CLASS_DATA_MAX;
+    intake->outline.frame_bytes = sf_outline_frame_bytes_for(SF_CLASS_DATA_MAX);
+    status = sf_outline_encode(&intake->outline, NULL, 0, &bytes);
+    if (status != SF_OK) {
+        return node_error(error, status == SF_EFORMAT ? SF_EINVAL : status,
+            "the names of the transfer: %s",
+            status == SF_ELIMIT ? "too many or too long"
+                                : "two are the same, or one is a directory of another");
+    }
+    input.outline_bytes = bytes;
+    status = sf_class_choose(&input, ret_choice);
+    if (status == SF_OK && fixed_class == 0 && ret_choice->class_bytes > AUTO_CLASS_BYTES_MAX) {
+        /* Larger bundles save nothing and make memory and repair coarser. */
+        input.fixed = AUTO_CLASS_BYTES_MAX;
+        status = sf_class_choose(&input, ret_choice);
+    }
+    if (status != SF_OK) {
+        return node_error(error, status,
+            "%llu bytes do not fit a transfer of bundles of this size; send it in parts",
+            (unsigned long long)intake->outline.total_bytes);
+    }
+    intake->outline.class_bytes = ret_choice->class_bytes;
+    intake->outline.frame_bytes = ret_choice->frame_bytes;
+    intake->outline_bytes = malloc(bytes + 64);
+    if (intake->outline_bytes == NULL || sf_outline_encode(&intake->outline, intake->outline_bytes,
+                                             bytes + 64, &intake->outline_count) != SF_OK) {
+        return node_error(error, SF_ENOMEM, "out of memory");
+    }
+    return SF_OK;
+}
+
+static int
+allocate_frames(struct intake *intake, uint32_t workers)
+{
+    intake->frame_ring = 2 * (uint64_t)workers + 2 < FRAMES_MAX ? 2 * workers + 2 : FRAMES_MAX;
+    intake->bundle_ring = workers + 2 < BUNDLES_MAX ? workers + 2 : BUNDLES_MAX;
+    for (uint32_t i = 0; i < intake->outline.file_count; i++) {
+        intake->frame_total += sf_outline_frame_count(&intake->outline, i);
+    }
+    for (uint64_t i = 0; i < intake->frame_ring && i < intake->frame_total; i++) {
+        struct frame *frame = &intake->frames[i];
+
+        frame->intake = intake;
+        frame->plain = buffer_alloc(intake->outline.frame_bytes);
+        frame->scratch = malloc(intake->outline.frame_bytes);
+        if (frame->plain == NULL || frame->scratch == NULL) {
+            return SF_ENOMEM;
+        }
+    }
+    return SF_OK;
+}
+
+int
+intake_open(struct sf_node *node, const struct sf_node_send *send, uint32_t fixed_class,
+    struct intake **ret_intake, struct sf_class_choice *ret_choice, struct sf_node_error *error)
+{
+    struct intake *intake = calloc(1, sizeof(*intake));
+    int status = SF_OK;
+
+    if (intake != NULL) {
+        intake->sources = calloc(send->source_count, sizeof(*intake->sources));
+        intake->digests = calloc(send->source_count, sizeof(*intake->digests));
+        intake->outline.files = calloc(send->source_count, sizeof(*intake->outline.files));
+    }
+    if (intake == NULL || intake->sources == NULL || intake->digests == NULL ||
+        intake->outline.files == NULL) {
+        status = node_error(error, SF_ENOMEM, "out of memory");
+    }
+    if (status == SF_OK) {
+        intake->outline.single = send->single_file;
+        intake->outline.file_count = (uint32_t)send->source_count;
+        status = sort_sources(intake, send, error);
+    }
+    if (status == SF_OK) {
+        status = encode_outline(intake, fixed_class, ret_choice, error);
+    }
+    if (status == SF_OK && allocate_frames(intake, node->config.worker_count) != SF_OK) {
+        status = node_error(error, SF_ENOMEM, "out of memory");
+    }
+    if (status != SF_OK) {
+        intake_free(intake);
+        return status;
+    }
+    *ret_intake = intake;
+    return SF_OK;
+}
+
+void
+intake_start(struct intake *intake, struct outbound *out)
+{
+    intake->out = out;
+    out->intake = intake;
+    out->record.plain_bytes = intake->outline.total_bytes;
+    intake_step(intake);
+}

@@ -1,0 +1,530 @@
+/*
+ * internal.h - what the parts of node/ share; nobody outside includes it.
+ *
+ *   node.c      opening, the engine calls, the dispatch of link events
+ *   peers.c     peers, their cards, ladders of pre-shared keys
+ *   keyring.c   the key file and the ageing of prekeys
+ *   mail.c      grants and letters on their way to peers
+ *   cache.c     sealed bundles in memory while the link sends them
+ *   intake.c    files -> frames -> sealed bundles -> spool          (sender)
+ *   send.c      outgoing transfers: new, resumed, recovered           (sender)
+ *   outbound.c  transfers in custody, receipts that come back        (sender)
+ *   inbound.c   incoming transfers and their receipts                (receiver)
+ *   arrive.c    bundles that arrive: opened, durable, acknowledged   (receiver)
+ *   fetch.c     bundles read back from their slots                   (receiver)
+ *   decode.c    opened bundles -> frames                             (receiver)
+ *   staging.c   frames -> staged files, synced, read back and hashed (receiver)
+ *   deliver.c   staged files -> inbox, once; the FINAL receipt       (receiver)
+ *   sweep.c     removal of what is staged                            (receiver)
+ *   recover.c   incoming transfers after a restart                   (receiver)
+ *   post.c      grants and letters that arrive
+ *   record.c    the audit log
+ *   info.c      what people are shown
+ */
+#ifndef SF_NODE_INTERNAL_H
+#define SF_NODE_INTERNAL_H
+
+#include "base/assert.h"
+#include "base/crypto.h"
+#include "base/range_set.h"
+#include "bundle/class.h"
+#include "bundle/envelope.h"
+#include "bundle/grant.h"
+#include "bundle/letter.h"
+#include "bundle/manifest.h"
+#include "bundle/receipt.h"
+#include "node/node.h"
+#include "node/schema.h"
+#include "store/audit.h"
+#include "store/journal.h"
+#include "store/spool.h"
+#include "store/vault.h"
+
+enum {
+    EVENTS_MAX = 512,               /* waiting to be pulled; the oldest give way */
+    TRANSFERS_MAX = 4096,           /* of each direction, open and ended */
+    HISTORY_MAX = 256,              /* ended outgoing transfers kept for `status` */
+    TOMBSTONES_MAX = 4096,          /* ended incoming transfers kept per peer */
+    CACHE_BYTES_MAX = 24 << 20,     /* sealed bundles lent to the link or just sealed */
+    AUTO_CLASS_BYTES_MAX = 1 << 20, /* larger bundles only where the operator asks for them */
+    NO_PEER = 0xffff,
+};
+
+#define RECEIPT_EVERY   (1 * SF_SEC) /* HELD receipts of one transfer */
+#define RETRY_FIRST     (5 * SF_SEC) /* after a refusal that may pass */
+#define RETRY_LAST      (300 * SF_SEC)
+#define ORPHAN_GRACE    (UINT64_C(86400) * SF_SEC) /* orphans of a grant that never comes */
+#define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
+
+/* --- Peers --------------------------------------------------------------- */
+
+struct peer {
+    bool used;
+    struct sf_node_peer conf; /* conf.card: the newest known; conf.psk: the pair's seed */
+    struct sf_record_peer record;
+    bool up;
+    sf_mono refused_at; /* when it was last told no: at most one a second */
+};
+
+/* The peer of that fingerprint or name, or NULL. */
+struct peer *peer_of(struct sf_node *node, const struct sf_fingerprint *fingerprint);
+struct peer *peer_named(struct sf_node *node, const char *name);
+unsigned peer_number(const struct sf_node *node, const struct peer *peer);
+
+/* Write the peer's record to the journal; the caller commits. */
+SF_MUST_USE int peer_save(struct sf_node *node, const struct peer *peer);
+
+/* Hand the peer's keys and address to the link again after a change. */
+SF_MUST_USE int peer_link(struct sf_node *node, struct peer *peer);
+
+/* Take a card of a known peer if it is newer; returns whether it was. */
+bool peer_take_card(struct sf_node *node, struct peer *peer, struct sf_view encoded);
+
+/* The pre-shared key of `rung` on the ladder from one node to another (bundle/labels.h). */
+void ladder_psk(const uint8_t seed[32], const struct sf_fingerprint *from,
+    const struct sf_fingerprint *to, uint64_t rung, uint8_t ret_psk[32]);
+
+/* Look-ups for grants and letters. */
+const struct sf_card *peers_find_card(void *context, const struct sf_fingerprint *fingerprint);
+bool peers_find_psk(
+    void *context, uint64_t rung, size_t n, uint8_t ret_psk[32], struct sf_fingerprint *ret_sender);
+bool peers_require_psk(void *context, const struct sf_fingerprint *sender);
+
+/* --- Mail: single-bundle objects on their way ------------------------------ */
+
+/*
+ * Send `bytes` (copied) to `peer` as an object of `kind`. `subject` and `topic`
+ * name what it is about: mail with the same ones that is still waiting is
+ * replaced. `id` is the object's name on the link.
+ */
+struct mail_item {
+    unsigned peer;
+    enum sf_kind kind;
+    struct sf_transfer_id id;
+    struct sf_transfer_id subject;
+    unsigned topic;
+    struct sf_view bytes; /* of a control class */
+};
+enum mail_topic { MAIL_GRANT, MAIL_RECEIPT, MAIL_CANCEL, MAIL_CARD };
+
+SF_MUST_USE int mail_post(struct sf_node *node, const struct mail_item *item);
+/* Take back what waits about `subject` for `peer`. */
+void mail_drop(
+    struct sf_node *node, unsigned peer, const struct sf_transfer_id *subject, unsigned topic);
+void mail_drop_peer(struct sf_node *node, unsigned peer);
+bool mail_is_waiting(const struct sf_node *node, unsigned peer,
+    const struct sf_transfer_id *subject, unsigned topic);
+/* Link events; return whether the handle was mail. */
+bool mail_want(struct sf_node *node, uint32_t handle, uint64_t index);
+bool mail_received(struct sf_node *node, uint32_t handle);
+void mail_fini(struct sf_node *node);
+
+/* Seal `content` as a letter to `peer` and post it. */
+SF_MUST_USE int mail_letter(struct sf_node *node, struct peer *peer, enum sf_letter_type type,
+    struct sf_view content, const struct sf_transfer_id *subject, unsigned topic);
+
+/* --- Cache of sealed bundles ------------------------------------------------ */
+
+struct outbound;
+
+/* Give a freshly sealed, durable bundle to the cache, which frees `object` in time. */
+void cache_insert(struct sf_node *node, struct outbound *out, uint64_t index, uint8_t *object);
+/* The link wants a bundle of `out` under `handle`: supply it from memory or from the spool. */
+void cache_want(struct sf_node *node, struct outbound *out, uint32_t handle, uint64_t index);
+/* The link gave one back. */
+void cache_release(struct sf_node *node, struct outbound *out, uint32_t handle, uint64_t index);
+/* Every bundle lent under `handle` came back at once (withdrawn). */
+void cache_withdrawn(struct sf_node *node, struct outbound *out, uint32_t handle);
+/* Forget all bundles of `out`. */
+void cache_forget(struct sf_node *node, struct outbound *out);
+/* Whether a read from the spool of `out` is under way. */
+bool cache_is_busy(const struct sf_node *node, const struct outbound *out);
+void cache_fini(struct sf_node *node);
+
+/* --- Outgoing transfers ------------------------------------------------------ */
+
+struct out_to {
+    struct sf_fingerprint fingerprint;
+    struct sf_record_to record;
+    struct sf_receipt_state receipts;
+    uint32_t data_handle; /* 0: not on offer */
+    bool is_paused;       /* the peer cannot take it now */
+    sf_mono retry_at;     /* when to offer again; SF_NEVER if not waiting for that */
+    uint64_t retry_ns;    /* the next wait */
+    uint64_t link_has;    /* bundles its link has reported */
+    char why[128];
+};
+
+struct intake;
+
+struct outbound {
+    struct sf_node *node;
+    struct sf_transfer_id id;
+    struct sf_record_out record;
+    struct out_to *to;    /* record.recipient_count of them */
+    struct sf_seal *seal; /* guarded memory; NULL once the key is gone */
+    struct sf_spool *spool;
+    struct sf_range_set sealed;
+    char label[256];
+    struct sf_node_file *files; /* record.file_count, once sealed to the end */
+    bool has_manifest;
+    struct sf_digest manifest;
+    struct sf_digest files_digest;
+    struct intake *intake; /* while sealing */
+    bool is_begun;         /* its facts are durable: grants and bundles may go out */
+    bool restarted;        /* was there when the node started: ask for the map first */
+    bool is_busy;          /* a file operation on the spool is under way */
+    bool want_freed;       /* spool and key are to go as soon as nothing uses them */
+    bool is_freed;
+    uint64_t plain_done;
+    sf_mono interrupted_at;
+    sf_mono next_look; /* of the periodic work */
+    char why[SF_NODE_TEXT_BYTES_MAX + 1];
+    struct sf_spool_op spool_op;
+    struct sf_vault_op vault_op;
+    bool is_key_busy; /* vault_op is under way */
+    bool is_custody_durable;
+    struct outbound *next;
+};
+
+struct outbound *outbound_find(struct sf_node *node, const struct sf_transfer_id *id);
+/* Take up every outgoing transfer of the journal; blocks on the disk. */
+SF_MUST_USE int outbound_recover(struct sf_node *node, struct sf_node_error *error);
+SF_MUST_USE int outbound_cancel(
+    struct sf_node *node, struct outbound *out, struct sf_node_error *error);
+/* Something the recipient could not do before may work now: a new card, a new session. */
+void outbound_peer_changed(struct sf_node *node, unsigned peer);
+/* A signed receipt of `peer` arrived. */
+void outbound_receipt(struct sf_node *node, struct peer *peer, struct sf_view encoded);
+void outbound_tick(struct sf_node *node);
+sf_mono outbound_deadline(const struct sf_node *node);
+/* Put what may fly on offer, to every recipient. */
+void outbound_offer(struct outbound *out);
+/* Bundle `index` is durable. */
+void outbound_sealed(struct outbound *out, uint64_t index);
+/* All bundles and the manifest are known; makes custody durable. */
+void outbound_complete(struct outbound *out);
+/* It cannot be completed: fail it, free it, tell the recipients. */
+void outbound_fail(struct outbound *out, enum sf_cancel_reason reason, const char *why);
+/* Facts about it; the caller commits. */
+SF_MUST_USE int outbound_save(struct outbound *out);
+SF_MUST_USE int outbound_save_to(struct outbound *out, const struct out_to *to);
+void outbound_load_manifest(struct outbound *out);
+/* An empty one at the end of the list; NULL without memory. */
+struct outbound *outbound_create(struct sf_node *node, uint32_t recipients, uint64_t files);
+SF_MUST_USE int outbound_set_key(struct outbound *out, const uint8_t cek[SF_CEK_BYTES]);
+void outbound_bind(struct outbound *out, struct out_to *to);
+void outbound_unlink(struct sf_node *node, struct outbound *out);
+void outbound_fini(struct sf_node *node);
+/* Link events of a data object; return false if `handle` is none. */
+bool outbound_want(struct sf_node *node, uint32_t handle, uint64_t index);
+bool outbound_release(struct sf_node *node, uint32_t handle, uint64_t index);
+bool outbound_map(struct sf_node *node, uint32_t handle);
+void outbound_declined(struct sf_node *node, uint32_t handle);
+
+/* --- Intake ------------------------------------------------------------------ */
+
+/*
+ * Check names and sizes of what is to be sent, choose its class and make an
+ * intake that stands still. On a failure nothing is kept and the sources are
+ * the caller's.
+ */
+SF_MUST_USE int intake_open(struct sf_node *node, const struct sf_node_send *send,
+    uint32_t fixed_class, struct intake **ret_intake, struct sf_class_choice *ret_choice,
+    struct sf_node_error *error);
+/* The sources are the intake's from now on; it runs as soon as `out` has a spool and a key. */
+void intake_start(struct intake *intake, struct outbound *out);
+/* Go on with whatever can go on. */
+void intake_step(struct intake *intake);
+/* Begin nothing new; when it is idle, close it. */
+void intake_stop(struct intake *intake);
+bool intake_is_idle(const struct intake *intake);
+/* Close the sources and free it; free alone when the disk is gone, or it was never started. */
+void intake_close(struct intake *intake);
+void intake_free(struct intake *intake);
+void intake_close_source(struct sf_node *node, int file);
+/* It was stopped or is complete, and nothing is in flight: it may be closed. */
+bool intake_is_over(const struct intake *intake);
+
+/* --- Incoming transfers -------------------------------------------------------- */
+
+struct decoder;
+struct delivery;
+struct arrival;
+
+struct inbound {
+    struct sf_node *node;
+    struct sf_transfer_id id;
+    struct sf_fingerprint sender;
+    uint8_t signer_pk[SF_SIGN_PUBLIC_BYTES];
+    struct sf_transfer_id local; /* name of spool and staging: id and sender hashed together */
+    uint8_t key[SF_PAIR_KEY_BYTES];
+    struct sf_record_in record;
+    struct sf_seal *seal; /* NULL until the grant is open, and after the end */
+    struct sf_spool *spool;
+    struct sf_range_set held;
+    struct sf_range_set orphans;
+    struct decoder *decoder;   /* from the moment there are seal and spool */
+    struct delivery *delivery; /* while staged files move into the inbox */
+    struct arrival *waiting;   /* bundles that came before there was a spool */
+    unsigned arrivals;         /* bundles in jobs or on their way to the disk */
+    unsigned fetches;          /* bundles being read back from their slots */
+    uint32_t handle;           /* of the data object on the link; 0: none */
+    unsigned peer;
+    bool is_key_stored; /* the content key is durable in the vault */
+    bool is_recording;  /* the first fact about it is being committed */
+    bool is_recorded;   /* ... is durable: receipts may be given */
+    bool is_checking_orphan;
+    bool receipt_due;   /* what is held has changed since the last receipt */
+    sf_mono receipt_at; /* not before */
+    bool is_paused;     /* no room for what is decoded */
+    bool was_reset;     /* decoded a second time, after a mismatch */
+    sf_mono deliver_at; /* delivery is tried again; SF_NEVER if not waiting for that */
+    bool is_asked;      /* ended, and its sender announces it still */
+    bool is_forgotten;  /* nothing of it was recorded; it vanishes */
+    uint32_t receipts;  /* given since the node started */
+    uint64_t received_bytes;
+    uint64_t need_bytes;
+    bool want_freed;
+    bool is_freed;
+    bool is_sweeping;
+    bool is_busy;     /* spool_op is under way */
+    bool is_key_busy; /* vault_op is under way */
+    sf_mono touched;
+    char why[SF_NODE_TEXT_BYTES_MAX + 1];
+    char delivered_as[256];
+    struct sf_spool_op spool_op;
+    struct sf_vault_op vault_op;
+    struct inbound *next;
+};
+
+struct inbound *inbound_find(
+    struct sf_node *node, const struct sf_transfer_id *id, const struct sf_fingerprint *sender);
+SF_MUST_USE int inbound_recover(struct sf_node *node, struct sf_node_error *error);
+void inbound_fini(struct sf_node *node);
+/* Events of the link about incoming objects. */
+void inbound_object(struct sf_node *node, const struct sf_link_event *event);
+void inbound_bundle(struct sf_node *node, const struct sf_link_event *event);
+void inbound_gone(struct sf_node *node, const struct sf_link_event *event);
+void inbound_spill(struct sf_node *node, const struct sf_link_event *event);
+void inbound_load(struct sf_node *node, const struct sf_link_event *event);
+/* An opened grant, and a signed cancel, of `peer`. */
+void inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *grant);
+void inbound_cancelled(struct sf_node *node, struct peer *peer, struct sf_view encoded);
+/* The sender has a new card: what it could not open is written again. */
+void inbound_peer_changed(struct sf_node *node, const struct peer *peer);
+SF_MUST_USE int inbound_cancel(
+    struct sf_node *node, struct inbound *in, struct sf_node_error *error);
+void inbound_tick(struct sf_node *node);
+sf_mono inbound_deadline(const struct sf_node *node);
+SF_MUST_USE int inbound_save(struct inbound *in);
+/* A held bundle turned out to be unreadable: a new generation, and ask again. */
+void inbound_lost(struct inbound *in, uint64_t from, uint64_t to);
+/* Refuse it for good: tombstone, free, tell the sender. */
+void inbound_refuse(struct inbound *in, enum sf_refusal reason, const char *why);
+/* Stop or go on taking bundles, for want of room. */
+void inbound_pause(struct inbound *in, uint64_t need_bytes);
+void inbound_resume(struct inbound *in);
+/* Spool, key and staging go as soon as nothing uses them; the durable fact allows it. */
+void inbound_let_go(void *owner);
+/* Send the signed receipt kept as the tombstone. */
+void inbound_send_tombstone(struct inbound *in);
+
+/* Shared by the parts of the receiver. */
+struct inbound *inbound_create(
+    struct sf_node *node, const struct sf_transfer_id *id, const struct sf_fingerprint *sender);
+void inbound_unlink(struct sf_node *node, struct inbound *in);
+SF_MUST_USE int inbound_set_key(struct inbound *in, const uint8_t cek[SF_CEK_BYTES]);
+bool inbound_fits_quota(struct sf_node *node, const struct peer *peer, uint64_t bytes);
+void inbound_make_spool(struct inbound *in);
+void inbound_advance(struct inbound *in);
+/* Bundles that waited for the spool, and orphans that waited for the grant, go on. */
+void arrive_go_on(struct inbound *in);
+void arrive_drop(struct inbound *in);
+void arrive_fini(struct sf_node *node);
+
+/* A receipt that is signed but not necessarily about a known transfer. */
+struct refusal {
+    struct sf_transfer_id transfer;
+    enum sf_refusal reason;
+    bool retryable;
+    uint64_t need_bytes;
+};
+/* Tell `peer`, at most once a second. */
+void inbound_refuse_unknown(struct sf_node *node, struct peer *peer, const struct refusal *refusal);
+/* The receipt of `phase` about `in`, signed, in `out`. */
+SF_MUST_USE int inbound_sign(struct inbound *in, enum sf_receipt_phase phase,
+    uint8_t out[SF_RECEIPT_BYTES_MAX], size_t *ret_bytes);
+
+/* --- Letters and grants that arrive (post.c) ----------------------------------------- */
+
+/* A complete control object; `bytes` may be changed. */
+void post_take(struct sf_node *node, struct peer *peer, enum sf_kind kind,
+    const struct sf_transfer_id *transfer, uint8_t *bytes, size_t count);
+
+/* --- Bundles read back and opened (fetch.c) --------------------------------------------- */
+
+/*
+ * Read the bundle `index` of `in` from its slot and open it. `done` gets
+ * SF_OK with the plaintext, whose buffer becomes the owner's to free(), or the
+ * reason: SF_EIO (the disk), SF_EAUTH or SF_EFORMAT (it is not what was sealed).
+ */
+struct fetch {
+    struct inbound *in;
+    uint64_t index;
+    void (*done)(struct fetch *fetch);
+    void *owner;
+    int status;
+    uint8_t *plain;
+    struct sf_view content;
+    struct sf_spool_io io;
+    struct sf_job job;
+};
+SF_MUST_USE int fetch_begin(struct fetch *fetch);
+
+/* On a worker: open `sealed`, copied to `plain` first. */
+SF_MUST_USE int open_bundle(const struct inbound *in, uint64_t index, const uint8_t *sealed,
+    uint8_t *plain, struct sf_view *ret_content);
+
+/* --- Decoding (decode.c, staging.c) ------------------------------------------------------ */
+
+/* One bundle opened: `content` lies in `plain`, which the taker frees. */
+struct opened {
+    uint64_t index;
+    uint8_t *plain;
+    struct sf_view content;
+};
+
+SF_MUST_USE int decoder_open(struct inbound *in);
+/* Take an opened, held bundle, or leave it for later; `plain` is freed in time either way. */
+void decoder_take(struct decoder *decoder, const struct opened *opened);
+void decoder_step(struct decoder *decoder);
+sf_mono decoder_deadline(const struct decoder *decoder);
+bool decoder_is_idle(const struct decoder *decoder);
+uint64_t decoder_verified_bytes(const struct decoder *decoder);
+/* NULL until the outline is known. */
+const struct sf_outline *decoder_outline(const struct decoder *decoder);
+const struct sf_digests *decoder_digests(const struct decoder *decoder);
+/* Everything was read back and matches. */
+bool decoder_is_complete(const struct decoder *decoder, struct sf_digest *ret_manifest);
+/* What is staged is not what it must be: decode again from the slots. */
+bool decoder_has_failed(const struct decoder *decoder);
+/* Stop; once idle it may be freed. */
+void decoder_stop(struct decoder *decoder);
+void decoder_free(struct decoder *decoder);
+
+/* The path of what is staged for `in`: staging/<32 hex>. */
+enum { STAGING_PATH_BYTES = 8 + 32 + 1 };
+void staging_path(const struct inbound *in, char ret_path[STAGING_PATH_BYTES]);
+
+/* --- Delivery (deliver.c) and removal of what is staged (sweep.c) ------------------------- */
+
+/* Everything is verified: into the inbox, once. */
+void deliver_begin(struct inbound *in);
+/* After a restart with an intended rename. */
+void deliver_resume(struct inbound *in);
+/* Try again what failed. */
+void deliver_tick(struct inbound *in);
+void deliver_fini(struct inbound *in);
+bool deliver_is_idle(const struct inbound *in);
+
+/* Remove staging/<hex> with all that is in it, then call `done`. */
+void sweep_begin(struct inbound *in, void (*done)(struct inbound *in));
+
+/* --- The audit log ------------------------------------------------------------------ */
+
+void record_out(struct outbound *out, const char *event, const struct out_to *to, const char *why);
+void record_in(struct inbound *in, const char *event, const char *why);
+void record_peer(struct sf_node *node, const char *event, const struct peer *peer, const char *why);
+
+/* --- The node ----------------------------------------------------------------------- */
+
+struct event_ring {
+    struct sf_node_event events[EVENTS_MAX];
+    size_t first;
+    size_t count;
+};
+
+struct sf_node {
+    struct sf_node_config config;
+    struct sf_disk *disk;
+    struct sf_workers *workers;
+    sf_mono now;
+    struct sf_wall wall;
+    bool is_open;    /* recovery is over */
+    bool is_closing; /* begin nothing new */
+    int health;
+
+    struct sf_identity *identity;
+    struct sf_card card;
+    sf_mono rotated_at;
+    struct keyring *keyring;
+
+    struct sf_journal *journal;
+    struct sf_spool_set *spools;
+    struct sf_vault *vault;
+    struct sf_audit *audit;
+    struct sf_link *link;
+    uint32_t boot;
+
+    struct peer peers[SF_NODE_PEERS_MAX];
+    unsigned peer_order[SF_NODE_PEERS_MAX];
+    size_t peer_count;
+
+    struct outbound *outs;
+    struct inbound *ins;
+    struct mail *mails;
+    struct control *controls; /* control objects on their way in */
+    struct cached *cached;
+    uint64_t cache_bytes;
+    uint64_t cache_clock;
+
+    struct event_ring *events;
+    unsigned commits; /* of the node's own, outstanding */
+    struct sf_commit audit_commit;
+    unsigned audit_commits; /* 0 or 1 */
+    bool audit_again;       /* records were appended while it ran */
+    uint32_t refusals;      /* given about unknown transfers since the start */
+};
+
+/* Append an event; printf-like text. */
+__attribute__((format(printf, 4, 5))) void node_say(struct sf_node *node,
+    enum sf_node_event_kind kind, const struct sf_transfer_id *transfer, const char *format, ...);
+__attribute__((format(printf, 3, 4))) int node_error(
+    struct sf_node_error *error, int status, const char *format, ...);
+
+/* A fact could not be appended: nothing may be promised any more. */
+void node_must(struct sf_node *node, int status);
+
+/* Commit the journal and forget about it: a failure shows in the node's health. */
+void node_commit(struct sf_node *node);
+/* Commit, then call `done(owner)`; not called if the journal died. */
+void node_commit_then(struct sf_node *node, void (*done)(void *owner), void *owner);
+
+/* Page-aligned memory; NULL if there is none. Free with free(). */
+uint8_t *buffer_alloc(size_t bytes);
+
+/* --- The key ring ------------------------------------------------------------------- */
+
+SF_MUST_USE int keyring_load(struct sf_node *node, struct sf_node_error *error);
+void keyring_tick(struct sf_node *node);
+sf_mono keyring_deadline(const struct sf_node *node);
+bool keyring_is_idle(const struct sf_node *node);
+void keyring_free(struct sf_node *node);
+bool keyring_link_prekey(void *context, uint32_t number, uint8_t ret_sk[32]);
+
+/* Vault keys: which content key. */
+void vault_key_out(const struct sf_transfer_id *id, uint8_t ret_key[SF_VAULT_KEY_BYTES]);
+void vault_key_in(const struct inbound *in, uint8_t ret_key[SF_VAULT_KEY_BYTES]);
+
+/* Keep the name of an inbox entry under the node's own key, for as long as it is listed. */
+size_t history_seal(struct sf_node *node, const char *name, uint8_t out[12 + 255 + 16]);
+SF_MUST_USE int history_open(const struct sf_node *node, struct sf_view sealed, char ret_name[256]);
+
+/* Label under the content key: nonce (12), sealed bytes; so that it vanishes with the key. */
+enum { LABEL_SEALED_BYTES_MAX = 12 + 255 + 16 };
+size_t label_seal(struct sf_node *node, const struct sf_seal *seal, const char *label,
+    uint8_t out[LABEL_SEALED_BYTES_MAX]);
+SF_MUST_USE int label_open(const struct sf_seal *seal, struct sf_view sealed, char ret_label[256]);
+
+#endif

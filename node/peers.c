@@ -1,0 +1,371 @@
+/*
+ * peers.c - who this node talks to: cards, keys for the link, ladders of
+ * pre-shared keys.
+ */
+#include "node/internal.h"
+
+#include "bundle/labels.h"
+
+#include <stdio.h>
+
+enum { LADDER_AHEAD_MAX = 4096 }; /* rungs a grant may skip */
+
+struct peer *
+peer_of(struct sf_node *node, const struct sf_fingerprint *fingerprint)
+{
+    for (size_t i = 0; i < SF_NODE_PEERS_MAX; i++) {
+        struct peer *peer = &node->peers[i];
+
+        if (peer->used && sf_fingerprint_equal(&peer->conf.card.fingerprint, fingerprint)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+struct peer *
+peer_named(struct sf_node *node, const char *name)
+{
+    for (size_t i = 0; i < SF_NODE_PEERS_MAX; i++) {
+        if (node->peers[i].used && strcmp(node->peers[i].conf.name, name) == 0) {
+            return &node->peers[i];
+        }
+    }
+    return NULL;
+}
+
+unsigned
+peer_number(const struct sf_node *node, const struct peer *peer)
+{
+    return (unsigned)(peer - node->peers);
+}
+
+static struct sf_view
+fingerprint_view(const struct peer *peer)
+{
+    return sf_view(peer->conf.card.fingerprint.b, sizeof(peer->conf.card.fingerprint.b));
+}
+
+int
+peer_save(struct sf_node *node, const struct peer *peer)
+{
+    uint8_t record[SF_RECORD_BYTES_MAX];
+    size_t bytes = sf_record_peer_encode(&peer->record, record);
+
+    return sf_journal_set(
+        node->journal, SF_TABLE_PEER, fingerprint_view(peer), sf_view(record, bytes));
+}
+
+/* The state of a ladder at `rung`; 0 is its bottom. */
+static void
+ladder_state(const uint8_t seed[32], const struct sf_fingerprint *from,
+    const struct sf_fingerprint *to, uint64_t rung, uint8_t ret_state[32])
+{
+    const struct sf_view bottom[] = {
+        SF_LABEL_VIEW(SF_LABEL_LADDER), sf_view(from->b, 32), sf_view(to->b, 32)};
+    const struct sf_view next[] = {SF_LABEL_VIEW(SF_LABEL_LADDER_NEXT)};
+    uint8_t state[32];
+    uint8_t above[32];
+
+    sf_hkdf_sha256(sf_view(seed, 32), sf_view(NULL, 0), bottom, 3, state, sizeof(state));
+    for (uint64_t i = 0; i < rung; i++) {
+        sf_hkdf_expand(state, next, 1, above, sizeof(above));
+        memcpy(state, above, sizeof(state));
+    }
+    memcpy(ret_state, state, sizeof(state));
+    sf_wipe(state, sizeof(state));
+    sf_wipe(above, sizeof(above));
+}
+
+void
+ladder_psk(const uint8_t seed[32], const struct sf_fingerprint *from,
+    const struct sf_fingerprint *to, uint64_t rung, uint8_t ret_psk[32])
+{
+    const struct sf_view info[] = {SF_LABEL_VIEW(SF_LABEL_LADDER_PSK)};
+    uint8_t state[32];
+
+    ladder_state(seed, from, to, rung, state);
+    sf_hkdf_expand(state, info, 1, ret_psk, 32);
+    sf_wipe(state, sizeof(state));
+}
+
+static void
+link_psk(const uint8_t seed[32], uint8_t ret_psk[32])
+{
+    const struct sf_view info[] = {SF_LABEL_VIEW(SF_LABEL_PSK_LINK)};
+
+    sf_hkdf_sha256(sf_view(seed, 32), sf_view(NULL, 0), info, 1, ret_psk, 32);
+}
+
+int
+peer_link(struct sf_node *node, struct peer *peer)
+{
+    struct sf_link_peer config = {
+        .fingerprint = peer->conf.card.fingerprint,
+        .prekey_number = peer->conf.card.link_prekey.number,
+        .has_endpoint = peer->conf.has_endpoint,
+        .no_return = peer->conf.no_return,
+        .endpoint = peer->conf.endpoint,
+        .rate_bps = peer->conf.rate_bps,
+        .epoch_seen = peer->record.epoch_in,
+    };
+    int status;
+
+    memcpy(config.static_pk, peer->conf.card.link_static_pk, sizeof(config.static_pk));
+    memcpy(config.hint_key, peer->conf.card.hint_key, sizeof(config.hint_key));
+    memcpy(config.prekey_pk, peer->conf.card.link_prekey.pk, sizeof(config.prekey_pk));
+    if (peer->conf.has_psk) {
+        link_psk(peer->conf.psk, config.psk);
+    }
+    status = sf_link_peer_set(node->link, peer_number(node, peer), &config);
+    sf_wipe(&config, sizeof(config));
+    return status;
+}
+
+bool
+peer_take_card(struct sf_node *node, struct peer *peer, struct sf_view encoded)
+{
+    struct sf_card card;
+
+    if (sf_card_decode(encoded, &card) != SF_OK || !sf_card_supersedes(&card, &peer->conf.card)) {
+        return false;
+    }
+    if (sf_journal_set(node->journal, SF_TABLE_CARD, fingerprint_view(peer), encoded) != SF_OK) {
+        return false; /* it will be sent again */
+    }
+    peer->conf.card = card;
+    node_commit(node);
+    if (peer_link(node, peer) != SF_OK) {
+        node_say(node, SF_NODE_EVENT_WARNING, NULL, "peer %s: its new card cannot be used",
+            peer->conf.name);
+    }
+    outbound_peer_changed(node, peer_number(node, peer));
+    inbound_peer_changed(node, peer);
+    return true;
+}
+
+const struct sf_card *
+peers_find_card(void *context, const struct sf_fingerprint *fingerprint)
+{
+    const struct peer *peer = peer_of(context, fingerprint);
+
+    return peer == NULL ? NULL : &peer->conf.card;
+}
+
+bool
+peers_find_psk(
+    void *context, uint64_t rung, size_t n, uint8_t ret_psk[32], struct sf_fingerprint *ret_sender)
+{
+    struct sf_node *node = context;
+    size_t seen = 0;
+
+    for (size_t i = 0; i < SF_NODE_PEERS_MAX; i++) {
+        const struct peer *peer = &node->peers[i];
+
+        if (!peer->used || !peer->conf.has_psk || rung < peer->record.rung_in ||
+            rung - peer->record.rung_in >= LADDER_AHEAD_MAX) {
+            continue;
+        }
+        if (seen++ == n) {
+            ladder_psk(peer->conf.psk, &peer->conf.card.fingerprint, &node->card.fingerprint, rung,
+                ret_psk);
+            *ret_sender = peer->conf.card.fingerprint;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+peers_require_psk(void *context, const struct sf_fingerprint *sender)
+{
+    const struct peer *peer = peer_of(context, sender);
+
+    return peer != NULL && peer->conf.has_psk;
+}
+
+/* What the journal knows of a peer that is being added: counters, and perhaps a newer card. */
+static int
+restore(struct sf_node *node, struct peer *peer)
+{
+    struct sf_view key = fingerprint_view(peer);
+    struct sf_view record = sf_journal_get(node->journal, SF_TABLE_PEER, key);
+    struct sf_view encoded = sf_journal_get(node->journal, SF_TABLE_CARD, key);
+    struct sf_card card;
+
+    peer->record = (struct sf_record_peer){.number_next = 1, .rung_next = 1, .rung_in = 1};
+    if (record.data != NULL && sf_record_peer_decode(record, &peer->record) != SF_OK) {
+        return SF_EFORMAT;
+    }
+    if (encoded.data != NULL && sf_card_decode(encoded, &card) == SF_OK &&
+        sf_card_supersedes(&card, &peer->conf.card)) {
+        peer->conf.card = card;
+    }
+    return SF_OK;
+}
+
+static int
+check(struct sf_node *node, const struct sf_node_peer *conf, struct sf_node_error *error)
+{
+    const struct peer *same = peer_of(node, &conf->card.fingerprint);
+
+    if (!sf_name_is_valid(sf_view(conf->name, strnlen(conf->name, sizeof(conf->name))))) {
+        return node_error(error, SF_EINVAL,
+            "peer name '%.63s': use 1 to 63 of A-Z a-z 0-9 . _ - and do not start with . or -",
+            conf->name);
+    }
+    if (sf_fingerprint_equal(&conf->card.fingerprint, &node->card.fingerprint)) {
+        return node_error(error, SF_EINVAL,
+            "peer %s: this is the node's own card; give the card of the other node", conf->name);
+    }
+    if (same != NULL && strcmp(same->conf.name, conf->name) != 0) {
+        return node_error(error, SF_EEXIST, "peer %s: its card is already known as %s", conf->name,
+            same->conf.name);
+    }
+    if (conf->rate_bps < SF_LINK_RATE_BPS_MIN || conf->rate_bps > SF_LINK_RATE_BPS_MAX) {
+        return node_error(error, SF_EINVAL,
+            "peer %s: rate of %llu bit/s: it must be from 1kbit to 100Gbit", conf->name,
+            (unsigned long long)conf->rate_bps);
+    }
+    return SF_OK;
+}
+
+static bool
+has_open_transfers(struct sf_node *node, const struct peer *peer)
+{
+    const struct sf_fingerprint *fingerprint = &peer->conf.card.fingerprint;
+
+    for (const struct outbound *out = node->outs; out != NULL; out = out->next) {
+        if (out->record.phase != SF_OUT_SEALING && out->record.phase != SF_OUT_CUSTODY) {
+            continue;
+        }
+        for (uint32_t i = 0; i < out->record.recipient_count; i++) {
+            if (sf_fingerprint_equal(&out->to[i].fingerprint, fingerprint)) {
+                return true;
+            }
+        }
+    }
+    for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
+        if (sf_fingerprint_equal(&in->sender, fingerprint) && in->record.phase < SF_IN_DONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct peer *
+add(struct sf_node *node)
+{
+    for (unsigned i = 0; i < SF_NODE_PEERS_MAX; i++) {
+        if (!node->peers[i].used) {
+            node->peers[i] = (struct peer){.used = true};
+            node->peer_order[node->peer_count++] = i;
+            return &node->peers[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+drop(struct sf_node *node, struct peer *peer)
+{
+    unsigned number = peer_number(node, peer);
+    size_t at = 0;
+
+    while (node->peer_order[at] != number) {
+        at++;
+    }
+    memmove(&node->peer_order[at], &node->peer_order[at + 1],
+        (node->peer_count - at - 1) * sizeof(node->peer_order[0]));
+    node->peer_count--;
+    sf_wipe(peer, sizeof(*peer));
+}
+
+int
+sf_node_peer_set(struct sf_node *node, const struct sf_node_peer *conf, struct sf_node_error *error)
+{
+    struct peer *peer = peer_named(node, conf->name);
+    struct peer before;
+    bool is_new = peer == NULL;
+    int status = check(node, conf, error);
+
+    if (status != SF_OK) {
+        return status;
+    }
+    if (!is_new && !sf_fingerprint_equal(&peer->conf.card.fingerprint, &conf->card.fingerprint)) {
+        return node_error(error, SF_EEXIST,
+            "peer %s exists with another key; remove it first if the new card is to be trusted",
+            conf->name);
+    }
+    if (is_new && (peer = add(node)) == NULL) {
+        return node_error(
+            error, SF_ELIMIT, "peer %s: there are %d peers already", conf->name, SF_NODE_PEERS_MAX);
+    }
+    before = *peer;
+    peer->conf = *conf;
+    status = restore(node, peer);
+    if (status == SF_OK) {
+        status = peer_link(node, peer);
+    }
+    if (status != SF_OK) {
+        if (is_new) {
+            drop(node, peer);
+        } else {
+            *peer = before;
+        }
+        status = node_error(error, status, "peer %s: %s", conf->name, sf_status_text(status));
+    } else {
+        outbound_peer_changed(node, peer_number(node, peer));
+        inbound_peer_changed(node, peer);
+    }
+    sf_wipe(&before, sizeof(before));
+    return status;
+}
+
+int
+sf_node_peer_remove(struct sf_node *node, const char *name, struct sf_node_error *error)
+{
+    struct peer *peer = peer_named(node, name);
+
+    if (peer == NULL) {
+        return node_error(error, SF_ENOENT, "there is no peer %s", name);
+    }
+    if (has_open_transfers(node, peer)) {
+        return node_error(error, SF_ESTATE,
+            "peer %s still has open transfers; cancel them or wait for them first", name);
+    }
+    mail_drop_peer(node, peer_number(node, peer));
+    sf_link_peer_remove(node->link, peer_number(node, peer));
+    drop(node, peer);
+    return SF_OK;
+}
+
+bool
+sf_node_peer_at(const struct sf_node *node, size_t index, struct sf_node_peer_info *ret_info)
+{
+    const struct peer *peer;
+
+    if (index >= node->peer_count) {
+        return false;
+    }
+    peer = &node->peers[node->peer_order[index]];
+    memset(ret_info, 0, sizeof(*ret_info));
+    ret_info->peer = peer->conf;
+    sf_wipe(ret_info->peer.psk, sizeof(ret_info->peer.psk));
+    if (sf_link_peer_stats(node->link, peer_number(node, peer), &ret_info->link) != SF_OK) {
+        memset(&ret_info->link, 0, sizeof(ret_info->link));
+    }
+    return true;
+}
+
+int
+sf_node_peer_reset(struct sf_node *node, const char *name, struct sf_node_error *error)
+{
+    struct peer *peer = peer_named(node, name);
+
+    if (peer == NULL) {
+        return node_error(error, SF_ENOENT, "there is no peer %s", name);
+    }
+    /* A contact opens a fresh session, above every epoch of this and earlier starts. */
+    return sf_link_contact(node->link, peer_number(node, peer));
+}

@@ -1,0 +1,910 @@
+/*
+ * staging.c - files written in any order, synced in rounds, read back in order.
+ */
+#include "node/staging.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    HANDLES = 16, /* files open for writing */
+    NO_ENTRY = 0xffffffff,
+    READS = 2, /* chunks being read back or hashed */
+    CHUNK_BYTES = 1 << 20,
+    ROUND_BYTES = 32 << 20, /* written since the last sync before the next */
+};
+
+#define ROUND_EVERY (250 * SF_MS)
+#define ROOM_EVERY  (5 * SF_SEC) /* a full disk is tried again */
+
+enum handle_state { HANDLE_FREE, HANDLE_OPENING, HANDLE_OPEN, HANDLE_CLOSING };
+
+struct handle {
+    struct staging *staging;
+    enum handle_state state;
+    uint32_t entry; /* of the outline */
+    int file;
+    unsigned writes; /* in flight */
+    bool is_dirty;   /* written since it was last synced */
+    uint64_t used;
+    struct sf_disk_op op; /* open, close, sync */
+    char path[SF_DISK_PATH_BYTES_MAX];
+};
+
+enum chunk_state { CHUNK_FREE, CHUNK_READING, CHUNK_READ, CHUNK_HASHING };
+
+struct chunk {
+    struct staging *staging;
+    enum chunk_state state;
+    uint32_t entry;
+    uint64_t offset; /* in the file */
+    size_t bytes;
+    uint8_t *data;
+    struct sf_disk_op op;
+    struct sf_job job;
+};
+
+enum build_step {
+    BUILD_ROOT,
+    BUILD_LABEL,
+    BUILD_DIRS,
+    BUILD_OPEN,
+    BUILD_EMPTY,
+    BUILD_SIZE,
+    BUILD_SYNC,
+    BUILD_CLOSE,
+    BUILD_DONE,
+};
+
+struct staging {
+    struct inbound *in;
+    const struct sf_outline *outline;
+    uint64_t *starts; /* of each file on the line, and its end */
+    uint8_t (*sha256)[32];
+    bool is_fresh; /* nothing of an earlier run is to be kept */
+
+    enum build_step build;
+    uint32_t build_entry;
+    size_t build_at; /* in the path, of the next directory to make */
+    int build_file;
+    struct sf_disk_op build_op;
+    char build_path[SF_DISK_PATH_BYTES_MAX];
+
+    struct handle handles[HANDLES];
+    uint64_t clock;
+    struct staging_write *queue;
+    struct staging_write **queue_last;
+    bool is_full; /* the disk had no room for the write at the head of the queue */
+    sf_mono room_at;
+
+    struct sf_range_set written; /* on the line; completed */
+    struct sf_range_set round;   /* what the running syncs cover */
+    struct sf_range_set synced;
+    uint64_t unsynced_bytes;
+    unsigned syncs;
+    bool sync_failed;
+    sf_mono round_at;
+
+    struct chunk chunks[READS];
+    uint64_t read_next; /* running numbers */
+    uint64_t hash_next;
+    uint64_t read_place; /* on the line */
+    uint64_t verified;
+    uint32_t read_entry;
+    uint32_t hash_entry;
+    int read_file; /* open for reading read_entry, or SF_DISK_NO_FILE */
+    bool is_read_opening;
+    struct sf_disk_op read_op;
+    char read_path[SF_DISK_PATH_BYTES_MAX];
+    struct sf_sha256 hash;
+
+    unsigned in_flight;
+    bool has_failed;
+    bool is_stopping;
+    bool is_stepping;
+};
+
+static void step(struct staging *staging);
+
+static struct sf_disk *
+disk_of(const struct staging *staging)
+{
+    return staging->in->node->disk;
+}
+
+void
+staging_path(const struct inbound *in, char ret_path[STAGING_PATH_BYTES])
+{
+    static const char hex[] = "0123456789abcdef";
+    char *at = ret_path + snprintf(ret_path, STAGING_PATH_BYTES, "staging/");
+
+    for (size_t i = 0; i < sizeof(in->local.b); i++) {
+        *at++ = hex[in->local.b[i] >> 4];
+        *at++ = hex[in->local.b[i] & 15];
+    }
+    *at = '\0';
+}
+
+static void
+entry_path(const struct staging *staging, uint32_t entry, char path[SF_DISK_PATH_BYTES_MAX])
+{
+    char root[STAGING_PATH_BYTES];
+    const struct sf_outline *outline = staging->outline;
+
+    staging_path(staging->in, root);
+    if (outline->single) {
+        snprintf(path, SF_DISK_PATH_BYTES_MAX, "%s/%s", root, outline->label);
+    } else {
+        snprintf(path, SF_DISK_PATH_BYTES_MAX, "%s/%s/%s", root, outline->label,
+            outline->files[entry].path);
+    }
+}
+
+static void
+fail(struct staging *staging)
+{
+    staging->has_failed = true;
+}
+
+/* --- Making the files ------------------------------------------------------------------ */
+
+static void built(struct sf_disk_op *op);
+
+static void
+build_submit(struct staging *staging, enum build_step build, struct sf_disk_op op)
+{
+    staging->build = build;
+    staging->build_op = op;
+    staging->build_op.done = built;
+    staging->build_op.owner = staging;
+    staging->in_flight++;
+    sf_disk_submit(disk_of(staging), &staging->build_op);
+}
+
+static void
+build_mkdir(struct staging *staging, enum build_step build)
+{
+    build_submit(staging, build,
+        (struct sf_disk_op){
+            .kind = SF_DISK_MKDIR, .path = staging->build_path, .flags = SF_DISK_SHARED});
+}
+
+/* The next directory of the entry's path that is not there yet, or the file itself. */
+static void
+build_next_part(struct staging *staging)
+{
+    char full[SF_DISK_PATH_BYTES_MAX];
+    const char *slash;
+
+    entry_path(staging, staging->build_entry, full);
+    slash = strchr(full + staging->build_at, '/');
+    if (slash != NULL && !staging->outline->single) {
+        size_t bytes = (size_t)(slash - full);
+
+        memcpy(staging->build_path, full, bytes);
+        staging->build_path[bytes] = '\0';
+        staging->build_at = bytes + 1;
+        build_mkdir(staging, BUILD_DIRS);
+        return;
+    }
+    memcpy(staging->build_path, full, sizeof(full));
+    build_submit(staging, BUILD_OPEN,
+        (struct sf_disk_op){.kind = SF_DISK_OPEN,
+            .path = staging->build_path,
+            .flags = SF_DISK_RDWR | SF_DISK_CREATE | SF_DISK_SHARED});
+}
+
+/* Where in an entry's path the first directory below the label ends; those before are there. */
+static size_t
+below_label(const struct staging *staging)
+{
+    return STAGING_PATH_BYTES + strlen(staging->outline->label) + 1;
+}
+
+static void
+build_entry(struct staging *staging)
+{
+    if (staging->build_entry == staging->outline->file_count) {
+        staging->build = BUILD_DONE;
+        return;
+    }
+    staging->build_at = below_label(staging);
+    if (staging->outline->single) {
+        staging->build_at = 0;
+    }
+    build_next_part(staging);
+}
+
+static void
+built(struct sf_disk_op *op)
+{
+    struct staging *staging = op->owner;
+    uint64_t bytes = 0;
+
+    staging->in_flight--;
+    if (op->status != SF_OK && !(op->kind == SF_DISK_MKDIR && op->status == SF_EEXIST)) {
+        fail(staging);
+        return;
+    }
+    if (staging->build_entry < staging->outline->file_count) {
+        bytes = staging->outline->files[staging->build_entry].bytes;
+    }
+    switch (staging->build) {
+    case BUILD_ROOT:
+        if (staging->outline->single) {
+            build_entry(staging);
+            break;
+        }
+        staging_path(staging->in, staging->build_path);
+        strcat(staging->build_path, "/");
+        strcat(staging->build_path, staging->outline->label);
+        build_mkdir(staging, BUILD_LABEL);
+        break;
+    case BUILD_LABEL:
+        build_entry(staging);
+        break;
+    case BUILD_DIRS:
+        build_next_part(staging);
+        break;
+    case BUILD_OPEN:
+        staging->build_file = op->ret_file;
+        build_submit(staging, BUILD_EMPTY,
+            (struct sf_disk_op){.kind = SF_DISK_TRUNCATE,
+                .file = staging->build_file,
+                .offset = staging->is_fresh ? 0 : bytes});
+        break;
+    case BUILD_EMPTY:
+        build_submit(staging, BUILD_SIZE,
+            (struct sf_disk_op){
+                .kind = SF_DISK_TRUNCATE, .file = staging->build_file, .offset = bytes});
+        break;
+    case BUILD_SIZE:
+        /* Its length is all that a file of zeros has to lose. */
+        build_submit(staging, BUILD_SYNC,
+            (struct sf_disk_op){.kind = SF_DISK_SYNC, .file = staging->build_file});
+        break;
+    case BUILD_SYNC:
+        build_submit(staging, BUILD_CLOSE,
+            (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = staging->build_file});
+        break;
+    case BUILD_CLOSE:
+        staging->build_entry++;
+        build_entry(staging);
+        break;
+    case BUILD_DONE:
+        break;
+    }
+    if (staging->build == BUILD_DONE) {
+        decoder_step(staging->in->decoder);
+    }
+}
+
+bool
+staging_is_ready(const struct staging *staging)
+{
+    return staging->build == BUILD_DONE && !staging->has_failed;
+}
+
+/* --- Writing ------------------------------------------------------------------------------- */
+
+static void
+handle_changed(struct sf_disk_op *op)
+{
+    struct handle *handle = op->owner;
+    struct staging *staging = handle->staging;
+
+    staging->in_flight--;
+    if (handle->state == HANDLE_CLOSING) {
+        handle->state = HANDLE_FREE;
+        handle->entry = NO_ENTRY;
+    } else if (op->status == SF_OK) {
+        handle->state = HANDLE_OPEN;
+        handle->file = op->ret_file;
+    } else {
+        handle->state = HANDLE_FREE;
+        handle->entry = NO_ENTRY;
+        fail(staging);
+    }
+    step(staging);
+}
+
+static void
+handle_submit(struct handle *handle, enum handle_state state, struct sf_disk_op op)
+{
+    handle->state = state;
+    handle->op = op;
+    handle->op.done = handle_changed;
+    handle->op.owner = handle;
+    handle->staging->in_flight++;
+    sf_disk_submit(disk_of(handle->staging), &handle->op);
+}
+
+/*
+ * The open handle of a file, or NULL while one is being made ready. A handle is
+ * taken from another file only when that one is synced.
+ */
+static struct handle *
+handle_for(struct staging *staging, uint32_t entry)
+{
+    struct handle *victim = NULL;
+
+    for (size_t i = 0; i < HANDLES; i++) {
+        struct handle *handle = &staging->handles[i];
+
+        if (handle->state != HANDLE_FREE && handle->entry == entry) {
+            return handle->state == HANDLE_OPEN ? handle : NULL;
+        }
+        if (handle->state == HANDLE_FREE ||
+            (handle->state == HANDLE_OPEN && handle->writes == 0 && !handle->is_dirty &&
+                staging->syncs == 0 &&
+                (victim == NULL ||
+                    (victim->state == HANDLE_OPEN && handle->used < victim->used)))) {
+            victim = victim != NULL && victim->state == HANDLE_FREE ? victim : handle;
+        }
+    }
+    if (victim == NULL) {
+        staging->round_at = 0; /* all are dirty: sync now */
+    } else if (victim->state == HANDLE_OPEN) {
+        handle_submit(victim, HANDLE_CLOSING,
+            (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = victim->file});
+    } else {
+        victim->staging = staging;
+        victim->entry = entry;
+        victim->is_dirty = false;
+        entry_path(staging, entry, victim->path);
+        handle_submit(victim, HANDLE_OPENING,
+            (struct sf_disk_op){.kind = SF_DISK_OPEN, .path = victim->path, .flags = SF_DISK_RDWR});
+    }
+    return NULL;
+}
+
+static struct handle *
+handle_of(struct staging *staging, uint32_t entry)
+{
+    for (size_t i = 0; i < HANDLES; i++) {
+        if (staging->handles[i].state != HANDLE_FREE && staging->handles[i].entry == entry) {
+            return &staging->handles[i];
+        }
+    }
+    return NULL;
+}
+
+/* No room: the write goes back to the head of the queue, and the sender is told to wait. */
+static void
+wait_for_room(struct staging *staging, struct staging_write *write)
+{
+    uint64_t left = staging->outline->total_bytes - sf_range_set_total(&staging->written);
+
+    write->next = staging->queue;
+    staging->queue = write;
+    if (write->next == NULL) {
+        staging->queue_last = &write->next;
+    }
+    staging->is_full = true;
+    staging->room_at = sf_mono_add(staging->in->node->now, ROOM_EVERY);
+    inbound_pause(staging->in, left);
+}
+
+static void
+written(struct sf_disk_op *op)
+{
+    struct staging_write *write = op->owner;
+    struct staging *staging = write->staging;
+    struct handle *handle = handle_of(staging, write->file);
+    uint64_t place = staging_place(staging, write->file, write->offset);
+
+    staging->in_flight--;
+    sf_assert(handle != NULL);
+    handle->writes--;
+    if (op->status == SF_ENOSPC && !staging->is_stopping) {
+        wait_for_room(staging, write);
+        return;
+    }
+    if (op->status != SF_OK ||
+        sf_range_set_add(&staging->written, place, place + write->bytes.bytes) != SF_OK) {
+        fail(staging);
+    } else {
+        handle->is_dirty = true;
+        staging->unsynced_bytes += write->bytes.bytes;
+        inbound_resume(staging->in);
+    }
+    write->done(write);
+    step(staging);
+}
+
+static void
+pump_writes(struct staging *staging)
+{
+    struct staging_write **at = &staging->queue;
+
+    if (staging->is_full) {
+        if (staging->in->node->now < staging->room_at) {
+            return;
+        }
+        staging->is_full = false;
+    }
+    while (*at != NULL && !staging->is_full) {
+        struct staging_write *write = *at;
+        struct handle *handle = handle_for(staging, write->file);
+
+        if (handle == NULL) {
+            at = &write->next;
+            continue;
+        }
+        *at = write->next;
+        handle->writes++;
+        handle->used = ++staging->clock;
+        write->op = (struct sf_disk_op){
+            .kind = SF_DISK_WRITE,
+            .file = handle->file,
+            .offset = write->offset,
+            .data = (uint8_t *)(uintptr_t)write->bytes.data,
+            .bytes = write->bytes.bytes,
+            .done = written,
+            .owner = write,
+        };
+        staging->in_flight++;
+        sf_disk_submit(disk_of(staging), &write->op);
+    }
+    staging->queue_last = &staging->queue;
+    while (*staging->queue_last != NULL) {
+        staging->queue_last = &(*staging->queue_last)->next;
+    }
+}
+
+void
+staging_write(struct staging *staging, struct staging_write *write)
+{
+    write->staging = staging;
+    write->next = NULL;
+    *staging->queue_last = write;
+    staging->queue_last = &write->next;
+    step(staging);
+}
+
+void
+staging_zeros(struct staging *staging, uint64_t place, uint64_t bytes)
+{
+    /* Nothing to sync: the length of the file was set when it was made, and is synced with it. */
+    if (sf_range_set_add(&staging->written, place, place + bytes) != SF_OK) {
+        fail(staging);
+    }
+}
+
+bool
+staging_has(const struct staging *staging, uint64_t place, uint64_t bytes)
+{
+    return sf_range_set_covers(&staging->written, place, place + bytes);
+}
+
+uint64_t
+staging_place(const struct staging *staging, uint32_t file, uint64_t offset)
+{
+    return staging->starts[file] + offset;
+}
+
+/* --- Syncing in rounds ----------------------------------------------------------------------- */
+
+static void
+end_round(struct staging *staging)
+{
+    if (staging->sync_failed) {
+        /* Final for what it covered; the kernel may now show bytes that the disk lacks. */
+        fail(staging);
+        return;
+    }
+    if (sf_range_set_merge(&staging->synced, &staging->round) != SF_OK) {
+        fail(staging);
+    }
+    sf_range_set_clear(&staging->round);
+}
+
+static void
+synced(struct sf_disk_op *op)
+{
+    struct handle *handle = op->owner;
+    struct staging *staging = handle->staging;
+
+    staging->in_flight--;
+    staging->syncs--;
+    staging->sync_failed |= op->status != SF_OK;
+    if (staging->syncs == 0) {
+        end_round(staging);
+    }
+    step(staging);
+}
+
+static bool
+is_all_written(const struct staging *staging)
+{
+    return staging->queue == NULL &&
+           sf_range_set_covers(&staging->written, 0, staging->outline->total_bytes);
+}
+
+static void
+begin_round(struct staging *staging)
+{
+    sf_mono now = staging->in->node->now;
+
+    if (staging->syncs > 0 || sf_range_set_equal(&staging->written, &staging->synced) ||
+        (now < staging->round_at && staging->unsynced_bytes < ROUND_BYTES &&
+            !is_all_written(staging))) {
+        return;
+    }
+    staging->round_at = sf_mono_add(now, ROUND_EVERY);
+    staging->unsynced_bytes = 0;
+    if (sf_range_set_copy(&staging->round, &staging->written) != SF_OK) {
+        fail(staging);
+        return;
+    }
+    for (size_t i = 0; i < HANDLES; i++) {
+        struct handle *handle = &staging->handles[i];
+
+        if (handle->state != HANDLE_OPEN || !handle->is_dirty) {
+            continue;
+        }
+        handle->is_dirty = false;
+        staging->syncs++;
+        staging->in_flight++;
+        handle->op = (struct sf_disk_op){
+            .kind = SF_DISK_SYNC, .file = handle->file, .done = synced, .owner = handle};
+        sf_disk_submit(disk_of(staging), &handle->op);
+    }
+    if (staging->syncs == 0) {
+        end_round(staging); /* only zeros */
+    }
+}
+
+/* --- Reading back ------------------------------------------------------------------------------- */
+
+static struct chunk *
+chunk_of(struct sf_job *job)
+{
+    return (struct chunk *)(void *)((char *)job - offsetof(struct chunk, job));
+}
+
+static void
+run_hash(struct sf_job *job)
+{
+    struct chunk *chunk = chunk_of(job);
+    struct staging *staging = chunk->staging;
+
+    if (chunk->offset == 0) {
+        sf_sha256_init(&staging->hash);
+    }
+    sf_sha256_update(&staging->hash, chunk->data, chunk->bytes);
+    if (chunk->offset + chunk->bytes == staging->outline->files[chunk->entry].bytes) {
+        sf_sha256_final(&staging->hash, staging->sha256[chunk->entry]);
+    }
+}
+
+static void
+hashed(struct sf_job *job)
+{
+    struct chunk *chunk = chunk_of(job);
+    struct staging *staging = chunk->staging;
+
+    staging->in_flight--;
+    staging->hash_next++;
+    staging->verified += chunk->bytes;
+    chunk->state = CHUNK_FREE;
+    step(staging);
+    decoder_step(staging->in->decoder);
+}
+
+static void
+hash_chunk(struct staging *staging)
+{
+    struct chunk *chunk = &staging->chunks[staging->hash_next % READS];
+
+    if (staging->hash_next == staging->read_next || chunk->state != CHUNK_READ) {
+        return;
+    }
+    chunk->state = CHUNK_HASHING;
+    chunk->job = (struct sf_job){.run = run_hash, .done = hashed};
+    staging->in_flight++;
+    sf_workers_submit(staging->in->node->workers, &chunk->job);
+}
+
+static void
+chunk_read(struct sf_disk_op *op)
+{
+    struct chunk *chunk = op->owner;
+    struct staging *staging = chunk->staging;
+
+    staging->in_flight--;
+    chunk->state = CHUNK_READ;
+    if (op->status != SF_OK || op->ret_bytes < chunk->bytes) {
+        fail(staging);
+    }
+    step(staging);
+}
+
+static void
+read_file_changed(struct sf_disk_op *op)
+{
+    struct staging *staging = op->owner;
+
+    staging->in_flight--;
+    staging->is_read_opening = false;
+    if (op->kind == SF_DISK_CLOSE) {
+        staging->read_file = SF_DISK_NO_FILE;
+    } else if (op->status == SF_OK) {
+        staging->read_file = op->ret_file;
+    } else {
+        fail(staging);
+    }
+    step(staging);
+}
+
+static void
+read_submit(struct staging *staging, struct sf_disk_op op)
+{
+    staging->read_op = op;
+    staging->read_op.done = read_file_changed;
+    staging->read_op.owner = staging;
+    staging->is_read_opening = true;
+    staging->in_flight++;
+    sf_disk_submit(disk_of(staging), &staging->read_op);
+}
+
+/* Stand at the file that holds read_place; returns whether it is open. */
+static bool
+open_for_reading(struct staging *staging)
+{
+    bool is_past = staging->read_place == staging->starts[staging->read_entry + 1];
+
+    if (staging->is_read_opening) {
+        return false;
+    }
+    if (is_past && staging->read_file != SF_DISK_NO_FILE) {
+        if (staging->read_next == staging->hash_next) {
+            read_submit(
+                staging, (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = staging->read_file});
+        }
+        return false;
+    }
+    while (staging->read_place == staging->starts[staging->read_entry + 1]) {
+        staging->read_entry++;
+    }
+    if (staging->read_file != SF_DISK_NO_FILE) {
+        return true;
+    }
+    entry_path(staging, staging->read_entry, staging->read_path);
+    read_submit(
+        staging, (struct sf_disk_op){
+                     .kind = SF_DISK_OPEN, .path = staging->read_path, .flags = SF_DISK_DIRECT});
+    return false;
+}
+
+/* How far the line is synced without a gap. */
+static uint64_t
+synced_until(const struct staging *staging)
+{
+    uint64_t total = staging->outline->total_bytes;
+    struct sf_range hole;
+
+    return sf_range_set_hole(&staging->synced, 0, total, &hole) ? hole.from : total;
+}
+
+static void
+read_chunks(struct staging *staging)
+{
+    uint64_t until = synced_until(staging);
+
+    while (staging->read_place < until && staging->read_next - staging->hash_next < READS &&
+           open_for_reading(staging)) {
+        struct chunk *chunk = &staging->chunks[staging->read_next % READS];
+        uint64_t end = staging->starts[staging->read_entry + 1];
+        uint64_t bytes = (until < end ? until : end) - staging->read_place;
+
+        if (bytes > CHUNK_BYTES) {
+            bytes = CHUNK_BYTES;
+        }
+        if (staging->read_place + bytes < end) {
+            bytes -= bytes % SF_DISK_ALIGN; /* only the end of a file may be uneven */
+        }
+        if (bytes == 0) {
+            return;
+        }
+        chunk->staging = staging;
+        chunk->state = CHUNK_READING;
+        chunk->entry = staging->read_entry;
+        chunk->offset = staging->read_place - staging->starts[staging->read_entry];
+        chunk->bytes = (size_t)bytes;
+        chunk->op = (struct sf_disk_op){
+            .kind = SF_DISK_READ,
+            .file = staging->read_file,
+            .offset = chunk->offset,
+            .data = chunk->data,
+            .bytes = (chunk->bytes + SF_DISK_ALIGN - 1) / SF_DISK_ALIGN * SF_DISK_ALIGN,
+            .done = chunk_read,
+            .owner = chunk,
+        };
+        staging->read_place += bytes;
+        staging->read_next++;
+        staging->in_flight++;
+        sf_disk_submit(disk_of(staging), &chunk->op);
+    }
+}
+
+/* --- All together ------------------------------------------------------------------------------------ */
+
+static void
+step(struct staging *staging)
+{
+    if (staging->is_stepping || staging->build != BUILD_DONE || staging->has_failed ||
+        staging->is_stopping) {
+        return;
+    }
+    staging->is_stepping = true;
+    pump_writes(staging);
+    begin_round(staging);
+    read_chunks(staging);
+    hash_chunk(staging);
+    staging->is_stepping = false;
+}
+
+void
+staging_step(struct staging *staging)
+{
+    step(staging);
+}
+
+sf_mono
+staging_deadline(const struct staging *staging)
+{
+    sf_mono deadline = SF_NEVER;
+
+    if (staging->build != BUILD_DONE || staging->has_failed || staging->is_stopping) {
+        return SF_NEVER;
+    }
+    if (staging->is_full) {
+        deadline = staging->room_at;
+    }
+    if (staging->syncs == 0 && !sf_range_set_equal(&staging->written, &staging->synced)) {
+        deadline = sf_mono_min(deadline, staging->round_at);
+    }
+    return deadline;
+}
+
+uint64_t
+staging_verified(const struct staging *staging)
+{
+    return staging->verified;
+}
+
+const uint8_t *
+staging_sha256(const struct staging *staging, uint32_t file)
+{
+    return staging->sha256[file];
+}
+
+bool
+staging_has_failed(const struct staging *staging)
+{
+    return staging->has_failed;
+}
+
+void
+staging_stop(struct staging *staging)
+{
+    staging->is_stopping = true;
+    /* Writes that were not begun are given back to their owners. */
+    while (staging->queue != NULL) {
+        struct staging_write *write = staging->queue;
+
+        staging->queue = write->next;
+        write->done(write);
+    }
+    staging->queue_last = &staging->queue;
+    if (staging->in_flight > 0) {
+        return;
+    }
+    for (size_t i = 0; i < HANDLES; i++) {
+        struct handle *handle = &staging->handles[i];
+
+        if (handle->state == HANDLE_OPEN) {
+            handle_submit(handle, HANDLE_CLOSING,
+                (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = handle->file});
+        }
+    }
+    if (staging->read_file != SF_DISK_NO_FILE) {
+        read_submit(
+            staging, (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = staging->read_file});
+    }
+}
+
+bool
+staging_is_idle(const struct staging *staging)
+{
+    if (staging->in_flight > 0) {
+        return false;
+    }
+    if (!staging->is_stopping) {
+        return true;
+    }
+    for (size_t i = 0; i < HANDLES; i++) {
+        if (staging->handles[i].state == HANDLE_OPEN) {
+            return false;
+        }
+    }
+    return staging->read_file == SF_DISK_NO_FILE;
+}
+
+void
+staging_free(struct staging *staging)
+{
+    if (staging == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < READS; i++) {
+        free(staging->chunks[i].data);
+    }
+    sf_range_set_fini(&staging->written);
+    sf_range_set_fini(&staging->round);
+    sf_range_set_fini(&staging->synced);
+    free(staging->starts);
+    free(staging->sha256);
+    sf_wipe(&staging->hash, sizeof(staging->hash));
+    free(staging);
+}
+
+static int
+allocate(struct staging *staging, uint64_t verified)
+{
+    const struct sf_outline *outline = staging->outline;
+    uint8_t empty[32];
+
+    staging->starts = calloc((size_t)outline->file_count + 1, sizeof(*staging->starts));
+    staging->sha256 = calloc((size_t)outline->file_count, sizeof(*staging->sha256));
+    for (size_t i = 0; i < READS; i++) {
+        staging->chunks[i].data = buffer_alloc(CHUNK_BYTES);
+        if (staging->chunks[i].data == NULL) {
+            return SF_ENOMEM;
+        }
+    }
+    if (staging->starts == NULL || staging->sha256 == NULL) {
+        return SF_ENOMEM;
+    }
+    sf_sha256(sf_view(NULL, 0), empty);
+    for (uint32_t i = 0; i < outline->file_count; i++) {
+        staging->starts[i + 1] = staging->starts[i] + outline->files[i].bytes;
+        memcpy(staging->sha256[i], empty, sizeof(empty));
+    }
+    for (size_t i = 0; i < HANDLES; i++) {
+        staging->handles[i].entry = NO_ENTRY;
+    }
+    if (sf_range_set_add(&staging->written, 0, verified) != SF_OK ||
+        sf_range_set_add(&staging->synced, 0, verified) != SF_OK) {
+        return SF_ENOMEM;
+    }
+    return SF_OK;
+}
+
+int
+staging_open(struct inbound *in, const struct sf_outline *outline, uint64_t verified,
+    struct staging **ret_staging)
+{
+    struct staging *staging = calloc(1, sizeof(*staging));
+
+    if (staging == NULL) {
+        return SF_ENOMEM;
+    }
+    staging->in = in;
+    staging->outline = outline;
+    staging->queue_last = &staging->queue;
+    staging->read_file = SF_DISK_NO_FILE;
+    staging->is_fresh = verified == 0;
+    sf_range_set_init(&staging->written, SF_JOURNAL_RANGES_MAX);
+    sf_range_set_init(&staging->round, SF_JOURNAL_RANGES_MAX);
+    sf_range_set_init(&staging->synced, SF_JOURNAL_RANGES_MAX);
+    if (allocate(staging, verified) != SF_OK) {
+        staging_free(staging);
+        return SF_ENOMEM;
+    }
+    *ret_staging = staging;
+    staging_path(in, staging->build_path);
+    build_mkdir(staging, BUILD_ROOT);
+    return SF_OK;
+}
