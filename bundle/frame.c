@@ -8,6 +8,8 @@
 #include <lz4.h>
 
 enum {
+    LZ4_MATCH_MIN = 4, /* a match of length n is written as n - 4 */
+
     /* LZ4 must save at least one byte in this many, or decoding is not worth it. */
     LZ4_GAIN_MIN = 64,
 
@@ -72,6 +74,65 @@ sf_frame_encode(
     }
 }
 
+/* The lengths of an LZ4 sequence go on in bytes of 255 after a first part of 15. */
+static bool
+take_length(struct sf_view coded, size_t *at, size_t first, size_t *ret_length)
+{
+    size_t length = first;
+    uint8_t more = first == 15 ? 255 : 0;
+
+    while (more == 255) {
+        if (*at == coded.bytes) {
+            return false;
+        }
+        more = coded.data[(*at)++];
+        length += more;
+    }
+    *ret_length = length;
+    return true;
+}
+
+/*
+ * Does the block keep the LZ4 block format and give exactly `plain_bytes` bytes? liblz4
+ * itself accepts a match at distance 0, which copies whatever was in the output before;
+ * with this check every right decoder gives the same bytes or none. Lengths cannot
+ * wrap: each is below 256 times the coded bytes.
+ */
+static bool
+is_lz4_block(struct sf_view coded, size_t plain_bytes)
+{
+    size_t at = 0;
+    size_t done = 0;
+
+    while (at < coded.bytes) {
+        uint8_t token = coded.data[at++];
+        size_t length = 0;
+        size_t distance;
+
+        if (!take_length(coded, &at, token >> 4, &length) || length > coded.bytes - at) {
+            return false;
+        }
+        at += length;
+        done += length;
+        if (at == coded.bytes) {
+            return done == plain_bytes;
+        }
+        if (coded.bytes - at < 2) {
+            return false;
+        }
+        distance = (size_t)coded.data[at] | (size_t)coded.data[at + 1] << 8;
+        at += 2;
+        if (distance == 0 || distance > done || !take_length(coded, &at, token & 15, &length)) {
+            return false;
+        }
+        done += length + LZ4_MATCH_MIN;
+        if (done > plain_bytes) {
+            return false;
+        }
+    }
+    return false;
+}
+
 int
 sf_frame_decode(unsigned codec, struct sf_view coded, uint8_t *out, size_t plain_bytes)
 {
@@ -94,7 +155,7 @@ sf_frame_decode(unsigned codec, struct sf_view coded, uint8_t *out, size_t plain
         memcpy(out, coded.data, plain_bytes);
         return SF_OK;
     case SF_CODEC_LZ4:
-        if (coded.bytes == 0 || coded.bytes >= plain_bytes) {
+        if (coded.bytes == 0 || coded.bytes >= plain_bytes || !is_lz4_block(coded, plain_bytes)) {
             return SF_EFORMAT;
         }
         bytes = LZ4_decompress_safe(

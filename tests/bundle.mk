@@ -160,3 +160,10 @@ tests_unit_test_vectors_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
 EXTRA_PROGRAMS += tests/bench/bench_seal
 tests_bench_bench_seal_SOURCES = tests/bench/bench_seal.c tests/unit/people.h
 tests_bench_bench_seal_LDADD = $(BUNDLE_LDADD)
+dist_check_SCRIPTS += tests/vectors/check_vectors.sh
+TESTS += tests/vectors/check_vectors.sh
+EXTRA_DIST += \
+	tests/vectors/bundle.txt tests/vectors/cancel.txt tests/vectors/card.txt \
+	tests/vectors/cbor.txt tests/vectors/content.txt tests/vectors/digests.txt \
+	tests/vectors/frame.txt tests/vectors/grant.txt tests/vectors/letter.txt \
+	tests/vectors/outline.txt tests/vectors/receipt.txt

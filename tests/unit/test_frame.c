@@ -210,6 +210,19 @@ test_lz4_damaged(void)
     free(out);
 }
 
+/* liblz4 takes this and copies what was in the output before. */
+static void
+test_lz4_distance_zero(void)
+{
+    static const uint8_t zero[] = {0x1f, 'a', 0, 0, 0, 0x50, 'a', 'a', 'a', 'a', 'a'};
+    static const uint8_t one[] = {0x1f, 'a', 1, 0, 0, 0x50, 'a', 'a', 'a', 'a', 'a'};
+    static const uint8_t two[] = {0x1f, 'a', 2, 0, 0, 0x50, 'a', 'a', 'a', 'a', 'a'};
+
+    CHECK_EQ(sf_frame_decode(SF_CODEC_LZ4, sf_view(zero, sizeof(zero)), decoded, 25), SF_EFORMAT);
+    CHECK_EQ(sf_frame_decode(SF_CODEC_LZ4, sf_view(one, sizeof(one)), decoded, 25), SF_OK);
+    CHECK_EQ(sf_frame_decode(SF_CODEC_LZ4, sf_view(two, sizeof(two)), decoded, 25), SF_EFORMAT);
+}
+
 static void
 test_lz4_junk(void)
 {
@@ -240,4 +253,5 @@ CHECK_MAIN("frame", {"a frame of zeros takes no bytes", test_zero},
     {"codecs and lengths that contradict each other are refused", test_bad_zero_and_raw},
     {"an LZ4 block must give its frame exactly and never more", test_lz4_wrong_length},
     {"a damaged LZ4 block stays within its frame", test_lz4_damaged},
+    {"an LZ4 match at distance zero is refused", test_lz4_distance_zero},
     {"junk as an LZ4 block stays within its frame", test_lz4_junk})
