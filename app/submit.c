@@ -136,6 +136,16 @@ take_begin(struct caller *caller, const struct packet *packet)
     return true;
 }
 
+/* Whether the file is still what its owner looked at when the files were listed. */
+static bool
+is_unchanged(const struct sf_disk_stat *stat, const struct sf_submit_file *file)
+{
+    const int64_t second = (int64_t)SF_SEC;
+    int64_t floor_s = stat->mtime_ns / second - (stat->mtime_ns % second < 0 ? 1 : 0);
+
+    return floor_s == file->mtime_s;
+}
+
 static bool
 take_files(struct caller *caller, struct packet *packet)
 {
@@ -163,6 +173,11 @@ take_files(struct caller *caller, struct packet *packet)
             file->executable, &error);
         if (status != SF_OK) {
             refuse(caller, &error);
+            return false;
+        }
+        if (!is_unchanged(&caller->sources.list[caller->sources.count - 1].stat, file)) {
+            refuse_text(
+                caller, SF_ESTATE, "a file was changed while it was handed over: send again");
             return false;
         }
     }

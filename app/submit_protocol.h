@@ -64,7 +64,7 @@ struct sf_submit_begin {
 struct sf_submit_file {
     struct sf_view path; /* relative, components joined by '/'; empty for a single file */
     bool executable;
-    int64_t mtime_s;
+    int64_t mtime_s; /* when the caller listed it; another one by now refuses the transfer */
 };
 
 struct sf_submit_files {

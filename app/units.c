@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DECIMALS_MAX = 9, DIGITS_MAX = 18 };
+enum { DECIMALS_MAX = 9, DIGITS_MAX = 19 };
 
 struct unit {
     const char *name;

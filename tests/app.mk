@@ -1,11 +1,42 @@
 # Tests of app/.
+APP_TEST_LIBS = app/libapp.a bundle/libbundle.a base/libbase.a $(SODIUM_LIBS) $(CRYPTO_LIBS) \
+	$(CBOR_LIBS) $(LZ4_LIBS) $(CUNIT_LIBS)
 
-# The command line.
-CLI_LDADD = app/libcli.a app/libapp.a base/libbase.a $(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS)
+APP_TESTS = \
+	tests/unit/test_config \
+	tests/unit/test_home \
+	tests/unit/test_peers \
+	tests/unit/test_submit_protocol \
+	tests/unit/test_threads \
+	tests/unit/test_udp \
+	tests/unit/test_units
+check_PROGRAMS += $(APP_TESTS)
+TESTS += $(APP_TESTS)
 
-check_PROGRAMS += tests/unit/test_cli tests/unit/test_walk
-TESTS += tests/unit/test_cli tests/unit/test_walk
-tests_unit_test_cli_SOURCES = tests/unit/test_cli.c
-tests_unit_test_cli_LDADD = $(CLI_LDADD) $(CUNIT_LIBS)
-tests_unit_test_walk_SOURCES = tests/unit/test_walk.c
-tests_unit_test_walk_LDADD = $(CLI_LDADD) $(CUNIT_LIBS)
+tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/check.h
+tests_unit_test_config_LDADD = $(APP_TEST_LIBS)
+tests_unit_test_home_SOURCES = tests/unit/test_home.c tests/unit/check.h
+tests_unit_test_home_LDADD = $(APP_TEST_LIBS)
+tests_unit_test_peers_SOURCES = tests/unit/test_peers.c tests/unit/check.h
+tests_unit_test_peers_LDADD = $(APP_TEST_LIBS)
+tests_unit_test_submit_protocol_SOURCES = tests/unit/test_submit_protocol.c tests/unit/check.h
+tests_unit_test_submit_protocol_LDADD = $(APP_TEST_LIBS)
+tests_unit_test_threads_SOURCES = tests/unit/test_threads.c tests/unit/check.h
+tests_unit_test_threads_LDADD = $(APP_TEST_LIBS)
+tests_unit_test_udp_SOURCES = tests/unit/test_udp.c tests/unit/check.h
+tests_unit_test_udp_LDADD = $(APP_TEST_LIBS)
+tests_unit_test_units_SOURCES = tests/unit/test_units.c tests/unit/check.h
+tests_unit_test_units_LDADD = $(APP_TEST_LIBS)
+
+# Fuzz targets.
+check_PROGRAMS += tests/fuzz/fuzz_config tests/fuzz/fuzz_submit
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_config_LDADD = $(APP_TEST_LIBS)
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_submit_SOURCES = tests/fuzz/fuzz_submit.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_submit_LDADD = $(APP_TEST_LIBS)
+tests_fuzz_fuzz_submit_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+if !FUZZING
+TESTS += tests/fuzz/fuzz_config tests/fuzz/fuzz_submit
+endif
+EXTRA_DIST += tests/fuzz/corpus/config tests/fuzz/corpus/submit
