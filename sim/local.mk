@@ -1,7 +1,10 @@
 noinst_LIBRARIES += sim/libsim.a
 sim_libsim_a_SOURCES = \
+	%D%/clock.c %D%/clock.h \
 	%D%/disk.c %D%/disk.h %D%/disk_state.h \
 	%D%/disk_probe.c \
 	%D%/image.c %D%/image.h \
+	%D%/path.c %D%/path.h \
+	%D%/profile.c %D%/profile.h \
 	%D%/tree.c %D%/tree.h \
 	%D%/tree_whole.c

@@ -1,9 +1,29 @@
 # Tests of sim/.
 
-check_PROGRAMS += tests/unit/test_sim_disk
-TESTS += tests/unit/test_sim_disk
+sim_tests = tests/unit/test_sim_disk tests/unit/test_clock tests/unit/test_path \
+	tests/unit/test_profile tests/fuzz/fuzz_profile
+check_PROGRAMS += $(sim_tests)
+TESTS += $(sim_tests)
 
 tests_unit_test_sim_disk_SOURCES = \
 	tests/unit/test_sim_disk.c tests/unit/check.h tests/unit/disk_steps.h
 tests_unit_test_sim_disk_LDADD = \
 	sim/libsim.a store/libstore.a base/libbase.a $(CUNIT_LIBS)
+
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/check.h
+tests_unit_test_clock_LDADD = sim/libsim.a base/libbase.a $(CUNIT_LIBS)
+
+tests_unit_test_path_SOURCES = tests/unit/test_path.c tests/unit/check.h
+tests_unit_test_path_LDADD = sim/libsim.a base/libbase.a $(CUNIT_LIBS)
+
+tests_unit_test_profile_SOURCES = tests/unit/test_profile.c tests/unit/check.h
+tests_unit_test_profile_LDADD = sim/libsim.a base/libbase.a $(CUNIT_LIBS)
+
+tests_fuzz_fuzz_profile_SOURCES = tests/fuzz/fuzz_profile.c
+tests_fuzz_fuzz_profile_LDADD = sim/libsim.a base/libbase.a
+if FUZZING
+tests_fuzz_fuzz_profile_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+tests_fuzz_fuzz_profile_SOURCES += $(FUZZ_REPLAY)
+endif
+EXTRA_DIST += tests/fuzz/corpus/profile
