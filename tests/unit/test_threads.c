@@ -78,7 +78,7 @@ test_all_once(void)
     for (size_t i = 0; i < JOBS; i++) {
         if (atomic_load(&jobs[i].ran) != 1 || jobs[i].done != 1 ||
             !pthread_equal(jobs[i].giver, pthread_self())) {
-            CHECK(!"a job was not run and given back exactly once");
+            CHECK(false && "a job was not run and given back exactly once");
         }
         elsewhere += !pthread_equal(jobs[i].runner, pthread_self());
     }
@@ -153,7 +153,7 @@ static void
 never(struct sf_job *job)
 {
     (void)job;
-    CHECK(!"done was called after the workers were closed");
+    CHECK(false && "done was called after the workers were closed");
 }
 
 static void
