@@ -38,12 +38,12 @@ static int
 run_inbox(struct sf_cli *cli)
 {
     static const struct sf_table_column columns[] = {
-        {"DELIVERED", false, false},
-        {"FROM", false, true},
-        {"SIZE", true, false},
-        {"FILES", true, false},
-        {"PATH", false, true},
-        {"SHA-256", false, true},
+        {"DELIVERED", false, false, false},
+        {"FROM", false, true, false},
+        {"SIZE", true, false, false},
+        {"FILES", true, false, false},
+        {"PATH", false, true, false},
+        {"SHA-256", false, true, false},
     };
     bool is_terminal = isatty(STDOUT_FILENO) == 1;
     struct sf_client_error error;

@@ -628,17 +628,17 @@ static int
 run_list(struct sf_cli *cli)
 {
     static const struct sf_table_column columns[] = {
-        {"PEER", false, true},
-        {"STATE", false, false},
-        {"ADDRESS", false, true},
-        {"RATE", true, false},
-        {"RTT", true, false},
-        {"HEARD", true, false},
-        {"OUT", true, false},
-        {"IN", true, false},
-        {"MAY", false, false},
-        {"PSK", false, false},
-        {"FINGERPRINT", false, false},
+        {"PEER", false, true, false},
+        {"STATE", false, false, false},
+        {"ADDRESS", false, true, false},
+        {"RATE", true, false, false},
+        {"RTT", true, false, false},
+        {"HEARD", true, false, false},
+        {"OUT", true, false, true},
+        {"IN", true, false, true},
+        {"MAY", false, false, false},
+        {"PSK", false, false, false},
+        {"FINGERPRINT", false, false, true},
     };
     bool terminal = isatty(STDOUT_FILENO) == 1;
     int exit = SF_EXIT_DONE;

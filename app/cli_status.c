@@ -86,21 +86,27 @@ with_whom(const json_t *transfer)
     return text;
 }
 
-/* What there is to say: the transfer's own `why`, else that of the first recipient that has one. */
-static const char *
-remark(const json_t *transfer)
+/* What there is to say, below the row: of the transfer, and of each recipient. */
+static void
+add_notes(struct sf_table *table, const json_t *transfer)
 {
     const char *why = sf_cli_string(transfer, "why", "");
     const json_t *recipient;
+    char note[SF_PROGRESS_LINE_BYTES];
     size_t i;
 
+    if (why[0] != '\0') {
+        sf_table_note(table, why);
+    }
     json_array_foreach(json_object_get(transfer, "recipients"), i, recipient)
     {
-        if (why[0] == '\0') {
-            why = sf_cli_string(recipient, "why", "");
+        why = sf_cli_string(recipient, "why", "");
+        if (why[0] != '\0') {
+            (void)snprintf(
+                note, sizeof(note), "%s: %s", sf_cli_string(recipient, "name", "?"), why);
+            sf_table_note(table, note);
         }
     }
-    return why;
 }
 
 static void
@@ -109,6 +115,7 @@ add_row(struct sf_table *table, const struct sf_cli *cli, const json_t *transfer
     uint64_t plain_bytes = sf_cli_number(transfer, "plain_bytes", 0);
     uint64_t eta_s = sf_cli_number(transfer, "eta_s", UINT64_MAX);
     bool is_ended = sf_track_is_ended(transfer);
+    bool is_done = strcmp(sf_cli_string(transfer, "state", ""), "done") == 0;
     char bar[SF_PROGRESS_LINE_BYTES];
     char cell[SF_PROGRESS_LINE_BYTES + 16];
     char *text;
@@ -125,9 +132,9 @@ add_row(struct sf_table *table, const struct sf_cli *cli, const json_t *transfer
     sf_table_add(table, text[0] == '\0' ? "-" : text);
     free(text);
     sf_text_size(plain_bytes, cell);
-    sf_table_add(table, plain_bytes == 0 && !is_ended ? "-" : cell);
+    sf_table_add(table, plain_bytes == 0 && !is_done ? "-" : cell);
     measure(transfer, &done, &total);
-    if (is_ended && strcmp(sf_cli_string(transfer, "state", ""), "done") != 0) {
+    if (is_ended && !is_done) {
         sf_table_add(table, "-");
     } else {
         sf_progress_bar(done, total, BAR_COLUMNS, cli->utf8, bar);
@@ -136,7 +143,7 @@ add_row(struct sf_table *table, const struct sf_cli *cli, const json_t *transfer
     }
     sf_text_duration(eta_s, cell);
     sf_table_add(table, is_ended || eta_s == UINT64_MAX ? "-" : cell);
-    sf_table_add(table, remark(transfer));
+    add_notes(table, transfer);
 }
 
 /* --- The list -------------------------------------------------------------- */
@@ -157,14 +164,13 @@ static char *
 list_text(const struct sf_cli *cli, const json_t *answer, unsigned width, size_t *ret_rows)
 {
     static const struct sf_table_column columns[] = {
-        {"TRANSFER", false, false},
-        {"STATE", false, false},
-        {"PEER", false, true},
-        {"NAME", false, true},
-        {"SIZE", true, false},
-        {"PROGRESS", false, false},
-        {"LEFT", true, false},
-        {"REMARK", false, true},
+        {"TRANSFER", false, false, false},
+        {"STATE", false, false, false},
+        {"PEER", false, true, false},
+        {"NAME", false, true, false},
+        {"SIZE", true, false, false},
+        {"PROGRESS", false, false, false},
+        {"LEFT", true, false, false},
     };
     bool all = sf_cli_option(cli, "all") != NULL;
     struct sf_table table;
@@ -216,12 +222,12 @@ static void
 print_recipients(FILE *out, const struct sf_cli *cli, const json_t *transfer, unsigned width)
 {
     static const struct sf_table_column columns[] = {
-        {"RECIPIENT", false, true},
-        {"STATE", false, false},
-        {"HELD", true, false},
-        {"PROGRESS", false, false},
-        {"LEFT", true, false},
-        {"REMARK", false, true},
+        {"RECIPIENT", false, true, false},
+        {"STATE", false, false, false},
+        {"HELD", true, false, false},
+        {"PROGRESS", false, false, false},
+        {"LEFT", true, false, false},
+        {"REMARK", false, true, false},
     };
     uint64_t total = sf_track_sealed_bytes(transfer);
     struct sf_table table;

@@ -27,6 +27,10 @@ sf_table_fini(struct sf_table *table)
         free(table->cells[i]);
     }
     free(table->cells);
+    for (size_t i = 0; i < table->note_count; i++) {
+        free(table->notes[i].text);
+    }
+    free(table->notes);
     *table = (struct sf_table){0};
 }
 
@@ -43,18 +47,57 @@ sf_table_add(struct sf_table *table, const char *text)
     table->cell_count++;
 }
 
+void
+sf_table_note(struct sf_table *table, const char *text)
+{
+    sf_assert(sf_table_rows(table) > 0);
+    table->notes = realloc(table->notes, (table->note_count + 1) * sizeof(*table->notes));
+    sf_assert(table->notes != NULL);
+    table->notes[table->note_count].row = sf_table_rows(table) - 1;
+    table->notes[table->note_count].text = strdup(text);
+    sf_assert(table->notes[table->note_count].text != NULL);
+    table->note_count++;
+}
+
 size_t
 sf_table_rows(const struct sf_table *table)
 {
     return table->cell_count / table->column_count;
 }
 
-/* The width of each column: its widest cell, less where the terminal forces it. */
-static void
-measure(const struct sf_table *table, unsigned width, unsigned widths[SF_TABLE_COLUMNS_MAX])
+/* Columns taken by all that are shown, with the gaps between them. */
+static unsigned
+total_width(const struct sf_table *table, const unsigned *widths)
 {
     unsigned total = 0;
 
+    for (size_t c = 0; c < table->column_count; c++) {
+        if (widths[c] > 0) {
+            total += widths[c] + (total > 0 ? GAP_COLUMNS : 0);
+        }
+    }
+    return total;
+}
+
+/* The flexible column that is widest and may still be cut. */
+static unsigned *
+widest_flexible(const struct sf_table *table, unsigned *widths)
+{
+    unsigned *widest = NULL;
+
+    for (size_t c = 0; c < table->column_count; c++) {
+        if (table->columns[c].flexible && widths[c] > SF_TABLE_FLEXIBLE_MIN &&
+            (widest == NULL || widths[c] > *widest)) {
+            widest = &widths[c];
+        }
+    }
+    return widest;
+}
+
+/* The width of each column: its widest cell, less where the terminal forces it; 0 if left out. */
+static void
+measure(const struct sf_table *table, unsigned width, unsigned widths[SF_TABLE_COLUMNS_MAX])
+{
     for (size_t c = 0; c < table->column_count; c++) {
         widths[c] = sf_text_width(table->columns[c].title);
         for (size_t r = 0; r < sf_table_rows(table); r++) {
@@ -62,22 +105,19 @@ measure(const struct sf_table *table, unsigned width, unsigned widths[SF_TABLE_C
 
             widths[c] = cell > widths[c] ? cell : widths[c];
         }
-        total += widths[c] + (c > 0 ? GAP_COLUMNS : 0);
     }
-    while (width > 0 && total > width) {
-        unsigned *widest = NULL;
+    while (width > 0 && total_width(table, widths) > width) {
+        unsigned *widest = widest_flexible(table, widths);
 
-        for (size_t c = 0; c < table->column_count; c++) {
-            if (table->columns[c].flexible && widths[c] > SF_TABLE_FLEXIBLE_MIN &&
-                (widest == NULL || widths[c] > *widest)) {
-                widest = &widths[c];
-            }
-        }
         if (widest == NULL) {
-            return;
+            break;
         }
         (*widest)--;
-        total--;
+    }
+    for (size_t c = table->column_count; c-- > 0 && width > 0;) {
+        if (table->columns[c].optional && total_width(table, widths) > width) {
+            widths[c] = 0;
+        }
     }
 }
 
@@ -100,6 +140,36 @@ print_cell(FILE *out, const char *text, unsigned width, bool right, bool last)
     free(cut);
 }
 
+/* One line: the cells `texts[0 .. column_count-1]`. */
+static void
+print_row(FILE *out, const struct sf_table *table, const unsigned *widths, char *const *texts)
+{
+    size_t last = table->column_count - 1;
+
+    while (last > 0 && widths[last] == 0) {
+        last--;
+    }
+    for (size_t c = 0; c <= last; c++) {
+        if (widths[c] > 0) {
+            print_cell(out, texts == NULL ? table->columns[c].title : texts[c], widths[c],
+                table->columns[c].right, c == last);
+        }
+    }
+}
+
+static void
+print_notes(FILE *out, const struct sf_table *table, size_t row, unsigned indent, unsigned width)
+{
+    for (size_t i = 0; i < table->note_count; i++) {
+        if (table->notes[i].row == row) {
+            (void)fprintf(out, "%*s", (int)indent, "");
+            print_cell(out, table->notes[i].text,
+                width > indent ? width - indent : sf_text_width(table->notes[i].text), false, true);
+            (void)fputc('\n', out);
+        }
+    }
+}
+
 char *
 sf_table_text(const struct sf_table *table, unsigned width, bool bold)
 {
@@ -111,17 +181,12 @@ sf_table_text(const struct sf_table *table, unsigned width, bool bold)
     sf_assert(out != NULL);
     measure(table, width, widths);
     (void)fputs(bold ? "\x1b[1m" : "", out);
-    for (size_t c = 0; c < table->column_count; c++) {
-        print_cell(out, table->columns[c].title, widths[c], table->columns[c].right,
-            c + 1 == table->column_count);
-    }
+    print_row(out, table, widths, NULL);
     (void)fputs(bold ? "\x1b[0m\n" : "\n", out);
     for (size_t r = 0; r < sf_table_rows(table); r++) {
-        for (size_t c = 0; c < table->column_count; c++) {
-            print_cell(out, table->cells[r * table->column_count + c], widths[c],
-                table->columns[c].right, c + 1 == table->column_count);
-        }
+        print_row(out, table, widths, &table->cells[r * table->column_count]);
         (void)fputc('\n', out);
+        print_notes(out, table, r, widths[0] + GAP_COLUMNS, width);
     }
     sf_assert(fclose(out) == 0);
     return text;

@@ -40,3 +40,13 @@ if !FUZZING
 TESTS += tests/fuzz/fuzz_config tests/fuzz/fuzz_submit
 endif
 EXTRA_DIST += tests/fuzz/corpus/config tests/fuzz/corpus/submit
+
+# The command line.
+CLI_TEST_LIBS = app/libcli.a app/libapp.a base/libbase.a $(CURL_LIBS) $(JANSSON_LIBS) \
+	$(SODIUM_LIBS) $(CRYPTO_LIBS) $(CUNIT_LIBS)
+check_PROGRAMS += tests/unit/test_cli tests/unit/test_walk
+TESTS += tests/unit/test_cli tests/unit/test_walk
+tests_unit_test_cli_SOURCES = tests/unit/test_cli.c tests/unit/check.h
+tests_unit_test_cli_LDADD = $(CLI_TEST_LIBS)
+tests_unit_test_walk_SOURCES = tests/unit/test_walk.c tests/unit/check.h
+tests_unit_test_walk_LDADD = $(CLI_TEST_LIBS)

@@ -259,7 +259,7 @@ test_slips(void)
 /* --- Tables ---------------------------------------------------------------- */
 
 static const struct sf_table_column peer_columns[] = {
-    {"PEER", false, false}, {"RATE", true, false}, {"NAME", false, true}};
+    {"PEER", false, false, false}, {"RATE", true, false, false}, {"NAME", false, true, false}};
 
 static void
 test_table(void)
@@ -301,6 +301,44 @@ test_narrow_table(void)
     text = sf_table_text(&table, 3, false);
     CHECK_TEXT(text, "PEER   RATE  NAME\n"
                      "sat-7     9  a-nam...\n");
+    free(text);
+    sf_table_fini(&table);
+}
+
+static void
+test_optional_columns(void)
+{
+    static const struct sf_table_column some[] = {
+        {"PEER", false, false, false}, {"OUT", true, false, true}, {"IN", true, false, true}};
+    struct sf_table table;
+    char *text;
+
+    sf_table_init(&table, some, 3);
+    sf_table_add(&table, "sat-7");
+    sf_table_add(&table, "111");
+    sf_table_add(&table, "22");
+    text = sf_table_text(&table, 10, false);
+    CHECK_TEXT(text, "PEER   OUT\nsat-7  111\n");
+    free(text);
+    text = sf_table_text(&table, 9, false);
+    CHECK_TEXT(text, "PEER\nsat-7\n");
+    free(text);
+    sf_table_fini(&table);
+}
+
+static void
+test_notes(void)
+{
+    struct sf_table table;
+    char *text;
+
+    sf_table_init(&table, peer_columns, 1);
+    sf_table_add(&table, "sat-7");
+    sf_table_note(&table, "its disk is full");
+    sf_table_note(&table, "b");
+    sf_table_add(&table, "sat-8");
+    text = sf_table_text(&table, 16, false);
+    CHECK_TEXT(text, "PEER\nsat-7\n       its di...\n       b\nsat-8\n");
     free(text);
     sf_table_fini(&table);
 }
@@ -446,6 +484,8 @@ CHECK_MAIN("the command line's text",
     {"a slip of the hand finds the word that was meant", test_slips},
     {"a table aligns its columns", test_table},
     {"a table is cut where it may be", test_narrow_table},
+    {"a table leaves out what it can do without", test_optional_columns},
+    {"a note stands below its row", test_notes},
     {"a hundred percent means all of it", test_percent},
     {"what cannot be foretold is unknown", test_eta},
     {"the meter follows the rate and notices a standstill", test_meter},
