@@ -356,7 +356,11 @@ apply(const struct wish *wish, struct sf_peers_peer *peer)
 {
     (void)snprintf(peer->name, sizeof(peer->name), "%s", wish->name);
     if (wish->has_card) {
-        peer->card = wish->card;
+        /* It was verified when it was read; this keeps the signed form as well. */
+        int status =
+            sf_peers_card_parse(sf_view(wish->card_text, strlen(wish->card_text)), peer, NULL);
+
+        sf_assert(status == SF_OK);
     }
     if (wish->endpoint_text != NULL) {
         peer->endpoint = wish->endpoint;
