@@ -7,4 +7,5 @@ sim_libsim_a_SOURCES = \
 	%D%/path.c %D%/path.h \
 	%D%/profile.c %D%/profile.h \
 	%D%/tree.c %D%/tree.h \
-	%D%/tree_whole.c
+	%D%/tree_whole.c \
+	%D%/world.c %D%/world.h

@@ -1,0 +1,502 @@
+#include "sim/world.h"
+
+#include "base/assert.h"
+#include "base/crypto.h"
+#include "base/prng.h"
+#include "sim/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    DATAGRAM_BYTES_MAX = 9000,
+    IP_UDP_BYTES = 28,
+    STEPS_MAX = 100000, /* of one node at one time: more is a loop that makes no progress */
+    PORT = 7272,
+};
+
+/* Streams of the seed: adding a node or a path does not shift the others. */
+enum { STREAM_NODE = 1000, STREAM_DISK = 2000, STREAM_PATH = 3000, STREAM_CRASH = 4000 };
+
+struct known_peer {
+    bool is_known;
+    struct sf_node_peer conf;
+};
+
+struct world_node {
+    struct sf_world *world;
+    unsigned number;
+    char name[SF_NODE_NAME_BYTES_MAX + 1];
+    struct sf_sim_disk *disk;
+    struct sf_inline_workers workers;
+    struct sf_prng prng;
+    struct sf_node_config config;
+    struct sf_node *node;
+    struct sf_card card;
+    struct known_peer peers[SF_WORLD_NODES_MAX];
+    struct sf_sim_event wake;
+    bool is_stepping;
+};
+
+struct datagram {
+    struct sf_world *world;
+    unsigned from;
+    unsigned to;
+    size_t bytes;
+    struct sf_sim_event event;
+    struct datagram *next;
+    struct datagram **at;
+    uint8_t payload[];
+};
+
+struct sf_world {
+    uint64_t seed;
+    struct sf_prng crash_prng;
+    struct sf_sim_clock clock;
+    struct world_node *nodes[SF_WORLD_NODES_MAX];
+    unsigned count;
+    struct sf_sim_path paths[SF_WORLD_NODES_MAX][SF_WORLD_NODES_MAX];
+    uint64_t payload[SF_WORLD_NODES_MAX][SF_WORLD_NODES_MAX];
+    struct datagram *flying;
+    void (*event)(void *context, unsigned number, const struct sf_node_event *event);
+    void *event_context;
+    void (*tap)(void *context, unsigned from, unsigned to, const uint8_t *bytes, size_t count);
+    void *tap_context;
+};
+
+static void *
+must_alloc(size_t bytes)
+{
+    void *memory = calloc(1, bytes);
+
+    sf_assert(memory != NULL);
+    return memory;
+}
+
+static struct sf_wall
+wall_of(const struct sf_world *world)
+{
+    /* 2026-01-01, and as many milliseconds as have passed. */
+    return (struct sf_wall){INT64_C(1767225600000) + (int64_t)(world->clock.now / SF_MS)};
+}
+
+static struct sf_addr
+addr_of(unsigned number)
+{
+    return sf_addr_v4(0x0a000001 + number, PORT);
+}
+
+/* --- Steps ----------------------------------------------------------------------------- */
+
+static void arrive(struct sf_sim_event *event, sf_mono now);
+
+static void
+fly(struct sf_world *world, unsigned from, unsigned to, const uint8_t *payload, size_t bytes)
+{
+    struct sf_sim_delivery deliveries[SF_SIM_PATH_COPIES_MAX];
+    size_t copies;
+
+    world->payload[from][to] += bytes;
+    if (world->tap != NULL) {
+        world->tap(world->tap_context, from, to, payload, bytes);
+    }
+    copies = sf_sim_path_input(
+        &world->paths[from][to], bytes, bytes + IP_UDP_BYTES, world->clock.now, deliveries);
+    for (size_t i = 0; i < copies; i++) {
+        struct datagram *datagram = must_alloc(sizeof(*datagram) + bytes);
+
+        datagram->world = world;
+        datagram->from = from;
+        datagram->to = to;
+        datagram->bytes = bytes;
+        memcpy(datagram->payload, payload, bytes);
+        sf_sim_delivery_apply(&deliveries[i], datagram->payload, bytes);
+        datagram->next = world->flying;
+        datagram->at = &world->flying;
+        if (world->flying != NULL) {
+            world->flying->at = &datagram->next;
+        }
+        world->flying = datagram;
+        datagram->event.fire = arrive;
+        datagram->event.owner = datagram;
+        sf_sim_clock_set(&world->clock, &datagram->event, deliveries[i].at);
+    }
+}
+
+static void
+datagram_free(struct datagram *datagram)
+{
+    *datagram->at = datagram->next;
+    if (datagram->next != NULL) {
+        datagram->next->at = datagram->at;
+    }
+    free(datagram);
+}
+
+static bool
+send_all(struct world_node *self)
+{
+    struct sf_world *world = self->world;
+    uint8_t payload[DATAGRAM_BYTES_MAX];
+    struct sf_addr to;
+    size_t bytes;
+    bool any = false;
+
+    while (sf_node_output(self->node, &to, payload, sizeof(payload), &bytes, world->clock.now)) {
+        any = true;
+        for (unsigned i = 0; i < world->count; i++) {
+            struct sf_addr addr = addr_of(i);
+
+            if (sf_addr_equal(&addr, &to)) {
+                fly(world, self->number, i, payload, bytes);
+            }
+        }
+    }
+    return any;
+}
+
+static void
+pull_events(struct world_node *self)
+{
+    struct sf_node_event event;
+
+    while (sf_node_event(self->node, &event)) {
+        if (self->world->event != NULL) {
+            self->world->event(self->world->event_context, self->number, &event);
+        }
+    }
+}
+
+/* Let a node do all it can do now, then sleep until its next deadline. */
+static void
+step(struct world_node *self)
+{
+    struct sf_world *world = self->world;
+    struct sf_disk *disk = sf_sim_disk_interface(self->disk);
+    sf_mono now = world->clock.now;
+    sf_mono deadline;
+    bool any = true;
+
+    if (self->node == NULL || self->is_stepping) {
+        return;
+    }
+    self->is_stepping = true;
+    sf_sim_disk_advance(self->disk, now);
+    for (unsigned i = 0; any && !sf_sim_disk_is_cut(self->disk); i++) {
+        sf_assert(i < STEPS_MAX);
+        any = sf_disk_poll(disk);
+        any |= sf_workers_poll(&self->workers.workers);
+        sf_node_tick(self->node, now, wall_of(world));
+        any |= send_all(self);
+    }
+    pull_events(self);
+    self->is_stepping = false;
+    if (sf_sim_disk_is_cut(self->disk)) {
+        return; /* the power went in the middle; somebody will notice */
+    }
+    deadline = sf_mono_min(sf_node_deadline(self->node), sf_sim_disk_deadline(self->disk));
+    if (deadline == SF_NEVER) {
+        sf_sim_clock_cancel(&world->clock, &self->wake);
+    } else {
+        sf_sim_clock_set(&world->clock, &self->wake, deadline > now ? deadline : now + 1);
+    }
+}
+
+static void
+wake(struct sf_sim_event *event, sf_mono now)
+{
+    (void)now;
+    step(event->owner);
+}
+
+static void
+arrive(struct sf_sim_event *event, sf_mono now)
+{
+    struct datagram *datagram = event->owner;
+    struct world_node *to = datagram->world->nodes[datagram->to];
+    struct sf_addr from = addr_of(datagram->from);
+
+    if (to->node != NULL && !sf_sim_disk_is_cut(to->disk)) {
+        sf_node_input(to->node, &from, datagram->payload, datagram->bytes, now);
+        step(to);
+    }
+    datagram_free(datagram);
+}
+
+/* --- Making ------------------------------------------------------------------------------ */
+
+struct sf_world *
+sf_world_open(uint64_t seed)
+{
+    struct sf_world *world = must_alloc(sizeof(*world));
+
+    sf_assert(sf_crypto_init() == SF_OK);
+    world->seed = seed;
+    sf_prng_init_stream(&world->crash_prng, seed, STREAM_CRASH);
+    sf_sim_clock_init(&world->clock, SF_SEC);
+    return world;
+}
+
+void
+sf_world_close(struct sf_world *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        struct world_node *self = world->nodes[i];
+
+        sf_sim_disk_cut(self->disk);
+        sf_node_drop(self->node);
+        sf_sim_disk_close(self->disk);
+        free(self);
+    }
+    while (world->flying != NULL) {
+        datagram_free(world->flying);
+    }
+    sf_sim_clock_fini(&world->clock);
+    free(world);
+}
+
+sf_mono
+sf_world_now(const struct sf_world *world)
+{
+    return world->clock.now;
+}
+
+unsigned
+sf_world_add(struct sf_world *world, const char *name)
+{
+    struct sf_sim_path_config clean = {.delay_ns = SF_MS};
+    struct sf_sim_disk_config disk = {.seed = world->seed * 31 + STREAM_DISK + world->count};
+    struct world_node *self = must_alloc(sizeof(*self));
+    struct sf_identity *identity;
+    struct sf_random random;
+    uint8_t keys[SF_IDENTITY_BYTES_MAX];
+    size_t bytes;
+
+    sf_assert(world->count < SF_WORLD_NODES_MAX);
+    self->world = world;
+    self->number = world->count++;
+    world->nodes[self->number] = self;
+    snprintf(self->name, sizeof(self->name), "%s", name);
+    sf_assert(sf_sim_disk_open(&disk, &self->disk) == SF_OK);
+    sf_prng_init_stream(&self->prng, world->seed, STREAM_NODE + self->number);
+    random = sf_prng_random(&self->prng);
+    sf_assert(sf_identity_generate(&random, name, &identity) == SF_OK);
+    sf_assert(sf_identity_encode(identity, keys, sizeof(keys), &bytes) == SF_OK);
+    sf_card_of(identity, &self->card);
+    sf_identity_fini(identity);
+    sf_assert(sf_sim_disk_put(self->disk, "keys", sf_view(keys, bytes)) == SF_OK);
+    sf_inline_workers_init(&self->workers);
+    self->config = (struct sf_node_config){
+        .disk = sf_sim_disk_interface(self->disk),
+        .workers = &self->workers.workers,
+        .random = random,
+        .worker_count = 2,
+    };
+    self->wake.fire = wake;
+    self->wake.owner = self;
+    for (unsigned i = 0; i < SF_WORLD_NODES_MAX; i++) {
+        sf_world_path(world, self->number, i, &clean);
+        sf_world_path(world, i, self->number, &clean);
+    }
+    return self->number;
+}
+
+struct sf_sim_disk *
+sf_world_disk(struct sf_world *world, unsigned number)
+{
+    return world->nodes[number]->disk;
+}
+
+struct sf_node_config *
+sf_world_config(struct sf_world *world, unsigned number)
+{
+    return &world->nodes[number]->config;
+}
+
+struct sf_node *
+sf_world_node(struct sf_world *world, unsigned number)
+{
+    return world->nodes[number]->node;
+}
+
+int
+sf_world_start(struct sf_world *world, unsigned number, struct sf_node_error *error)
+{
+    struct world_node *self = world->nodes[number];
+    int status;
+
+    sf_assert(self->node == NULL);
+    sf_sim_disk_advance(self->disk, world->clock.now);
+    sf_inline_workers_init(&self->workers);
+    status = sf_node_open(&self->config, world->clock.now, wall_of(world), &self->node, error);
+    if (status != SF_OK) {
+        self->node = NULL;
+        return status;
+    }
+    for (unsigned i = 0; i < SF_WORLD_NODES_MAX; i++) {
+        if (self->peers[i].is_known) {
+            status = sf_node_peer_set(self->node, &self->peers[i].conf, error);
+            sf_assert(status == SF_OK);
+        }
+    }
+    sf_sim_clock_set(&world->clock, &self->wake, world->clock.now);
+    return SF_OK;
+}
+
+void
+sf_world_crash(struct sf_world *world, unsigned number, enum sf_sim_damage_model model)
+{
+    struct world_node *self = world->nodes[number];
+
+    sf_sim_disk_cut(self->disk);
+    sf_node_drop(self->node);
+    self->node = NULL;
+    sf_sim_clock_cancel(&world->clock, &self->wake);
+    sf_sim_disk_restart(self->disk, model, sf_prng_u64(&world->crash_prng));
+}
+
+void
+sf_world_stop(struct sf_world *world, unsigned number)
+{
+    struct world_node *self = world->nodes[number];
+
+    sf_node_close(self->node);
+    self->node = NULL;
+    sf_sim_clock_cancel(&world->clock, &self->wake);
+}
+
+void
+sf_world_introduce(
+    struct sf_world *world, unsigned number, unsigned other, const struct sf_node_peer *conf)
+{
+    struct world_node *self = world->nodes[number];
+    struct known_peer *known = &self->peers[other];
+    struct sf_node_error error;
+
+    known->is_known = true;
+    known->conf = conf != NULL ? *conf
+                               : (struct sf_node_peer){
+                                     .may_send = true,
+                                     .may_receive = true,
+                                     .has_endpoint = true,
+                                     .rate_bps = 100000000,
+                                 };
+    known->conf.endpoint = addr_of(other);
+    known->conf.card = world->nodes[other]->card;
+    snprintf(known->conf.name, sizeof(known->conf.name), "%s", world->nodes[other]->name);
+    if (self->node != NULL) {
+        sf_assert(sf_node_peer_set(self->node, &known->conf, &error) == SF_OK);
+        step(self);
+    }
+}
+
+void
+sf_world_path(
+    struct sf_world *world, unsigned from, unsigned to, const struct sf_sim_path_config *config)
+{
+    struct sf_sim_path_stats stats = world->paths[from][to].stats;
+
+    sf_assert(sf_sim_path_init(&world->paths[from][to], config, world->seed,
+                  STREAM_PATH + from * SF_WORLD_NODES_MAX + to) == SF_OK);
+    world->paths[from][to].stats = stats;
+}
+
+const struct sf_sim_path_stats *
+sf_world_path_stats(const struct sf_world *world, unsigned from, unsigned to)
+{
+    return &world->paths[from][to].stats;
+}
+
+uint64_t
+sf_world_path_payload(const struct sf_world *world, unsigned from, unsigned to)
+{
+    return world->payload[from][to];
+}
+
+/* --- Transfers ------------------------------------------------------------------------------ */
+
+int
+sf_world_send(struct sf_world *world, const struct sf_world_send *send,
+    struct sf_transfer_id *ret_transfer, struct sf_node_error *error)
+{
+    struct world_node *self = world->nodes[send->from];
+    struct sf_node_source *sources = must_alloc(send->path_count * sizeof(*sources));
+    const char *recipients[SF_WORLD_NODES_MAX];
+    struct sf_node_send order = {
+        .recipients = recipients,
+        .recipient_count = send->to_count,
+        .label = sf_view(send->label, strlen(send->label)),
+        .sources = sources,
+        .source_count = send->path_count,
+        .single_file = send->names == NULL,
+        .priority = send->priority,
+        .has_resume = send->has_resume,
+        .resume = send->resume,
+    };
+    int status;
+
+    for (size_t i = 0; i < send->to_count; i++) {
+        recipients[i] = world->nodes[send->to[i]]->name;
+    }
+    for (size_t i = 0; i < send->path_count; i++) {
+        struct sf_disk_op op = {.kind = SF_DISK_OPEN, .path = send->paths[i]};
+
+        sf_assert(sf_disk_run(self->config.disk, &op) == SF_OK);
+        sources[i].file = op.ret_file;
+        sources[i].stat = op.ret_stat;
+        if (send->names != NULL) {
+            sources[i].path = sf_view(send->names[i], strlen(send->names[i]));
+        }
+    }
+    status = sf_node_send(self->node, &order, ret_transfer, error);
+    free(sources);
+    step(self);
+    return status;
+}
+
+bool
+sf_world_transfer(struct sf_world *world, unsigned number, const struct sf_transfer_id *id,
+    struct sf_node_transfer *ret_transfer)
+{
+    return world->nodes[number]->node != NULL &&
+           sf_node_transfer_find(world->nodes[number]->node, id, ret_transfer);
+}
+
+/* --- Running ----------------------------------------------------------------------------------- */
+
+void
+sf_world_run(struct sf_world *world, sf_mono until)
+{
+    sf_sim_clock_run(&world->clock, until);
+}
+
+bool
+sf_world_run_until(struct sf_world *world, sf_mono until,
+    bool (*is_done)(struct sf_world *world, void *context), void *context)
+{
+    while (!is_done(world, context)) {
+        if (sf_sim_clock_deadline(&world->clock) > until) {
+            sf_sim_clock_run(&world->clock, until);
+            return is_done(world, context);
+        }
+        (void)sf_sim_clock_step(&world->clock);
+    }
+    return true;
+}
+
+void
+sf_world_watch(struct sf_world *world,
+    void (*event)(void *context, unsigned number, const struct sf_node_event *event), void *context)
+{
+    world->event = event;
+    world->event_context = context;
+}
+
+void
+sf_world_tap(struct sf_world *world,
+    void (*datagram)(void *context, unsigned from, unsigned to, const uint8_t *bytes, size_t count),
+    void *context)
+{
+    world->tap = datagram;
+    world->tap_context = context;
+}

@@ -1,0 +1,111 @@
+/*
+ * world.h - nodes in virtual time: the engines that ship, on disks and paths
+ * that fail as they are told to.
+ *
+ * A world has one clock and one seed. Each node has a home on a simulated
+ * disk, workers that run inside the step, randomness from its own stream, and
+ * a path to every other node. Nothing happens but by events, so the same calls
+ * on the same seed give the same run. Running out of memory aborts: this is an
+ * instrument. Not thread-safe.
+ */
+#ifndef SF_SIM_WORLD_H
+#define SF_SIM_WORLD_H
+
+#include "base/time.h"
+#include "node/node.h"
+#include "sim/disk.h"
+#include "sim/path.h"
+
+enum { SF_WORLD_NODES_MAX = 16 };
+
+struct sf_world;
+
+/* Aborts without memory. */
+struct sf_world *sf_world_open(uint64_t seed);
+void sf_world_close(struct sf_world *world);
+
+sf_mono sf_world_now(const struct sf_world *world);
+
+/* Add a node with fresh keys, not started; returns its number. Its disk lives as long as the world. */
+unsigned sf_world_add(struct sf_world *world, const char *name);
+struct sf_sim_disk *sf_world_disk(struct sf_world *world, unsigned number);
+
+/* What the node is started with the next time; its disk, workers and randomness are the world's. */
+struct sf_node_config *sf_world_config(struct sf_world *world, unsigned number);
+
+/* The running node, or NULL. */
+struct sf_node *sf_world_node(struct sf_world *world, unsigned number);
+
+/*
+ * Start a node on what its disk holds and give it the peers it was introduced
+ * to. Returns the status of sf_node_open(), with *error.
+ */
+SF_MUST_USE int sf_world_start(
+    struct sf_world *world, unsigned number, struct sf_node_error *error);
+
+/* The power of a node is cut: its memory is gone, its disk keeps what `model` leaves. */
+void sf_world_crash(struct sf_world *world, unsigned number, enum sf_sim_damage_model model);
+
+/* Stop a node in an orderly way. */
+void sf_world_stop(struct sf_world *world, unsigned number);
+
+/*
+ * `number` knows `other` from now on, also after restarts. `conf` may be NULL:
+ * both ways allowed, 100 Mbit/s, with an endpoint. Name and card are filled in.
+ */
+void sf_world_introduce(
+    struct sf_world *world, unsigned number, unsigned other, const struct sf_node_peer *conf);
+
+/* What becomes of datagrams from one node to another; the default is a clean path of 1 ms. */
+void sf_world_path(
+    struct sf_world *world, unsigned from, unsigned to, const struct sf_sim_path_config *config);
+const struct sf_sim_path_stats *sf_world_path_stats(
+    const struct sf_world *world, unsigned from, unsigned to);
+/* UDP payload bytes that entered the path. */
+uint64_t sf_world_path_payload(const struct sf_world *world, unsigned from, unsigned to);
+
+/*
+ * Send files that stand on the sender's disk (`paths`, one after the other) as
+ * one transfer called `label`; a single path gives a single file. Returns the
+ * status of sf_node_send().
+ */
+struct sf_world_send {
+    unsigned from;
+    const unsigned *to;
+    size_t to_count;
+    const char *label;
+    const char *const *paths;
+    const char *const *names; /* as the transfer calls them; NULL for a single file */
+    size_t path_count;
+    uint8_t priority;
+    bool has_resume;
+    struct sf_transfer_id resume;
+};
+SF_MUST_USE int sf_world_send(struct sf_world *world, const struct sf_world_send *send,
+    struct sf_transfer_id *ret_transfer, struct sf_node_error *error);
+
+/* Let time pass to `until`. */
+void sf_world_run(struct sf_world *world, sf_mono until);
+
+/*
+ * Let time pass until `is_done` says so, at most to `until`; it is asked after
+ * every event. Returns whether it did.
+ */
+bool sf_world_run_until(struct sf_world *world, sf_mono until,
+    bool (*is_done)(struct sf_world *world, void *context), void *context);
+
+/* Called with every event of every node, in order; NULL ends it. */
+void sf_world_watch(struct sf_world *world,
+    void (*event)(void *context, unsigned number, const struct sf_node_event *event),
+    void *context);
+
+/* Called with every datagram that enters a path; NULL ends it. */
+void sf_world_tap(struct sf_world *world,
+    void (*datagram)(void *context, unsigned from, unsigned to, const uint8_t *bytes, size_t count),
+    void *context);
+
+/* The state of a transfer at one node. */
+bool sf_world_transfer(struct sf_world *world, unsigned number, const struct sf_transfer_id *id,
+    struct sf_node_transfer *ret_transfer);
+
+#endif
