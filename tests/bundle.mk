@@ -167,3 +167,4 @@ EXTRA_DIST += \
 	tests/vectors/cbor.txt tests/vectors/content.txt tests/vectors/digests.txt \
 	tests/vectors/frame.txt tests/vectors/grant.txt tests/vectors/letter.txt \
 	tests/vectors/outline.txt tests/vectors/receipt.txt
+EXTRA_DIST += docs/skyferry.cddl docs/protocol/02-content.md

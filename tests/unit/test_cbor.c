@@ -251,13 +251,24 @@ test_bombs(void)
         {"two more pairs than bytes", "a3010203"},
         {"bombs in a row", "829b00000000100000009b0000000010000000"},
     };
+    static const uint8_t bomb[] = {0x9b, 0, 0, 0, 0, 0x10, 0, 0, 0};
+    struct sf_cbor_reader reader;
     struct rusage before;
     struct rusage after;
+    uint64_t count = 77;
 
     getrusage(RUSAGE_SELF, &before);
     CHECK_ALL(bad, SF_EFORMAT);
     getrusage(RUSAGE_SELF, &after);
     CHECK(after.ru_maxrss - before.ru_maxrss < 4096);
+    /* Whoever allocates by a count must be told before, not when the items run out. */
+    sf_cbor_reader_init(&reader, sf_view(bomb, sizeof(bomb)));
+    CHECK_EQ(sf_cbor_read_array(&reader, UINT64_MAX, &count), SF_EFORMAT);
+    CHECK_EQ(count, 77);
+    sf_cbor_reader_init(&reader, sf_view("\xa2\x01\x02\x03", 4));
+    CHECK_EQ(sf_cbor_read_map(&reader, UINT64_MAX, &count), SF_EFORMAT);
+    sf_cbor_reader_init(&reader, sf_view("\x82\x01\x02", 3));
+    CHECK_EQ(sf_cbor_read_array(&reader, UINT64_MAX, &count), SF_OK);
 }
 
 static void

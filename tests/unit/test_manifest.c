@@ -364,6 +364,17 @@ test_totals(void)
         bytes = write_by_hand(names, 2, SF_TRANSFER_BYTES_MAX);
         CHECK_EQ(decode(bytes), SF_ELIMIT);
     }
+    {
+        static char text[256][4];
+        static struct sf_view names[256]; /* 256 files of 2^56 bytes are 0 bytes, if it wraps */
+
+        for (size_t i = 0; i < 256; i++) {
+            snprintf(text[i], sizeof(text[i]), "%03zu", i);
+            names[i] = sf_view(text[i], 3);
+        }
+        bytes = write_by_hand(names, 256, SF_TRANSFER_BYTES_MAX);
+        CHECK_EQ(decode(bytes), SF_ELIMIT);
+    }
 }
 
 static void
