@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """An independent reader of Skyferry's sealed objects.
 
-Written from docs/PROTOCOL.md on other libraries (python3-cbor2, python3-cryptography)
-and without a line of the C code, so that a mistake made there twice, once in sealing
-and once in opening, shows here.
+Shares no code with the C sources and stands on other libraries (python3-cbor2,
+python3-cryptography), with its own HPKE, COSE structures and LZ4 decoder. A mistake made
+there twice, once in sealing and once in opening, shows here. It follows the formats as the
+headers and docs describe them, so a mistake in that description would not.
 
     reader.py open KEYS CARD GRANT SPOOL OUT   open a transfer, write its files below OUT
     reader.py vectors FOLDER                   come to the verdicts of the golden vectors
