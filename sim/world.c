@@ -240,6 +240,7 @@ sf_world_open(uint64_t seed)
 void
 sf_world_close(struct sf_world *world)
 {
+    sf_sim_clock_fini(&world->clock);
     for (unsigned i = 0; i < world->count; i++) {
         struct world_node *self = world->nodes[i];
 
@@ -251,7 +252,6 @@ sf_world_close(struct sf_world *world)
     while (world->flying != NULL) {
         datagram_free(world->flying);
     }
-    sf_sim_clock_fini(&world->clock);
     free(world);
 }
 
