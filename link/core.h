@@ -81,8 +81,8 @@ struct sf_control {
     bool poll;
     bool answer;
     bool card;
-    bool stale;
-    bool echo; /* goes along, is never a reason to send */
+    bool stale; /* goes with an opener */
+    bool echo;  /* goes along, is never a reason to send */
     uint8_t token[SF_MESSAGE_TOKEN_BYTES];
     uint32_t stamp;
     sf_mono stamp_at; /* when `stamp` came in */
@@ -121,7 +121,8 @@ struct sf_peer {
     struct sf_session_in in[SF_SESSION_PER_PEER_MAX];
     uint64_t epoch_seen;                   /* highest accepted, durable or not */
     uint64_t newest_epoch, newest_counter; /* of the newest datagram; its source counts */
-    uint64_t hello_epoch, hello_counter;   /* of the newest HELLO; older ones are ignored */
+    uint32_t hello_boot; /* with the next, orders its HELLOs: one that was overtaken is ignored */
+    uint64_t hello_number;
 
     /* Whether it answers. */
     enum sf_link_state state;
@@ -173,6 +174,7 @@ struct sf_link {
     const struct sf_random *random;
     uint32_t boot;
     uint32_t session_number;
+    uint64_t hello_number; /* of the last HELLO written to anybody */
     size_t mtu;
     uint64_t burst_ns;
     sf_mono now; /* the latest given */
@@ -232,6 +234,9 @@ void sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, s
 /* The peer has seen `epoch` of ours: jump above it if it is ahead. */
 void sf_peer_stale(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now);
 
+/* Tell the peer, in an opener, what we have seen of it. */
+void sf_peer_tell_stale(struct sf_link *link, struct sf_peer *peer, sf_mono now);
+
 /* The session that control datagrams go on; SF_OUT_COUNT if none is open. */
 enum sf_out sf_peer_control_out(const struct sf_peer *peer);
 
@@ -246,8 +251,8 @@ bool sf_peer_has_control(const struct sf_peer *peer);
 
 /* --- messages of the outer half; output.c, used by peer.c for openers ------------ */
 
-void sf_control_hello(
-    const struct sf_peer *peer, struct sf_message_writer *writer, unsigned flags_more);
+void sf_control_hello(struct sf_link *link, const struct sf_peer *peer,
+    struct sf_message_writer *writer, unsigned flags_more);
 void sf_control_stamp(struct sf_message_writer *writer, sf_mono now);
 
 /* --- input.c ------------------------------------------------------------------- */

@@ -42,6 +42,9 @@ SF_MUST_USE int sf_inbox_open(const struct sf_inbox_config *config, struct sf_in
 /* Frees everything but buffers the caller holds from events (sf_pool_return takes them). */
 void sf_inbox_close(struct sf_inbox *inbox);
 
+/* This node's boots had gone up to `boot` before its state was rolled back: number reports on. */
+void sf_inbox_raise_boot(struct sf_inbox *inbox, uint32_t boot);
+
 void sf_inbox_set_rtt(struct sf_inbox *inbox, uint64_t srtt_ns);
 
 /* --- Datagrams ------------------------------------------------------------ */

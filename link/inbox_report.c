@@ -92,6 +92,14 @@ sf_inbox_unanswer(struct sf_inbox *inbox, uint32_t wire_handle)
 }
 
 void
+sf_inbox_raise_boot(struct sf_inbox *inbox, uint32_t boot)
+{
+    uint64_t least = (uint64_t)boot << 32;
+
+    inbox->report_number = inbox->report_number > least ? inbox->report_number : least;
+}
+
+void
 sf_inbox_set_rtt(struct sf_inbox *inbox, uint64_t srtt_ns)
 {
     inbox->rtt_ns = srtt_ns;

@@ -38,7 +38,9 @@ take_hello(struct sf_link *link, const struct arrival *arrival, struct sf_messag
 {
     struct sf_peer *peer = arrival->peer;
     uint64_t flags = sf_message_get_varint(reader);
+    uint64_t number = sf_message_get_varint(reader);
     uint64_t epoch = sf_message_get_u64(reader);
+    uint32_t boot = (uint32_t)(arrival->epoch >> 32);
 
     (void)sf_message_get_varint(reader); /* capabilities: none are defined yet */
     if (reader->is_bad) {
@@ -48,12 +50,11 @@ take_hello(struct sf_link *link, const struct arrival *arrival, struct sf_messag
         peer->control.hello = true;
     }
     /* Only the newest word counts: one that was overtaken speaks of the past. */
-    if (arrival->epoch < peer->hello_epoch ||
-        (arrival->epoch == peer->hello_epoch && arrival->counter < peer->hello_counter)) {
+    if (boot < peer->hello_boot || (boot == peer->hello_boot && number <= peer->hello_number)) {
         return SF_OK;
     }
-    peer->hello_epoch = arrival->epoch;
-    peer->hello_counter = arrival->counter;
+    peer->hello_boot = boot;
+    peer->hello_number = number;
     peer->keepalive = (flags & SF_HELLO_LEARNT) != 0;
     sf_peer_named(link, peer, epoch, arrival->now);
     return SF_OK;
@@ -150,7 +151,7 @@ take_outer(struct sf_link *link, const struct arrival *arrival, enum sf_message_
     return SF_ENOENT;
 }
 
-/* Types that sessions to the static key and openers must not carry. */
+/* Types that sessions to the static key must not carry, nor openers but for STALE. */
 static int
 take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_type type,
     struct sf_message_reader *reader)
@@ -158,7 +159,7 @@ take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_
     struct sf_peer *peer = arrival->peer;
     uint64_t epoch;
 
-    if (arrival->is_static || arrival->is_opener) {
+    if (arrival->is_static || (arrival->is_opener && type != SF_MESSAGE_STALE)) {
         return SF_EFORMAT;
     }
     switch (type) {
@@ -449,15 +450,19 @@ read_opener(struct sf_link *link, struct sf_view dgram, const struct sf_opener_c
     return status;
 }
 
-/* An authentic opener of an epoch we have left behind: tell the peer, where it surely is. */
+/*
+ * An authentic opener of an epoch we have left behind. It may be a copy, so
+ * the peer is told where it surely is; and it may have lost our session with
+ * its memory, so it is told by a new one.
+ */
 static void
-answer_stale(struct sf_peer *peer, uint64_t epoch, sf_mono now)
+answer_stale(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now)
 {
     bool is_soon = peer->stale_sent != 0 && now < sf_mono_add(peer->stale_sent, SF_LINK_STALE_NS);
 
     if (epoch < peer->epoch_seen && peer->addresses.use != SF_ADDRESS_NONE && !is_soon) {
-        peer->control.stale = true;
         peer->stale_sent = now > 0 ? now : 1;
+        sf_peer_tell_stale(link, peer, now);
     }
 }
 
@@ -511,7 +516,7 @@ input_opener(struct sf_link *link, const struct sf_addr *from, struct sf_view dg
     if (status != SF_OK) {
         drop(link, status == SF_EAUTH ? &link->stats.dropped_auth : &link->stats.dropped_format);
     } else if (payload.epoch <= peer->epoch_seen) {
-        answer_stale(peer, payload.epoch, now);
+        answer_stale(link, peer, payload.epoch, now);
         drop(link, &link->stats.dropped_replay);
     } else if (link->held_count == SF_LINK_HELD_MAX ||
                open_session(link, peer, &payload, clear.key == SF_OPENER_TO_STATIC, key) != SF_OK) {

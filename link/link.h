@@ -185,9 +185,9 @@ enum sf_link_event_kind {
     SF_LINK_DOWN,    /* peer: asked and not heard for the unanswered budget; only beacons go out */
     SF_LINK_ADDRESS, /* peer, addr: the address it is reached at was proven */
     SF_LINK_EPOCH,   /* peer, epoch: make it durable as epoch_seen, then sf_link_epoch_durable() */
-    SF_LINK_STALE,   /* peer, epoch: it has seen this epoch of ours, above what we believed: our
-                        state was rolled back. The link has jumped; the next boot counter must be
-                        greater than epoch >> 32 */
+    SF_LINK_STALE,   /* peer, epoch: it has seen epochs of ours above what we believed: our state
+                        was rolled back. The link has jumped to `epoch`; the next boot counter must
+                        be greater than epoch >> 32 */
     SF_LINK_CARD,    /* peer, bytes: its current card; if it verifies, sf_link_peer_set() */
 
     /* About outgoing objects: `handle` as given by sf_link_offer(). */

@@ -15,7 +15,8 @@
  *   0x04 REPORT     see objects.h
  *   0x05 WITHDRAWN  see objects.h
  *   0x06 ASK        see objects.h
- *   0x10 HELLO      varint flags, u64 epoch heard (0 = none), varint capabilities
+ *   0x10 HELLO      varint flags, varint number, u64 epoch heard (0 = none),
+ *                   varint capabilities; the number grows with each HELLO of a boot
  *   0x11 CHALLENGE  token
  *   0x12 ANSWER     token
  *   0x13 CARD       varint bytes, bytes

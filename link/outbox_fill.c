@@ -113,7 +113,10 @@ write_farewells(struct sf_outbox *outbox, struct sf_message_writer *writer, sf_m
         struct sf_outbox_farewell *farewell = &outbox->farewells[i];
 
         if (farewell->at <= now && sf_object_withdrawn_encode(writer, farewell->handle)) {
-            farewell->at = sf_mono_add(now, farewell->gap + outbox->srtt_ns);
+            /* Where nobody will say that it was heard, it is said a few times. */
+            farewell->at = outbox->no_return && farewell->gap >= ANNOUNCE_GAP_NS_MAX
+                               ? SF_NEVER
+                               : sf_mono_add(now, farewell->gap + outbox->srtt_ns);
             farewell->gap =
                 farewell->gap < ANNOUNCE_GAP_NS_MAX ? farewell->gap * 2 : ANNOUNCE_GAP_NS_MAX;
         }

@@ -34,7 +34,8 @@ epoch_heard(const struct sf_peer *peer)
 }
 
 void
-sf_control_hello(const struct sf_peer *peer, struct sf_message_writer *writer, unsigned flags_more)
+sf_control_hello(struct sf_link *link, const struct sf_peer *peer, struct sf_message_writer *writer,
+    unsigned flags_more)
 {
     size_t begin = sf_message_begin(writer, SF_MESSAGE_HELLO);
     unsigned flags = flags_more;
@@ -43,6 +44,7 @@ sf_control_hello(const struct sf_peer *peer, struct sf_message_writer *writer, u
         flags |= SF_HELLO_LEARNT;
     }
     sf_message_put_varint(writer, flags);
+    sf_message_put_varint(writer, ++link->hello_number);
     sf_message_put_u64(writer, epoch_heard(peer));
     sf_message_put_varint(writer, 0);
     (void)sf_message_end(writer, begin);
@@ -89,16 +91,6 @@ put_card(struct sf_link *link, struct sf_peer *peer, struct sf_message_writer *w
     peer->control.card = false;
 }
 
-static void
-put_stale(struct sf_peer *peer, struct sf_message_writer *writer)
-{
-    size_t begin = sf_message_begin(writer, SF_MESSAGE_STALE);
-
-    sf_message_put_u64(writer, peer->epoch_seen);
-    (void)sf_message_end(writer, begin);
-    peer->control.stale = false;
-}
-
 /* HELLO and whatever else is waiting. Room for all of it but a card is never lacking. */
 static void
 put_control(struct sf_link *link, struct sf_peer *peer, bool is_static,
@@ -109,7 +101,7 @@ put_control(struct sf_link *link, struct sf_peer *peer, bool is_static,
     bool is_heard = peer->out[is_static ? SF_OUT_STATIC : SF_OUT_DATA].is_heard;
     bool poll = control->poll || (!is_heard && !peer->config.no_return);
 
-    sf_control_hello(peer, writer, poll ? SF_HELLO_POLL : 0);
+    sf_control_hello(link, peer, writer, poll ? SF_HELLO_POLL : 0);
     control->hello = false;
     control->poll = false;
     if (poll) {
@@ -121,9 +113,6 @@ put_control(struct sf_link *link, struct sf_peer *peer, bool is_static,
     }
     if (control->echo) {
         put_echo(peer, writer, now);
-    }
-    if (control->stale && is_trusted && !is_static) {
-        put_stale(peer, writer);
     }
     if (control->card && is_trusted) {
         put_card(link, peer, writer);
@@ -235,7 +224,7 @@ send_challenge(struct sf_link *link, struct sf_peer *peer, enum sf_out out,
 
     sf_message_writer_init(
         &writer, dgram + SF_SESSION_HEAD_BYTES, leaving->bytes_max - SF_SESSION_OVERHEAD_BYTES);
-    sf_control_hello(peer, &writer, 0);
+    sf_control_hello(link, peer, &writer, 0);
     put_token(&writer, SF_MESSAGE_CHALLENGE, peer->addresses.token);
     if (!seal(link, peer, &peer->out[out], dgram, &writer, ret_bytes, now)) {
         return false;

@@ -131,7 +131,7 @@ sf_peer_has_control(const struct sf_peer *peer)
     if (!is_trusted(peer)) {
         return false;
     }
-    return control->card || (control->stale && sf_peer_control_out(peer) != SF_OUT_STATIC);
+    return control->card;
 }
 
 /* Is a session needed that is not there? */
@@ -201,13 +201,19 @@ fill_messages(struct sf_link *link, struct sf_peer *peer, bool is_static, uint8_
 
     memset(messages, 0, SF_OPENER_MESSAGES_BYTES);
     sf_message_writer_init(&writer, messages, SF_OPENER_MESSAGES_BYTES);
-    sf_control_hello(peer, &writer, 0);
+    sf_control_hello(link, peer, &writer, 0);
     sf_control_stamp(&writer, now);
     *ret_has_challenge = sf_addresses_control(&peer->addresses) == SF_ADDRESS_LEARNT;
     if (*ret_has_challenge) {
         begin = sf_message_begin(&writer, SF_MESSAGE_CHALLENGE);
         sf_message_put_bytes(&writer, peer->addresses.token, SF_MESSAGE_TOKEN_BYTES);
         (void)sf_message_end(&writer, begin);
+    }
+    if (peer->control.stale && !is_static && is_trusted(peer)) {
+        begin = sf_message_begin(&writer, SF_MESSAGE_STALE);
+        sf_message_put_u64(&writer, peer->epoch_seen);
+        (void)sf_message_end(&writer, begin);
+        peer->control.stale = false;
     }
     /* Whoever holds an old card of the peer may be known there by an old one as well. */
     if (is_static && link->card_bytes > 0) {
@@ -352,17 +358,30 @@ void
 sf_peer_stale(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now)
 {
     /* What we believe to be our newest is what it should have seen at most. */
-    if (epoch <= peer->epoch_last || epoch == UINT64_MAX) {
+    if (epoch <= peer->epoch_last || epoch >> 32 >= UINT32_MAX) {
         return;
     }
-    peer->epoch_last = epoch;
-    peer->stale_epoch = epoch;
+    /* Into a boot of its own: what handles meant in the forgotten ones must not come back. */
+    peer->epoch_last = ((epoch >> 32) + 1) << 32;
+    peer->stale_epoch = peer->epoch_last;
+    sf_inbox_raise_boot(peer->inbox, (uint32_t)(peer->epoch_last >> 32));
     peer->notices |= SF_NOTICE_STALE;
     for (int which = 0; which < SF_OUT_COUNT; which++) {
         sf_session_out_fini(&peer->out[which]);
     }
     peer->unanswered = 0;
     sf_peer_call(link, peer, now);
+}
+
+void
+sf_peer_tell_stale(struct sf_link *link, struct sf_peer *peer, sf_mono now)
+{
+    peer->control.stale = true;
+    /* In the dark the next beacon will say it. */
+    if (!is_dark(peer)) {
+        peer->unanswered = 0;
+        sf_peer_call(link, peer, now);
+    }
 }
 
 /* --- Light and dark --------------------------------------------------------------- */

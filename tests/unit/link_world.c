@@ -167,8 +167,11 @@ transmit(
             .data = copy_of(data, bytes)};
     }
     while (copies-- > 0) {
-        struct packet packet = {
-            .from = world->ends[end].addr, .to = *to, .bytes = bytes, .data = NULL};
+        const struct end *from = &world->ends[end];
+        struct packet packet = {.from = from->forged.port != 0 ? from->forged : from->addr,
+            .to = *to,
+            .bytes = bytes,
+            .data = NULL};
 
         if (channel->is_dark || sf_prng_chance(&world->prng, channel->loss_ppm)) {
             continue;
@@ -381,6 +384,9 @@ on_event(struct world *world, struct end *end, const struct sf_link_event *event
         on_load(end, event);
         break;
     case SF_LINK_GONE:
+        for (unsigned i = 0; i < WORLD_OBJECTS_MAX; i++) {
+            end->in[i].handle = end->in[i].handle == event->handle ? 0 : end->in[i].handle;
+        }
         end->gone++;
         break;
     }
@@ -612,6 +618,7 @@ world_close(struct world *world, unsigned number)
     end->durable.is_due = false;
     for (unsigned i = 0; i < WORLD_OBJECTS_MAX; i++) {
         end->out[i].lent = 0;
+        end->out[i].handle = 0;
         /* What was only partly there is lost with the engine's memory. */
         end->in[i].handle = 0;
     }

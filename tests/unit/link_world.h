@@ -56,6 +56,7 @@ struct end {
     uint32_t prekey_oldest; /* those below are gone */
     uint32_t boot;
     struct sf_addr addr;
+    struct sf_addr forged; /* if its port is set: what its datagrams seem to come from */
     uint64_t epoch_seen[WORLD_ENDS_MAX]; /* durable, by the other end's number */
     uint64_t rate_bps;
     uint16_t mtu;

@@ -1,0 +1,931 @@
+/*
+ * test_link_guard.c - who gets an answer: sessions, keys, epochs and addresses
+ * between engines, and silence to everybody else.
+ */
+#include "tests/unit/check.h"
+#include "tests/unit/link_world.h"
+
+#include "base/crypto.h"
+#include "link/opener.h"
+#include "link/session.h"
+
+#include <malloc.h>
+
+static struct world world;
+
+static const struct sf_addr *
+stranger(void)
+{
+    static struct sf_addr addr;
+
+    addr = sf_addr_v4(0xcb007101, 666);
+    return &addr;
+}
+
+static void
+start(uint64_t seed)
+{
+    world_init(&world, seed, 2);
+}
+
+static void
+open_both(void)
+{
+    world_open(&world, 0);
+    world_open(&world, 1);
+}
+
+static void
+finish(void)
+{
+    CHECK_EQ(world.ends[0].wrong_bytes + world.ends[1].wrong_bytes, 0);
+    CHECK(world.idle_calls < 50);
+    world_fini(&world);
+}
+
+static bool
+is_opener(const struct packet *packet)
+{
+    return packet->bytes == SF_OPENER_BYTES && sf_get_be32(packet->data) == 0;
+}
+
+/* The first opener on the tape that end `from` sent; NULL if there is none. */
+static const struct packet *
+taped_opener(unsigned from)
+{
+    for (size_t i = 0; i < world.tape_count; i++) {
+        if (is_opener(&world.tape[i]) &&
+            sf_addr_equal(&world.tape[i].from, &world.ends[from].addr)) {
+            return &world.tape[i];
+        }
+    }
+    return NULL;
+}
+
+static unsigned
+openers_on_tape(unsigned from)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < world.tape_count; i++) {
+        count +=
+            is_opener(&world.tape[i]) && sf_addr_equal(&world.tape[i].from, &world.ends[from].addr)
+                ? 1
+                : 0;
+    }
+    return count;
+}
+
+static struct sf_link_stats
+stats_of(unsigned end)
+{
+    struct sf_link_stats stats;
+
+    sf_link_stats(world.ends[end].link, &stats);
+    return stats;
+}
+
+/* --- Silence --------------------------------------------------------------------------- */
+
+static void
+test_junk(void)
+{
+    uint8_t junk[1400];
+    uint64_t sent;
+    size_t memory;
+
+    start(100);
+    open_both();
+    world_run(&world, 5 * SF_SEC);
+    sent = world.sent_bytes[1];
+    memory = mallinfo2().uordblks;
+    for (unsigned i = 0; i < 100000; i++) {
+        size_t bytes = sf_prng_below(&world.prng, sizeof(junk) + 1);
+
+        sf_prng_fill(&world.prng, junk, bytes);
+        if (i % 3 == 0 && bytes >= 12) {
+            memset(junk, 0, 4);
+            junk[4] = junk[5] = 1;
+            junk[6] = junk[7] = 0;
+            bytes = i % 2 == 0 ? SF_OPENER_BYTES : bytes;
+        }
+        sf_link_input(world.ends[1].link, stranger(), junk, bytes, world.now);
+    }
+    world_pump(&world, 1);
+    CHECK_EQ(mallinfo2().uordblks, memory);
+    CHECK_EQ(world.sent_bytes[1], sent);
+    world_run(&world, 20 * SF_SEC);
+    CHECK_EQ(world_address(&world, stranger())->out_bytes, 0);
+    CHECK_EQ(world.sent_bytes[1], sent);
+    CHECK_EQ(stats_of(1).dgrams_dropped, 100000);
+    finish();
+}
+
+static void
+test_wrong_mac(void)
+{
+    uint8_t dgram[SF_OPENER_BYTES];
+    struct sf_link_stats before;
+
+    start(101);
+    world.is_taping = true;
+    world_open(&world, 0);
+    world_run(&world, SF_SEC);
+    world_open(&world, 1);
+    before = stats_of(1);
+    memcpy(dgram, taped_opener(0)->data, sizeof(dgram));
+    dgram[SF_OPENER_BYTES - 1] ^= 1;
+    world_inject(&world, 1, stranger(), dgram, sizeof(dgram));
+    CHECK_EQ(stats_of(1).dropped_auth, before.dropped_auth + 1);
+    CHECK_EQ(world_address(&world, stranger())->out_bytes, 0);
+    CHECK_EQ(world.ends[1].epochs, 0);
+    finish();
+}
+
+static void
+test_unknown_node(void)
+{
+    world_init(&world, 102, 3);
+    world.is_taping = true;
+    for (unsigned i = 0; i < 3; i++) {
+        world_open(&world, i);
+    }
+    sf_link_peer_remove(world.ends[1].link, 2);
+    world_offer(&world, 2, 1, 0, 10, 65536);
+    world_run(&world, 30 * SF_SEC);
+    /* It has the card and good keys, but the operator does not know it. */
+    CHECK_EQ(world_kept(&world, 2, 0, 1), 0);
+    CHECK_EQ(world_address(&world, &world.ends[2].addr)->in_bytes > 0, 1);
+    for (size_t i = 0; i < world.tape_count; i++) {
+        CHECK(!(sf_addr_equal(&world.tape[i].from, &world.ends[1].addr) &&
+                sf_addr_equal(&world.tape[i].to, &world.ends[2].addr)));
+    }
+    world_fini(&world);
+}
+
+static void
+test_unknown_id(void)
+{
+    struct sf_link_stats before;
+    uint64_t sent;
+
+    start(103);
+    world.is_taping = true;
+    open_both();
+    world_offer(&world, 0, 1, 0, 2, 65536);
+    CHECK(world_deliver(&world, 0, 0, 5 * SF_SEC));
+    world_run(&world, 5 * SF_SEC);
+    world_close(&world, 1);
+    world_open(&world, 1); /* its sessions are gone */
+    world.channels[0].is_dark = true;
+    world_run(&world, 5 * SF_SEC);
+    before = stats_of(1);
+    sent = world.sent_dgrams[1];
+    for (size_t i = 0; i < world.tape_count; i++) {
+        if (!is_opener(&world.tape[i]) && sf_addr_equal(&world.tape[i].from, &world.ends[0].addr)) {
+            world_inject(&world, 1, stranger(), world.tape[i].data, world.tape[i].bytes);
+        }
+    }
+    CHECK(stats_of(1).dropped_auth > before.dropped_auth + 50);
+    CHECK_EQ(world.sent_dgrams[1], sent);
+    CHECK_EQ(world_address(&world, stranger())->out_bytes, 0);
+    finish();
+}
+
+static void
+test_replayed_datagrams(void)
+{
+    struct sf_link_peer_stats stats;
+    uint64_t sent;
+
+    start(104);
+    world.is_taping = true;
+    open_both();
+    world_offer(&world, 0, 1, 0, 10, 65536);
+    CHECK(world_deliver(&world, 0, 0, 5 * SF_SEC));
+    world_run(&world, 5 * SF_SEC);
+    sent = world.sent_dgrams[1];
+    for (size_t i = 0; i < world.tape_count; i++) {
+        world_inject(&world, 1, stranger(), world.tape[i].data, world.tape[i].bytes);
+    }
+    CHECK_EQ(world.sent_dgrams[1], sent);
+    CHECK_EQ(world_address(&world, stranger())->out_bytes, 0);
+    CHECK(stats_of(1).dropped_replay > 100);
+    world_peer_stats(&world, 1, 0, &stats);
+    CHECK(sf_addr_equal(&stats.addr, &world.ends[0].addr));
+    finish();
+}
+
+/* Replayed openers: of this boot, and after a restart, when only the epoch is remembered. */
+static void
+test_replayed_opener(void)
+{
+    uint64_t sent;
+
+    start(105);
+    world.is_taping = true;
+    open_both();
+    world_offer(&world, 0, 1, 0, 10, 65536);
+    CHECK(world_deliver(&world, 0, 0, 5 * SF_SEC));
+    world_run(&world, 5 * SF_SEC);
+    sent = world.sent_dgrams[1];
+    CHECK(taped_opener(0) != NULL);
+    world_inject(&world, 1, stranger(), taped_opener(0)->data, SF_OPENER_BYTES);
+    world_run(&world, 3 * SF_SEC);
+    CHECK_EQ(world.sent_dgrams[1], sent);
+    world_close(&world, 1);
+    world_open(&world, 1);
+    world.channels[0].is_dark = true;
+    world_run(&world, 10 * SF_SEC);
+    CHECK_EQ(world.ends[1].epochs, 1);
+    world_inject(&world, 1, stranger(), taped_opener(0)->data, SF_OPENER_BYTES);
+    world_run(&world, 3 * SF_SEC);
+    CHECK_EQ(world.ends[1].epochs, 1); /* no new session came of it */
+    CHECK_EQ(world_address(&world, stranger())->out_bytes, 0);
+    finish();
+}
+
+static void
+test_identical_opener(void)
+{
+    struct sf_link_stats before;
+
+    start(106);
+    world.is_taping = true;
+    open_both();
+    world_offer(&world, 0, 1, 0, 200, 65536);
+    world_run(&world, SF_SEC);
+    before = stats_of(1);
+    for (unsigned i = 0; i < 100; i++) {
+        world_inject(&world, 1, &world.ends[0].addr, taped_opener(0)->data, SF_OPENER_BYTES);
+    }
+    /* The window stands: what was received in the session is still known as a copy. */
+    for (size_t i = 0; i < world.tape_count; i++) {
+        if (world.tape[i].at + SF_SEC / 2 < world.now &&
+            sf_addr_equal(&world.tape[i].from, &world.ends[0].addr)) {
+            world_inject(&world, 1, &world.ends[0].addr, world.tape[i].data, world.tape[i].bytes);
+        }
+    }
+    CHECK_EQ(stats_of(1).dropped_auth, before.dropped_auth);
+    CHECK(stats_of(1).dropped_replay >= before.dropped_replay + 500);
+    CHECK_EQ(world.ends[1].epochs, 1);
+    CHECK(world_deliver(&world, 0, 0, 10 * SF_SEC));
+    finish();
+}
+
+/* --- Floods ------------------------------------------------------------------------------ */
+
+/* Openers with a good mac from somebody who has seen the card, but is no peer. */
+static void
+make_foreign_opener(uint32_t number, uint8_t dgram[SF_OPENER_BYTES])
+{
+    const struct end *to = &world.ends[1];
+    uint8_t static_sk[32], static_pk[32], ephemeral[32], prekey_pk[32], psk[32] = {0}, key[32];
+    struct sf_opener_clear clear = {.key = SF_OPENER_TO_STATIC};
+    struct sf_opener_payload payload = {.epoch = number + 1, .session_id = number + 1};
+    struct sf_hmac mac_key;
+    struct sf_opener_keys keys = {.static_sk = static_sk,
+        .static_pk = static_pk,
+        .ephemeral_sk = ephemeral,
+        .remote_pk = prekey_pk,
+        .psk = psk,
+        .receiver = &to->fingerprint,
+        .mac_key = &mac_key};
+
+    memset(static_sk, 0x55, 32);
+    sf_x25519_public(static_pk, static_sk);
+    sf_prng_fill(&world.prng, ephemeral, 32);
+    memcpy(prekey_pk, to->static_pk, 32);
+    sf_opener_mac_init(&mac_key, to->hint_key);
+    REQUIRE_EQ(sf_opener_encode(&keys, &clear, &payload, dgram, key), SF_OK);
+}
+
+static void
+test_flood(void)
+{
+    struct sf_link_stats before;
+    uint8_t dgram[SF_OPENER_BYTES];
+    uint64_t sent = 0;
+
+    start(107);
+    open_both();
+    world_offer(&world, 0, 1, 0, 100, 65536);
+    world_run(&world, SF_SEC);
+    before = stats_of(1);
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct sf_addr from = sf_addr_v4(0xc6000000 + (i / 40) * 256, (uint16_t)i);
+
+        make_foreign_opener(i, dgram);
+        sf_link_input(world.ends[1].link, &from, dgram, sizeof(dgram), world.now);
+        world_pump(&world, 1);
+        sent += world_address(&world, &from)->out_bytes;
+    }
+    /* Fifty prefixes of 20 openers each, but 750 in all for strangers. */
+    CHECK_EQ(stats_of(1).dropped_auth - before.dropped_auth, 750);
+    CHECK_EQ(stats_of(1).dropped_flood - before.dropped_flood, 1250);
+    CHECK_EQ(sent, 0);
+    /* The peer itself comes through. */
+    world_close(&world, 0);
+    world_open(&world, 0);
+    world_offer_again(&world, 0, 1, 0);
+    CHECK(world_deliver(&world, 0, 0, 5 * SF_SEC));
+    finish();
+}
+
+/* --- Keys ---------------------------------------------------------------------------------- */
+
+static void
+test_psk(void)
+{
+    start(110);
+    memset(world.ends[0].psk[1], 7, 32);
+    memset(world.ends[1].psk[0], 7, 32);
+    open_both();
+    world_offer(&world, 0, 1, 0, 10, 65536);
+    CHECK(world_deliver(&world, 0, 0, 5 * SF_SEC));
+    finish();
+}
+
+static void
+test_psk_differs(void)
+{
+    start(111);
+    memset(world.ends[0].psk[1], 7, 32);
+    open_both();
+    world_offer(&world, 0, 1, 0, 10, 65536);
+    CHECK(!world_deliver(&world, 0, 0, 60 * SF_SEC));
+    CHECK_EQ(world.ends[1].epochs, 0);
+    CHECK_EQ(world_kept(&world, 0, 0, 1), 0);
+    /* Once both have it, it works without a restart. */
+    memset(world.ends[1].psk[0], 7, 32);
+    world_set_peer(&world, 1, 0);
+    CHECK(world_deliver(&world, 0, 0, 10 * SF_SEC));
+    finish();
+}
+
+static void
+test_stale_prekey(void)
+{
+    start(112);
+    world_rotate(&world, 1, 0); /* 0 knows prekey 1, which is gone */
+    open_both();
+    world_offer(&world, 0, 1, 0, 10, 65536);
+    CHECK(world_deliver(&world, 0, 0, 10 * SF_SEC));
+    CHECK_EQ(world.ends[0].knows_prekey[1], 2);
+    CHECK(world.ends[0].cards >= 1);
+    finish();
+}
+
+static void
+test_both_prekeys_stale(void)
+{
+    start(113);
+    world_rotate(&world, 0, 0);
+    world_rotate(&world, 1, 0);
+    open_both();
+    world_offer(&world, 0, 1, 0, 10, 65536);
+    world_offer(&world, 1, 0, 0, 10, 65536);
+    CHECK(world_deliver(&world, 0, 0, 15 * SF_SEC));
+    CHECK(world_deliver(&world, 1, 0, 15 * SF_SEC));
+    CHECK_EQ(world.ends[0].knows_prekey[1], 2);
+    CHECK_EQ(world.ends[1].knows_prekey[0], 2);
+    finish();
+}
+
+static void
+test_both_stale_one_calls(void)
+{
+    start(114);
+    world_rotate(&world, 0, 0);
+    world_rotate(&world, 1, 0);
+    world.ends[1].has_endpoint[0] = false;
+    open_both();
+    world_offer(&world, 1, 0, 0, 10, 65536);
+    CHECK(world_deliver(&world, 1, 0, 30 * SF_SEC));
+    finish();
+}
+
+static void
+test_fallback_carries_no_bulk(void)
+{
+    struct sf_link_peer_stats stats;
+
+    start(115);
+    world_rotate(&world, 1, 0);
+    world.ends[0].ignores_cards = true;
+    open_both();
+    world_offer(&world, 0, 1, 0, 10, 65536);
+    world_run(&world, 60 * SF_SEC);
+    CHECK(world.ends[0].cards >= 1);
+    CHECK_EQ(world_kept(&world, 0, 0, 1), 0);
+    world_peer_stats(&world, 1, 0, &stats);
+    CHECK_EQ(stats.data_bytes_in + stats.again_bytes_in, 0);
+    CHECK(!world.ends[1].in[0].is_used); /* not even an announcement */
+    finish();
+}
+
+static void
+test_retired_prekey_overlap(void)
+{
+    start(116);
+    open_both();
+    world_offer(&world, 0, 1, 0, 200, 65536);
+    world_run(&world, SF_SEC);
+    world_rotate(&world, 1, 1); /* the old one is kept: nothing stops */
+    world_run(&world, SF_SEC);
+    CHECK_EQ(world.ends[0].knows_prekey[1], 2);
+    CHECK(world_deliver(&world, 0, 0, 10 * SF_SEC));
+    CHECK_EQ(world.ends[0].downs, 0);
+    finish();
+}
+
+/* --- Epochs ---------------------------------------------------------------------------------- */
+
+static void
+test_epoch_before_use(void)
+{
+    start(120);
+    world.ends[1].durable_ns = 200 * SF_MS;
+    open_both();
+    world_offer(&world, 0, 1, 0, 1, 16384);
+    world_run(&world, 150 * SF_MS);
+    CHECK_EQ(world.ends[1].epochs, 1);
+    CHECK_EQ(world_kept(&world, 0, 0, 1), 0);
+    CHECK(!world.ends[1].in[0].is_used);
+    world_run(&world, 75 * SF_MS);
+    /* What came meanwhile was held back and not lost. */
+    CHECK_EQ(world_kept(&world, 0, 0, 1), 1);
+    finish();
+}
+
+static void
+test_epoch_never_durable(void)
+{
+    start(121);
+    world.ends[1].durable_ns = 3600 * SF_SEC;
+    open_both();
+    world_offer(&world, 0, 1, 0, 20, 65536);
+    world_run(&world, 60 * SF_SEC);
+    CHECK(!world.ends[1].in[0].is_used);
+    finish();
+}
+
+static void
+test_rolled_back(void)
+{
+    start(122);
+    open_both();
+    world_offer(&world, 0, 1, 0, 10, 65536);
+    CHECK(world_deliver(&world, 0, 0, 5 * SF_SEC));
+    world_close(&world, 0);
+    world.ends[0].boot = 7;
+    world_open(&world, 0);
+    world_run(&world, 5 * SF_SEC);
+    world_close(&world, 0);
+    world.ends[0].boot = 2; /* an image of before */
+    world_open(&world, 0);
+    world_offer(&world, 0, 1, 1, 10, 65536);
+    CHECK(world_deliver(&world, 0, 1, 10 * SF_SEC));
+    CHECK_EQ(world.ends[0].stales, 1);
+    CHECK_EQ(world.ends[0].stale_epoch >> 32, 9);
+    CHECK_EQ(world.ends[1].stales, 0);
+    finish();
+}
+
+/* The rolled back node receives: its reports are to be believed again. */
+static void
+test_rolled_back_receiver(void)
+{
+    start(127);
+    world.ends[1].boot = 7;
+    open_both();
+    world_offer(&world, 0, 1, 0, 10, 65536);
+    CHECK(world_deliver(&world, 0, 0, 5 * SF_SEC));
+    world_offer(&world, 0, 1, 1, 100, 65536);
+    world_run(&world, SF_SEC);
+    world_close(&world, 1);
+    world.ends[1].boot = 2;
+    world_open(&world, 1);
+    CHECK(world_deliver(&world, 0, 1, 20 * SF_SEC));
+    CHECK_EQ(world.ends[1].stales, 1);
+    finish();
+}
+
+/* The answer to a stale epoch never goes to where a copied opener came from. */
+static void
+test_stale_answer_goes_home(void)
+{
+    const struct packet *old;
+    uint64_t home, sent;
+
+    start(123);
+    world.is_taping = true;
+    open_both();
+    world_run(&world, 5 * SF_SEC);
+    old = taped_opener(0);
+    world_close(&world, 0);
+    world_open(&world, 0); /* a newer epoch is seen */
+    world_run(&world, 5 * SF_SEC);
+    world_close(&world, 1);
+    world_open(&world, 1); /* and the seen openers forgotten */
+    world_run(&world, 5 * SF_SEC);
+    home = world_address(&world, &world.ends[0].addr)->out_dgrams;
+    sent = world.sent_dgrams[1];
+    for (unsigned i = 0; i < 20; i++) {
+        world_inject(&world, 1, stranger(), old->data, SF_OPENER_BYTES);
+    }
+    world_run(&world, SF_SEC);
+    CHECK_EQ(world_address(&world, stranger())->out_bytes, 0);
+    CHECK_EQ(world.sent_dgrams[1], sent + 1);
+    CHECK_EQ(world_address(&world, &world.ends[0].addr)->out_dgrams, home + 1);
+    /* The peer knows better. */
+    CHECK_EQ(world.ends[0].stales, 0);
+    finish();
+}
+
+static void
+test_epochs_grow(void)
+{
+    uint64_t last = 0;
+
+    start(124);
+    open_both();
+    world_offer(&world, 0, 1, 0, 2000, 65536);
+    for (unsigned i = 0; i < 5; i++) {
+        world_run(&world, 10 * SF_SEC);
+        CHECK(world.ends[1].epoch_seen[0] >= last);
+        last = world.ends[1].epoch_seen[0];
+        CHECK_EQ(sf_link_contact(world.ends[0].link, 1), SF_OK);
+        world_run(&world, SF_SEC);
+        CHECK(world.ends[1].epoch_seen[0] > last); /* a fresh session at each contact */
+    }
+    finish();
+}
+
+static void
+test_rekey(void)
+{
+    unsigned epochs;
+
+    start(125);
+    world.ends[0].rate_bps = 1000000;
+    open_both();
+    world_offer(&world, 0, 1, 0, 1000, 65536);
+    world_run(&world, 115 * SF_SEC);
+    epochs = world.ends[1].epochs;
+    CHECK_EQ(epochs, 1);
+    world_run(&world, 10 * SF_SEC);
+    CHECK_EQ(world.ends[1].epochs, 2);
+    world_run(&world, 120 * SF_SEC);
+    CHECK_EQ(world.ends[1].epochs, 3);
+    CHECK_EQ(stats_of(1).dropped_auth, 0); /* without a single datagram lost */
+    CHECK_EQ(world.ends[0].downs, 0);
+    finish();
+}
+
+static void
+test_rekey_under_loss(void)
+{
+    start(126);
+    world.ends[0].rate_bps = 1000000;
+    world.channels[0].loss_ppm = world.channels[1].loss_ppm = 300000;
+    open_both();
+    world_offer(&world, 0, 1, 0, 700, 65536);
+    CHECK(world_deliver(&world, 0, 0, 800 * SF_SEC));
+    CHECK(stats_of(1).dropped_auth < 100);
+    finish();
+}
+
+/* --- Addresses ----------------------------------------------------------------------------------- */
+
+static void
+test_one_side_calls(void)
+{
+    struct sf_link_peer_stats stats;
+
+    start(130);
+    world.ends[1].has_endpoint[0] = false; /* 0 is behind a NAT */
+    open_both();
+    world_offer(&world, 1, 0, 0, 20, 65536);
+    CHECK(world_deliver(&world, 1, 0, 5 * SF_SEC));
+    world_peer_stats(&world, 1, 0, &stats);
+    CHECK(stats.is_proven);
+    CHECK(sf_addr_equal(&stats.addr, &world.ends[0].addr));
+    CHECK_EQ(world.ends[1].addresses, 1);
+    finish();
+}
+
+static void
+test_keepalive(void)
+{
+    uint64_t sent;
+
+    start(131);
+    world.ends[1].has_endpoint[0] = false;
+    open_both();
+    world_run(&world, 10 * SF_SEC);
+    sent = world.sent_dgrams[0];
+    CHECK(sf_link_deadline(world.ends[0].link) > world.now + 10 * SF_SEC);
+    CHECK_EQ(sf_link_deadline(world.ends[1].link), SF_NEVER);
+    world_run(&world, 1000 * SF_SEC);
+    /* One in 25 seconds, an opener now and then. */
+    CHECK(world.sent_dgrams[0] - sent >= 39);
+    CHECK(world.sent_dgrams[0] - sent <= 70);
+    /* The way to it is open at any time. */
+    world_offer(&world, 1, 0, 0, 1, 16384);
+    CHECK(world_deliver(&world, 1, 0, SF_SEC));
+    finish();
+}
+
+static void
+test_idle(void)
+{
+    uint64_t sent[2];
+
+    start(132);
+    open_both();
+    world_offer(&world, 0, 1, 0, 20, 65536);
+    CHECK(world_deliver(&world, 0, 0, 5 * SF_SEC));
+    sf_link_withdraw(world.ends[0].link, world.ends[0].out[0].handle);
+    world_run(&world, 60 * SF_SEC);
+    sent[0] = world.sent_dgrams[0];
+    sent[1] = world.sent_dgrams[1];
+    CHECK_EQ(sf_link_deadline(world.ends[0].link), SF_NEVER);
+    CHECK_EQ(sf_link_deadline(world.ends[1].link), SF_NEVER);
+    world_run(&world, 86400 * SF_SEC);
+    CHECK_EQ(world.sent_dgrams[0], sent[0]);
+    CHECK_EQ(world.sent_dgrams[1], sent[1]);
+    /* After a day of silence the first byte still goes at once. */
+    world_offer(&world, 0, 1, 1, 1, 16384);
+    CHECK(world_deliver(&world, 0, 1, SF_SEC));
+    finish();
+}
+
+static void
+test_never_called(void)
+{
+    start(133);
+    world.ends[0].has_endpoint[1] = false;
+    world.ends[1].has_endpoint[0] = false;
+    open_both();
+    world_offer(&world, 0, 1, 0, 20, 65536);
+    world_run(&world, 600 * SF_SEC);
+    CHECK_EQ(world.sent_dgrams[0] + world.sent_dgrams[1], 0);
+    finish();
+}
+
+static void
+move(unsigned end, uint32_t ip)
+{
+    world.ends[end].addr = sf_addr_v4(ip, (uint16_t)(9000 + ip % 1000));
+}
+
+static void
+test_rebinding(void)
+{
+    start(134);
+    world.ends[1].has_endpoint[0] = false;
+    open_both();
+    world_offer(&world, 1, 0, 0, 200, 65536);
+    world_offer(&world, 0, 1, 0, 200, 65536);
+    for (unsigned i = 0; i < 6; i++) {
+        world_run(&world, 700 * SF_MS);
+        move(0, 0x0b000001 + i);
+    }
+    CHECK(world_deliver(&world, 1, 0, 15 * SF_SEC));
+    CHECK(world_deliver(&world, 0, 0, 15 * SF_SEC));
+    CHECK(world.ends[1].addresses >= 6);
+    finish();
+}
+
+/* The receiver behind the NAT moves while it only reports. */
+static void
+test_rebinding_receiver(void)
+{
+    start(135);
+    world.ends[1].has_endpoint[0] = false;
+    open_both();
+    world_offer(&world, 1, 0, 0, 300, 65536);
+    world_run(&world, 2 * SF_SEC);
+    move(0, 0x0b000101);
+    CHECK(world_deliver(&world, 1, 0, 60 * SF_SEC));
+    finish();
+}
+
+static void
+test_ground_restart(void)
+{
+    start(136);
+    world.ends[1].has_endpoint[0] = false;
+    open_both();
+    world_run(&world, 100 * SF_SEC);
+    world_close(&world, 1); /* with it the learnt address goes */
+    world_run(&world, 300 * SF_SEC);
+    world_open(&world, 1);
+    world_offer(&world, 1, 0, 0, 20, 65536);
+    CHECK(world_deliver(&world, 1, 0, 60 * SF_SEC));
+    finish();
+}
+
+/* Everything 0 sends arrives from an address that cannot be reached. */
+static void
+test_forged_source(void)
+{
+    const struct sf_addr forged = *stranger();
+    const struct world_address *address;
+
+    start(137);
+    world.ends[1].has_endpoint[0] = false;
+    open_both();
+    world_offer(&world, 1, 0, 0, 200, 65536);
+    world.ends[0].forged = forged;
+    world_run(&world, 5 * SF_SEC);
+    address = world_address(&world, &forged);
+    CHECK(address->in_bytes > 0);
+    CHECK(address->out_bytes <= address->in_bytes);
+    CHECK(address->out_dgrams <= address->in_dgrams);
+    CHECK_EQ(world.sent_large[1], 0);
+    CHECK_EQ(world.ends[1].addresses, 0);
+    world.ends[0].forged.port = 0;
+    CHECK(world_deliver(&world, 1, 0, 60 * SF_SEC));
+    address = world_address(&world, &forged);
+    CHECK(address->out_bytes <= address->in_bytes);
+    CHECK(address->out_dgrams <= address->in_dgrams);
+    finish();
+}
+
+/* Somebody in between sends copies of everything ahead of the original, from elsewhere. */
+static void
+test_bulk_is_not_stolen(void)
+{
+    const struct world_address *address;
+    uint64_t large;
+    size_t seen = 0;
+
+    start(138);
+    world.is_taping = true;
+    world.ends[1].has_endpoint[0] = false;
+    open_both();
+    world_offer(&world, 1, 0, 0, 20, 65536);
+    world_run(&world, 200 * SF_MS);
+    CHECK_EQ(world.ends[1].addresses, 1);
+    large = world.sent_large[1];
+    CHECK(large > 0);
+    for (unsigned i = 0; i < 200; i++) {
+        for (; seen < world.tape_count; seen++) {
+            if (sf_addr_equal(&world.tape[seen].from, &world.ends[0].addr)) {
+                world_inject(&world, 1, stranger(), world.tape[seen].data, world.tape[seen].bytes);
+            }
+        }
+        world_run(&world, 5 * SF_MS);
+    }
+    address = world_address(&world, stranger());
+    CHECK(address->in_bytes > 0);
+    CHECK(address->out_bytes <= address->in_bytes);
+    CHECK(address->out_dgrams <= address->in_dgrams);
+    CHECK_EQ(world.ends[1].addresses, 1);
+    CHECK(world_deliver(&world, 1, 0, 10 * SF_SEC));
+    finish();
+}
+
+static void
+test_unanswered_budget(void)
+{
+    uint64_t bytes;
+
+    start(139);
+    world_open(&world, 0); /* nobody answers at the endpoint */
+    world_offer(&world, 0, 1, 0, 1000, 65536);
+    world_run(&world, 3 * SF_SEC);
+    bytes = world.sent_bytes[0];
+    /* Two seconds at 20 Mbit/s, then beacons. */
+    CHECK(bytes > 4500000 && bytes < 5200000);
+    world_run(&world, 1000 * SF_SEC);
+    CHECK(world.sent_bytes[0] - bytes < 1000 / 4 * 1300);
+    finish();
+}
+
+static void
+test_no_return(void)
+{
+    start(140);
+    world.ends[0].no_return[1] = true;
+    world.ends[1].has_endpoint[0] = false;
+    world.channels[1].is_dark = true;
+    open_both();
+    world_offer(&world, 0, 1, 0, 1000, 65536);
+    world_run(&world, 40 * SF_SEC);
+    CHECK_EQ(world_kept(&world, 0, 0, 1), 1000);
+    CHECK(world.ends[0].out[0].is_received); /* all of it was sent once */
+    CHECK(world.ends[1].epochs >= 2);
+    /* Through it the learnt address got no more than it sent. */
+    CHECK(world.sent_bytes[1] <= world.sent_bytes[0]);
+    CHECK_EQ(world.sent_large[1], 0);
+    sf_link_withdraw(world.ends[0].link, world.ends[0].out[0].handle);
+    world_run(&world, 100 * SF_SEC);
+    CHECK_EQ(sf_link_deadline(world.ends[0].link), SF_NEVER);
+    finish();
+}
+
+static void
+test_no_return_joins_late(void)
+{
+    start(141);
+    world.ends[0].no_return[1] = true;
+    world.ends[1].has_endpoint[0] = false;
+    world_open(&world, 0);
+    world_offer(&world, 0, 1, 0, 2000, 65536);
+    world_run(&world, 15 * SF_SEC);
+    world_open(&world, 1);
+    world_run(&world, 20 * SF_SEC);
+    /* It waits for an opener, at most a second or so. */
+    CHECK(world_kept(&world, 0, 0, 1) > 600);
+    finish();
+}
+
+/* --- Openers ------------------------------------------------------------------------------------- */
+
+static void
+test_fallback_alternates(void)
+{
+    const struct packet *last = NULL;
+    unsigned to_static = 0, to_prekey = 0;
+
+    start(150);
+    world.is_taping = true;
+    world_open(&world, 0);
+    world_offer(&world, 0, 1, 0, 1, 16384);
+    world_run(&world, 60 * SF_SEC);
+    for (size_t i = 0; i < world.tape_count; i++) {
+        const struct packet *packet = &world.tape[i];
+
+        if (!is_opener(packet)) {
+            continue;
+        }
+        /* Repeated as it was, or a new one to the other key. */
+        if (last == NULL || memcmp(last->data, packet->data, SF_OPENER_BYTES) != 0) {
+            CHECK(last == NULL || last->data[6] != packet->data[6] || to_static == 1);
+            to_static += packet->data[6] == SF_OPENER_TO_STATIC ? 1 : 0;
+            to_prekey += packet->data[6] == SF_OPENER_TO_PREKEY ? 1 : 0;
+        }
+        last = packet;
+    }
+    CHECK(to_static >= 5 && to_prekey >= 5);
+    CHECK(openers_on_tape(0) < 40);
+    finish();
+}
+
+static void
+test_three_sessions(void)
+{
+    start(151);
+    open_both();
+    world_offer(&world, 0, 1, 0, 3000, 65536);
+    /* A peer that opens as fast as it can displaces nobody but itself. */
+    for (unsigned i = 0; i < 200; i++) {
+        world_run(&world, 20 * SF_MS);
+        CHECK_EQ(sf_link_contact(world.ends[0].link, 1), SF_OK);
+    }
+    CHECK(world.ends[1].epochs > 50);
+    world_run(&world, 5 * SF_SEC);
+    CHECK(world_kept(&world, 0, 0, 1) > 100);
+    finish();
+}
+
+CHECK_MAIN("link guard", {"junk gets no byte back and leaves the memory as it was", test_junk},
+    {"an opener with a wrong mac gets no byte back", test_wrong_mac},
+    {"a node that is no peer gets no byte back", test_unknown_node},
+    {"datagrams of unknown sessions get no byte back", test_unknown_id},
+    {"replayed datagrams get no byte back and move no address", test_replayed_datagrams},
+    {"a replayed opener opens nothing, in this boot and the next", test_replayed_opener},
+    {"an identical opener is ignored without touching the window", test_identical_opener},
+    {"a flood of openers is cut to the buckets, and the peer comes through", test_flood},
+    {"a pre-shared key on both sides", test_psk},
+    {"different pre-shared keys never meet", test_psk_differs},
+    {"a prekey that is gone is replaced over the fallback", test_stale_prekey},
+    {"both prekeys gone", test_both_prekeys_stale},
+    {"both prekeys gone, and one side alone can call", test_both_stale_one_calls},
+    {"the fallback carries no objects", test_fallback_carries_no_bulk},
+    {"a rotated prekey interrupts nothing", test_retired_prekey_overlap},
+    {"no session is used before its epoch is durable", test_epoch_before_use},
+    {"an epoch that is never durable is never used", test_epoch_never_durable},
+    {"a rolled back node is told, jumps, and says so", test_rolled_back},
+    {"a rolled back receiver is told as well", test_rolled_back_receiver},
+    {"a stale epoch is answered at the peer's own address alone", test_stale_answer_goes_home},
+    {"epochs only grow, and each contact has its own", test_epochs_grow},
+    {"keys are changed after 120 s without a loss", test_rekey},
+    {"keys are changed under 30 % loss", test_rekey_under_loss},
+    {"a peer that alone can call is reached", test_one_side_calls},
+    {"a learnt path is kept alive, and only that", test_keepalive},
+    {"idle engines are silent for ever", test_idle},
+    {"without an address nothing is sent", test_never_called},
+    {"a NAT that rebinds again and again", test_rebinding},
+    {"a NAT that rebinds under a receiver", test_rebinding_receiver},
+    {"a restart forgets learnt addresses, and the peer calls again", test_ground_restart},
+    {"a forged source gets at most what it sent", test_forged_source},
+    {"copies from elsewhere do not move the bulk", test_bulk_is_not_stolen},
+    {"an authorised address gets two seconds of bulk unanswered", test_unanswered_budget},
+    {"a path without return", test_no_return},
+    {"a receiver without return may come late", test_no_return_joins_late},
+    {"every second unanswered opener goes to the static key", test_fallback_alternates},
+    {"sessions opened without end displace only their own", test_three_sessions})
