@@ -29,6 +29,17 @@ skyferryd_SOURCES = \
 skyferryd_LDADD = app/libapp.a node/libnode.a link/liblink.a store/libstore.a bundle/libbundle.a \
 	base/libbase.a $(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
 	$(LZ4_LIBS) $(URING_LIBS)
+dist_man_MANS += docs/man/skyferryd.8 docs/man/skyferry.conf.5
+dist_doc_DATA += docs/CONTROL.md
+
+# The unit knows where the daemon is installed.
+nodist_systemdsystemunit_DATA = contrib/skyferryd.service
+EXTRA_DIST += contrib/skyferryd.service.in
+CLEANFILES += contrib/skyferryd.service
+contrib/skyferryd.service: contrib/skyferryd.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) contrib && \
+	$(SED) 's|@sbindir[@]|$(sbindir)|' $(srcdir)/contrib/skyferryd.service.in > $@.tmp && \
+	mv $@.tmp $@
 
 # What `skyferry` is made of, apart from its commands.
 noinst_LIBRARIES += app/libcli.a
@@ -60,3 +71,13 @@ skyferry_LDADD = app/libcli.a app/libapp.a store/libstore.a bundle/libbundle.a b
 	$(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(URING_LIBS)
 dist_man_MANS += docs/man/skyferry.1
 dist_bashcompletion_DATA = contrib/completion/skyferry
+
+# The simulator.
+bin_PROGRAMS += skyferry-sim
+skyferry_sim_SOURCES = \
+	%D%/sim.h \
+	%D%/sim_link.c \
+	%D%/sim_main.c \
+	%D%/sim_proxy.c %D%/sim_proxy.h
+skyferry_sim_LDADD = sim/libsim.a base/libbase.a
+dist_man_MANS += docs/man/skyferry-sim.1

@@ -27,3 +27,8 @@ else
 tests_fuzz_fuzz_profile_SOURCES += $(FUZZ_REPLAY)
 endif
 EXTRA_DIST += tests/fuzz/corpus/profile
+
+dist_check_SCRIPTS += tests/e2e/test_sim_link
+TESTS += tests/e2e/test_sim_link
+
+dist_doc_DATA += docs/SIMULATOR.md

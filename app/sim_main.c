@@ -1,0 +1,81 @@
+/* skyferry-sim - networks to break on purpose. */
+#include <config.h>
+
+#include "app/sim.h"
+#include "sim/profile.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: skyferry-sim link --listen ADDR:PORT --to ADDR:PORT [--profile NAME|FILE]\n"
+    "                         [--set KEY=VALUE]... [--seed N] [--record FILE]\n"
+    "       skyferry-sim profiles [NAME]\n"
+    "       skyferry-sim --help | --version\n";
+
+int
+sf_sim_say(int status, const char *format, ...)
+{
+    va_list arguments;
+
+    fputs("skyferry-sim: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    return status;
+}
+
+int
+sf_sim_profiles_main(int argc, char **argv)
+{
+    if (argc > 2) {
+        return sf_sim_say(
+            SF_SIM_EXIT_USAGE, "profiles takes one name at most, not \"%s\"", argv[2]);
+    }
+    for (const struct sf_sim_profile_named *profile = sf_sim_profiles; profile->name != NULL;
+         profile++) {
+        if (argc == 1) {
+            printf("%-12s %s\n", profile->name, profile->summary);
+        } else if (strcmp(profile->name, argv[1]) == 0) {
+            printf("# %s: %s\n%s", profile->name, profile->summary, profile->text);
+            return SF_SIM_EXIT_DONE;
+        }
+    }
+    if (argc > 1) {
+        return sf_sim_say(SF_SIM_EXIT_FAILED,
+            "there is no profile \"%s\"; `skyferry-sim profiles` shows those there are", argv[1]);
+    }
+    return SF_SIM_EXIT_DONE;
+}
+
+int
+main(int argc, char **argv)
+{
+    int status;
+
+    if (argc < 2) {
+        fputs(usage, stderr);
+        return SF_SIM_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        fputs(usage, stdout);
+        status = SF_SIM_EXIT_DONE;
+    } else if (strcmp(argv[1], "--version") == 0) {
+        printf("skyferry-sim %s\n", PACKAGE_VERSION);
+        status = SF_SIM_EXIT_DONE;
+    } else if (strcmp(argv[1], "link") == 0) {
+        status = sf_sim_link_main(argc - 1, argv + 1);
+    } else if (strcmp(argv[1], "profiles") == 0) {
+        status = sf_sim_profiles_main(argc - 1, argv + 1);
+    } else {
+        fputs(usage, stderr);
+        return sf_sim_say(
+            SF_SIM_EXIT_USAGE, "there is no command \"%s\"; there are link and profiles", argv[1]);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        return sf_sim_say(SF_SIM_EXIT_FAILED, "standard output cannot be written");
+    }
+    return status;
+}
