@@ -292,7 +292,7 @@ sealed_bytes(const struct sf_node_transfer *transfer)
     return count * transfer->class_bytes;
 }
 
-/* rate_bps and eta_s of meter `index`, with `done` of the sealed bytes there. Returns the ETA. */
+/* rate_bps and eta_s by meter `index`, with `done` of the sealed bytes there. */
 static void
 set_rate(struct sf_daemon *daemon, json_t *object, const struct sf_node_transfer *transfer,
     size_t index, uint64_t done)
@@ -443,6 +443,8 @@ sf_control_inbox_json(struct sf_daemon *daemon, const struct sf_node_transfer *t
     struct stat info;
     uint64_t bytes = 0;
     uint64_t count = 0;
+    bool exists;
+    bool is_single;
     char path[sizeof(SF_HOME_INBOX) + sizeof(transfer->peer) + sizeof(transfer->delivered_as)];
 
     if (transfer->outgoing || transfer->delivered_as[0] == '\0') {
@@ -454,21 +456,23 @@ sf_control_inbox_json(struct sf_daemon *daemon, const struct sf_node_transfer *t
     }
     (void)snprintf(
         path, sizeof(path), "%s/%s/%s", SF_HOME_INBOX, transfer->peer, transfer->delivered_as);
+    exists = fstatat(daemon->home.fd, path, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    /* A node that has forgotten the key has forgotten this too; the entry itself shows it. */
+    is_single = transfer->single_file || (exists && S_ISREG(info.st_mode) && count <= 1);
     sf_control_set_text(object, "peer", transfer->peer);
     sf_control_set_text(object, "name", transfer->delivered_as);
     sf_control_set_text(object, "path", path);
-    sf_control_set(object, "single_file", json_boolean(transfer->single_file));
+    sf_control_set(object, "single_file", json_boolean(is_single));
     sf_control_set_count(object, "bytes", bytes != 0 ? bytes : transfer->plain_bytes);
     sf_control_set_count(object, "files", count);
-    if (transfer->single_file && sf_node_transfer_file(daemon->node, &transfer->id, 0, &file)) {
+    if (is_single && sf_node_transfer_file(daemon->node, &transfer->id, 0, &file)) {
         sf_control_set_hex(object, "sha256", sf_view(file.sha256.b, sizeof(file.sha256.b)));
     } else {
         sf_control_set(object, "sha256", json_null());
     }
     set_known(object, "delivered_ms", (uint64_t)transfer->ended.ms);
     sf_control_set_hex(object, "transfer", sf_view(transfer->id.b, sizeof(transfer->id.b)));
-    sf_control_set(object, "exists",
-        json_boolean(fstatat(daemon->home.fd, path, &info, AT_SYMLINK_NOFOLLOW) == 0));
+    sf_control_set(object, "exists", json_boolean(exists));
     return object;
 }
 
