@@ -35,6 +35,8 @@ struct wish {
     const char *name;
     bool has_card;
     struct sf_card card;
+    uint8_t card_encoded[SF_CARD_BYTES_MAX];
+    size_t card_bytes;
     char card_text[SF_CARD_TEXT_BYTES_MAX];
     const char *endpoint_text;
     struct sf_peers_endpoint endpoint;
@@ -82,7 +84,6 @@ static int
 read_card(struct wish *wish, const char *path)
 {
     uint8_t input[INPUT_BYTES_MAX];
-    uint8_t encoded[SF_CARD_BYTES_MAX];
     struct sf_view text;
     size_t bytes = 0;
     int exit = SF_EXIT_DONE;
@@ -96,17 +97,18 @@ read_card(struct wish *wish, const char *path)
     } else {
         return exit;
     }
-    status = sf_card_from_text(text, encoded, sizeof(encoded), &bytes);
+    status =
+        sf_card_from_text(text, wish->card_encoded, sizeof(wish->card_encoded), &wish->card_bytes);
     if (status != SF_OK) {
         return sf_cli_fail(SF_EXIT_INTEGRITY,
             "%.200s holds no card (%s)\n"
             "  A card is the one line \"%s...\" that `skyferry card` prints on the other side.",
             path, sf_status_text(status), SF_CARD_TEXT_PREFIX);
     }
-    status = sf_card_decode(sf_view(encoded, bytes), &wish->card);
+    status = sf_card_decode(sf_view(wish->card_encoded, wish->card_bytes), &wish->card);
     if (status == SF_OK) {
-        status = sf_card_to_text(
-            sf_view(encoded, bytes), wish->card_text, sizeof(wish->card_text), &bytes);
+        status = sf_card_to_text(sf_view(wish->card_encoded, wish->card_bytes), wish->card_text,
+            sizeof(wish->card_text), &bytes);
     }
     if (status != SF_OK) {
         return sf_cli_fail(SF_EXIT_INTEGRITY,

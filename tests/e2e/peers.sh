@@ -1,0 +1,64 @@
+#!/bin/bash
+# Who may send what to whom, and how a refusal shows.
+# shellcheck source=tests/e2e/lib.sh
+. "${srcdir:-$(dirname "$0")/../..}/tests/e2e/lib.sh"
+
+make_node ground
+make_node sat
+make_node stranger
+echo payload >"$work/file"
+inbox=$work/sat/inbox
+
+# --- Not allowed ------------------------------------------------------------
+
+introduce ground sat
+introduce sat ground --allow receive
+start ground
+start sat
+check_exit 4 "a peer that may not send is refused, and the sender is told" \
+    cli ground send "$work/file" --to sat --wait --timeout 30s
+check "nothing was delivered" test ! -e "$inbox/ground/file"
+check "allowing it takes effect at once" cli sat peer add ground --allow send,receive
+check "then it is delivered" cli ground send "$work/file" --as allowed --to sat --wait --timeout 60s
+
+check "what may be sent to is up to this side too" cli ground peer add sat --allow send
+check_exit 4 "a peer that may not receive is not sent to" cli ground send "$work/file" --to sat
+cli ground peer add sat --allow send,receive 2>/dev/null
+
+# --- A stranger -------------------------------------------------------------
+
+introduce stranger sat
+start stranger
+check_exit 3 "a node that the receiver does not know gets no answer" \
+    cli stranger send "$work/file" --to sat --wait --timeout 4s
+check "nothing of it was delivered" test ! -e "$inbox/stranger"
+dark() {
+    cli stranger peer list --json | grep -q '"state": "never"'
+}
+check "the receiver was never heard of" dark
+stop stranger
+
+# --- Pre-shared keys --------------------------------------------------------
+
+openssl rand -hex 32 >"$work/psk.a"
+openssl rand -hex 32 >"$work/psk.b"
+check_exit 2 "a key that is none is refused" cli ground peer add sat --psk "$work/file"
+check "one side has a key" cli ground peer add sat --psk "$work/psk.a"
+check "the other side has another one" cli sat peer add ground --psk "$work/psk.b"
+check_exit 3 "with different keys nothing arrives" \
+    cli ground send "$work/file" --as with-psk --to sat --wait --timeout 5s
+check "nothing was delivered" test ! -e "$inbox/ground/with-psk"
+check "the other side gets the right one" cli sat peer add ground --psk "$work/psk.a"
+check "then it arrives" within 60 test -e "$inbox/ground/with-psk"
+check "keys are for their owner alone" test "$(stat -c %a "$work/sat/peers/ground.psk")" = 600
+cli sat peer list --json >"$work/list"
+check_exit 1 "a key is never shown" grep -q "$(cat "$work/psk.a")" "$work/list"
+
+# --- Peers while transfers are open -----------------------------------------
+
+stop sat
+id=$(cli ground send "$work/file" --as open --to sat 2>/dev/null)
+check_exit 1 "a peer with open transfers is not removed" cli ground peer remove sat
+check "cancel the transfer" cli ground cancel "$id"
+start sat
+finish
