@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 struct arrival {
+    struct flight flight;
     struct inbound *in;
     uint64_t index;
     uint8_t *sealed; /* the link's */
@@ -52,7 +53,17 @@ verdict(struct inbound *in, uint64_t index, enum sf_link_verdict verdict_)
 static void
 arrival_free(struct arrival *arrival)
 {
+    flight_end(&arrival->flight);
     sf_link_buffer_return(arrival->in->node->link, arrival->sealed);
+    free(arrival->plain);
+    free(arrival);
+}
+
+static void
+arrival_drop(struct flight *flight)
+{
+    struct arrival *arrival = FLIGHT_OF(flight, struct arrival);
+
     free(arrival->plain);
     free(arrival);
 }
@@ -183,10 +194,29 @@ process(struct arrival *arrival)
 /* --- Orphans -------------------------------------------------------------------------------------- */
 
 struct orphan {
+    struct flight flight;
     struct fetch fetch;
     struct inbound *in;
     struct opened opened;
 };
+
+static void
+orphan_free(struct orphan *orphan)
+{
+    flight_end(&orphan->flight);
+    free(orphan->opened.plain);
+    free(orphan);
+}
+
+static void
+orphan_drop(struct flight *flight)
+{
+    struct orphan *orphan = FLIGHT_OF(flight, struct orphan);
+
+    fetch_drop(&orphan->fetch);
+    free(orphan->opened.plain);
+    free(orphan);
+}
 
 static void
 orphan_durable(void *owner)
@@ -204,8 +234,7 @@ orphan_durable(void *owner)
         }
         arrive_go_on(in);
     }
-    free(orphan->opened.plain);
-    free(orphan);
+    orphan_free(orphan);
 }
 
 static void
@@ -219,7 +248,8 @@ orphan_opened(struct fetch *fetch)
 
     if (!is_open(in)) {
         free(fetch->plain);
-        free(orphan);
+        fetch->plain = NULL;
+        orphan_free(orphan);
         in->is_checking_orphan = false;
         return;
     }
@@ -230,12 +260,13 @@ orphan_opened(struct fetch *fetch)
         node_commit(in->node);
         verdict(in, index, SF_LINK_AGAIN);
         in->is_checking_orphan = false;
-        free(orphan);
+        orphan_free(orphan);
         arrive_go_on(in);
         return;
     }
     orphan->in = in;
     orphan->opened = (struct opened){index, fetch->plain, fetch->content};
+    fetch->plain = NULL;
     in->fetches++; /* until the fact is durable */
     node_must(in->node, sf_range_set_add(&in->held, index, index + 1));
     node_must(in->node, sf_journal_add(journal, SF_TABLE_IN_HELD, key, index, index + 1, NULL));
@@ -265,6 +296,7 @@ check_orphan(struct inbound *in)
         free(orphan);
         return;
     }
+    flight_begin(&in->node->flights, &orphan->flight, orphan_drop);
     in->is_checking_orphan = true;
 }
 
@@ -518,6 +550,7 @@ inbound_bundle(struct sf_node *node, const struct sf_link_event *event)
         sf_link_buffer_return(node->link, event->buffer);
         return;
     }
+    flight_begin(&node->flights, &arrival->flight, arrival_drop);
     arrival->in = in;
     arrival->index = event->index;
     arrival->sealed = event->buffer;
@@ -549,6 +582,7 @@ inbound_gone(struct sf_node *node, const struct sf_link_event *event)
 /* --- Partial bundles when memory is short ---------------------------------------------------------------------- */
 
 struct spill {
+    struct flight flight;
     struct sf_node *node;
     struct inbound *in;
     unsigned peer;
@@ -556,6 +590,12 @@ struct spill {
     bool is_load;
     struct sf_spool_io io;
 };
+
+static void
+spill_drop(struct flight *flight)
+{
+    free(FLIGHT_OF(flight, struct spill));
+}
 
 static void
 spill_done(struct sf_spool_io *io)
@@ -570,6 +610,7 @@ spill_done(struct sf_spool_io *io)
         sf_link_spilled(
             spill->node->link, spill->peer, spill->handle, io->index, io->data, io->status);
     }
+    flight_end(&spill->flight);
     free(spill);
 }
 
@@ -589,6 +630,7 @@ spill_begin(struct sf_node *node, const struct sf_link_event *event, bool is_loa
         }
         return;
     }
+    flight_begin(&node->flights, &spill->flight, spill_drop);
     spill->node = node;
     spill->in = in;
     spill->peer = event->peer;

@@ -38,6 +38,7 @@ struct work {
 
 /* A frame being decoded or written, or a part of one waiting for the other. */
 struct task {
+    struct flight flight;
     struct decoder *decoder;
     struct work *works[2];
     uint32_t file;
@@ -156,6 +157,16 @@ work_end(struct work *work, uint64_t end)
 /* --- Frames ---------------------------------------------------------------------------------- */
 
 static void
+task_drop(struct flight *flight)
+{
+    struct task *task = FLIGHT_OF(flight, struct task);
+
+    free(task->joined);
+    free(task->out);
+    free(task);
+}
+
+static void
 task_finish(struct task *task)
 {
     struct decoder *decoder = task->decoder;
@@ -169,9 +180,8 @@ task_finish(struct task *task)
             work_release(task->works[i]);
         }
     }
-    free(task->joined);
-    free(task->out);
-    free(task);
+    flight_end(&task->flight);
+    task_drop(&task->flight);
 }
 
 static void
@@ -259,6 +269,7 @@ task_new(struct work *work, const struct sf_piece *piece)
         out_of_memory(work->decoder);
         return NULL;
     }
+    flight_begin(&work->decoder->in->node->flights, &task->flight, task_drop);
     task->decoder = work->decoder;
     task->works[0] = work;
     task->file = piece->file;
@@ -563,6 +574,15 @@ decoder_take(struct decoder *decoder, const struct opened *opened)
 /* --- From the slots -------------------------------------------------------------------------------------- */
 
 static void
+fetched_drop(struct flight *flight)
+{
+    struct fetch *fetch = FLIGHT_OF(flight, struct fetch);
+
+    fetch_drop(fetch);
+    free(fetch);
+}
+
+static void
 fetched(struct fetch *fetch)
 {
     struct decoder *decoder = fetch->owner;
@@ -579,6 +599,7 @@ fetched(struct fetch *fetch)
     } else if (!decoder->is_stopping && in->record.phase < SF_IN_DELIVERING) {
         inbound_lost(in, fetch->index, fetch->index + 1);
     }
+    flight_end(&fetch->flight);
     free(fetch);
     decoder_step(decoder);
 }
@@ -628,6 +649,7 @@ fetch_next(struct decoder *decoder)
             out_of_memory(decoder);
             return;
         }
+        flight_begin(&decoder->in->node->flights, &fetch->flight, fetched_drop);
         decoder->fetches++;
     }
 }

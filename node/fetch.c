@@ -21,6 +21,13 @@ open_bundle(const struct inbound *in, uint64_t index, const uint8_t *sealed, uin
     return sf_envelope_open(in->seal, &expect, plain, in->record.class_bytes, ret_content, siv);
 }
 
+void
+fetch_drop(struct fetch *fetch)
+{
+    free(fetch->plain);
+    free(fetch->io.data);
+}
+
 static void
 finish(struct fetch *fetch, int status)
 {

@@ -698,7 +698,6 @@ intake_free(struct intake *intake)
     free(intake->digests);
     free(intake->outline_bytes);
     free(intake->digest_bytes);
-    sf_outline_fini(&intake->outline);
     free(intake->outline.files);
     free(intake->names);
     sf_wipe(&intake->hash, sizeof(intake->hash));

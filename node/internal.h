@@ -33,6 +33,7 @@
 #include "bundle/letter.h"
 #include "bundle/manifest.h"
 #include "bundle/receipt.h"
+#include "node/flight.h"
 #include "node/node.h"
 #include "node/schema.h"
 #include "store/audit.h"
@@ -370,6 +371,7 @@ void post_take(struct sf_node *node, struct peer *peer, enum sf_kind kind,
  * reason: SF_EIO (the disk), SF_EAUTH or SF_EFORMAT (it is not what was sealed).
  */
 struct fetch {
+    struct flight flight;
     struct inbound *in;
     uint64_t index;
     void (*done)(struct fetch *fetch);
@@ -381,6 +383,8 @@ struct fetch {
     struct sf_job job;
 };
 SF_MUST_USE int fetch_begin(struct fetch *fetch);
+/* Free what a fetch in flight owns, not the fetch itself. */
+void fetch_drop(struct fetch *fetch);
 
 /* On a worker: open `sealed`, copied to `plain` first. */
 SF_MUST_USE int open_bundle(const struct inbound *in, uint64_t index, const uint8_t *sealed,
@@ -480,7 +484,8 @@ struct sf_node {
     uint64_t cache_clock;
 
     struct event_ring *events;
-    unsigned commits; /* of the node's own, outstanding */
+    struct flight *flights; /* what disk, workers and commits hold on to */
+    unsigned commits;       /* of the node's own, outstanding */
     struct sf_commit audit_commit;
     unsigned audit_commits; /* 0 or 1 */
     bool audit_again;       /* records were appended while it ran */

@@ -5,6 +5,7 @@ node_libnode_a_SOURCES = \
 	%D%/decode.c \
 	%D%/deliver.c \
 	%D%/fetch.c \
+	%D%/flight.h \
 	%D%/inbound.c \
 	%D%/info.c \
 	%D%/intake.c \

@@ -81,6 +81,7 @@ buffer_alloc(size_t bytes)
 /* --- Commits of the node's own ----------------------------------------------- */
 
 struct own_commit {
+    struct flight flight;
     struct sf_commit commit;
     struct sf_node *node;
     void (*done)(void *owner);
@@ -97,12 +98,19 @@ committed(struct sf_commit *commit)
     int status = commit->status;
 
     node->commits--;
+    flight_end(&own->flight);
     free(own);
     if (status != SF_OK) {
         node->health = SF_EIO;
     } else if (done != NULL) {
         done(owner);
     }
+}
+
+static void
+own_commit_drop(struct flight *flight)
+{
+    free(FLIGHT_OF(flight, struct own_commit));
 }
 
 void
@@ -121,6 +129,7 @@ node_commit_then(struct sf_node *node, void (*done)(void *owner), void *owner)
         .done = done,
         .owner = owner,
     };
+    flight_begin(&node->flights, &own->flight, own_commit_drop);
     node->commits++;
     sf_journal_commit(node->journal, &own->commit);
 }
@@ -388,10 +397,11 @@ make_folders(struct sf_node *node, struct sf_node_error *error)
 static void
 release(struct sf_node *node)
 {
+    flight_drop_all(&node->flights);
+    cache_fini(node);
     outbound_fini(node);
     inbound_fini(node);
     mail_fini(node);
-    cache_fini(node);
     sf_link_close(node->link);
     keyring_free(node);
     sf_identity_fini(node->identity);

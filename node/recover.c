@@ -168,13 +168,45 @@ is_wanted(struct sf_node *node, enum sf_spool_direction direction, const uint8_t
     return out != NULL && out->record.phase != SF_OUT_DONE && out->record.reason == 0;
 }
 
+/* Removals that belong to no transfer. */
+struct stray {
+    struct flight flight;
+    struct sf_node *node;
+    struct sf_spool_op spool;
+    struct sf_vault_op vault;
+};
+
+static void
+stray_drop(struct flight *flight)
+{
+    free(FLIGHT_OF(flight, struct stray));
+}
+
+static void
+stray_finish(struct stray *stray)
+{
+    stray->node->commits--;
+    flight_end(&stray->flight);
+    free(stray);
+}
+
+static struct stray *
+stray_new(struct sf_node *node)
+{
+    struct stray *stray = calloc(1, sizeof(*stray));
+
+    if (stray != NULL) {
+        stray->node = node;
+        node->commits++; /* counted with them: closing waits for it */
+        flight_begin(&node->flights, &stray->flight, stray_drop);
+    }
+    return stray;
+}
+
 static void
 unlinked(struct sf_spool_op *op)
 {
-    struct sf_node *node = op->owner;
-
-    node->commits--;
-    free(op);
+    stray_finish(op->owner);
 }
 
 static void
@@ -184,31 +216,27 @@ sweep_spools(struct sf_node *node)
     const struct sf_spool_file *files = sf_spools_list(node->spools, &count);
 
     for (size_t i = 0; i < count; i++) {
-        struct sf_spool_op *op;
+        struct stray *stray;
 
         if (is_wanted(node, files[i].direction, files[i].transfer.b)) {
             continue;
         }
-        op = calloc(1, sizeof(*op));
-        if (op == NULL) {
-            return;
+        stray = stray_new(node);
+        if (stray == NULL) {
+            return; /* the next start tries again */
         }
-        op->done = unlinked;
-        op->owner = node;
-        op->transfer = files[i].transfer;
-        op->direction = files[i].direction;
-        node->commits++; /* counted with them: closing waits for it */
-        sf_spools_unlink(node->spools, op);
+        stray->spool.done = unlinked;
+        stray->spool.owner = stray;
+        stray->spool.transfer = files[i].transfer;
+        stray->spool.direction = files[i].direction;
+        sf_spools_unlink(node->spools, &stray->spool);
     }
 }
 
 static void
 erased(struct sf_vault_op *op)
 {
-    struct sf_node *node = op->owner;
-
-    node->commits--;
-    free(op);
+    stray_finish(op->owner);
 }
 
 static void
@@ -224,16 +252,15 @@ sweep_vault(struct sf_node *node)
         }
     }
     for (size_t i = 0; i < count; i++) {
-        struct sf_vault_op *op = calloc(1, sizeof(*op));
+        struct stray *stray = stray_new(node);
 
-        if (op == NULL) {
+        if (stray == NULL) {
             return;
         }
-        op->done = erased;
-        op->owner = node;
-        memcpy(op->key, keys[i], sizeof(op->key));
-        node->commits++;
-        sf_vault_erase(node->vault, op, node->now);
+        stray->vault.done = erased;
+        stray->vault.owner = stray;
+        memcpy(stray->vault.key, keys[i], sizeof(keys[i]));
+        sf_vault_erase(node->vault, &stray->vault, node->now);
     }
 }
 

@@ -12,6 +12,7 @@
 enum { LIST_BYTES = 64 * 1024 };
 
 struct sweep {
+    struct flight flight;
     struct inbound *in;
     void (*done)(struct inbound *in);
     char path[SF_DISK_PATH_BYTES_MAX]; /* of the directory being emptied */
@@ -43,6 +44,7 @@ finish(struct sweep *sweep)
     struct inbound *in = sweep->in;
     void (*done)(struct inbound * in) = sweep->done;
 
+    flight_end(&sweep->flight);
     free(sweep);
     done(in);
 }
@@ -132,6 +134,12 @@ emptied(struct sf_disk_op *op)
     list(sweep);
 }
 
+static void
+sweep_drop(struct flight *flight)
+{
+    free(FLIGHT_OF(flight, struct sweep));
+}
+
 void
 sweep_begin(struct inbound *in, void (*done)(struct inbound *in))
 {
@@ -141,6 +149,7 @@ sweep_begin(struct inbound *in, void (*done)(struct inbound *in))
         done(in); /* the next start sweeps again */
         return;
     }
+    flight_begin(&in->node->flights, &sweep->flight, sweep_drop);
     sweep->in = in;
     sweep->done = done;
     staging_path(in, sweep->path);
