@@ -1,7 +1,7 @@
 # Tests of sim/.
 
 sim_tests = tests/unit/test_sim_disk tests/unit/test_clock tests/unit/test_path \
-	tests/unit/test_profile tests/fuzz/fuzz_profile
+	tests/unit/test_profile
 check_PROGRAMS += $(sim_tests)
 TESTS += $(sim_tests)
 
@@ -19,12 +19,12 @@ tests_unit_test_path_LDADD = sim/libsim.a base/libbase.a $(CUNIT_LIBS)
 tests_unit_test_profile_SOURCES = tests/unit/test_profile.c tests/unit/check.h
 tests_unit_test_profile_LDADD = sim/libsim.a base/libbase.a $(CUNIT_LIBS)
 
-tests_fuzz_fuzz_profile_SOURCES = tests/fuzz/fuzz_profile.c
+check_PROGRAMS += tests/fuzz/fuzz_profile
+tests_fuzz_fuzz_profile_SOURCES = tests/fuzz/fuzz_profile.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_profile_LDADD = sim/libsim.a base/libbase.a
-if FUZZING
-tests_fuzz_fuzz_profile_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-tests_fuzz_fuzz_profile_SOURCES += $(FUZZ_REPLAY)
+tests_fuzz_fuzz_profile_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+if !FUZZING
+TESTS += tests/fuzz/fuzz_profile
 endif
 EXTRA_DIST += tests/fuzz/corpus/profile
 
