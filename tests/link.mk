@@ -42,3 +42,31 @@ check_PROGRAMS += tests/unit/test_link_guard
 TESTS += tests/unit/test_link_guard
 tests_unit_test_link_guard_SOURCES = tests/unit/test_link_guard.c tests/unit/link_world.c tests/unit/link_world.h
 tests_unit_test_link_guard_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+# Fuzz targets.
+EXTRA_DIST += tests/fuzz/link_fixture.h tests/fuzz/corpus/opener tests/fuzz/corpus/datagram \
+	tests/fuzz/corpus/link_input
+
+check_PROGRAMS += tests/fuzz/fuzz_opener
+tests_fuzz_fuzz_opener_SOURCES = tests/fuzz/fuzz_opener.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_opener_LDADD = $(LINK_LDADD)
+tests_fuzz_fuzz_opener_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_datagram
+tests_fuzz_fuzz_datagram_SOURCES = tests/fuzz/fuzz_datagram.c tests/fuzz/link_fixture.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_datagram_LDADD = $(LINK_LDADD)
+tests_fuzz_fuzz_datagram_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_link_input
+tests_fuzz_fuzz_link_input_SOURCES = tests/fuzz/fuzz_link_input.c tests/fuzz/link_fixture.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_link_input_LDADD = $(LINK_LDADD)
+tests_fuzz_fuzz_link_input_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+if !FUZZING
+TESTS += tests/fuzz/fuzz_opener tests/fuzz/fuzz_datagram tests/fuzz/fuzz_link_input
+endif
+
+# Writes the seeds of these corpora: tests/fuzz/make_corpus_link $(srcdir)/tests/fuzz/corpus
+EXTRA_PROGRAMS += tests/fuzz/make_corpus_link
+tests_fuzz_make_corpus_link_SOURCES = tests/fuzz/make_corpus_link.c tests/fuzz/link_fixture.h
+tests_fuzz_make_corpus_link_LDADD = $(LINK_LDADD)
