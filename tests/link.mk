@@ -70,3 +70,28 @@ endif
 EXTRA_PROGRAMS += tests/fuzz/make_corpus_link
 tests_fuzz_make_corpus_link_SOURCES = tests/fuzz/make_corpus_link.c tests/fuzz/link_fixture.h
 tests_fuzz_make_corpus_link_LDADD = $(LINK_LDADD)
+
+check_PROGRAMS += tests/unit/test_pacer
+TESTS += tests/unit/test_pacer
+tests_unit_test_pacer_SOURCES = tests/unit/test_pacer.c
+tests_unit_test_pacer_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_pool
+TESTS += tests/unit/test_pool
+tests_unit_test_pool_SOURCES = tests/unit/test_pool.c
+tests_unit_test_pool_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_extents
+TESTS += tests/unit/test_extents
+tests_unit_test_extents_SOURCES = tests/unit/test_extents.c
+tests_unit_test_extents_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_report
+TESTS += tests/unit/test_report
+tests_unit_test_report_SOURCES = tests/unit/test_report.c
+tests_unit_test_report_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_objects
+TESTS += tests/unit/test_objects
+tests_unit_test_objects_SOURCES = tests/unit/test_objects.c tests/unit/object_pair.c tests/unit/object_pair.h
+tests_unit_test_objects_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
