@@ -561,7 +561,8 @@ start_ring(struct uring_disk *disk)
     int result = io_uring_queue_init(FLIGHTS_MAX, &disk->ring, IORING_SETUP_R_DISABLED);
 
     if (result < 0) {
-        return result == -ENOMEM ? SF_ENOMEM : SF_ESTATE;
+        /* ENOMEM too: it mostly means that RLIMIT_MEMLOCK has no room for the ring. */
+        return SF_ESTATE;
     }
     disk->has_ring = true;
     if (!supports_all(&disk->ring)) {

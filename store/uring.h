@@ -17,8 +17,8 @@
  * disk.h cut by the process's umask.
  *
  * Returns SF_OK and a disk to be closed with sf_uring_disk_close(); SF_ESTATE
- * if io_uring is not available here (disabled, filtered or too old: use
- * posix.h), SF_ENOENT if there is no such directory, SF_EINVAL if it may not
+ * if io_uring is not available here (disabled, filtered, too old, or no locked
+ * memory left for a ring: use posix.h), SF_ENOENT if there is no such directory, SF_EINVAL if it may not
  * be entered, SF_ELIMIT, SF_ENOMEM.
  */
 SF_MUST_USE int sf_uring_disk_open(const char *root, struct sf_disk **ret_disk);
