@@ -9,7 +9,7 @@
 
 __attribute__((noreturn)) void sf_assert_fail(const char *expression, const char *file, int line);
 
-#define sf_assert(expression) \
+#define sf_assert(expression)                                                                      \
     ((expression) ? (void)0 : sf_assert_fail(#expression, __FILE__, __LINE__))
 
 #endif

@@ -17,3 +17,4 @@ include tests/link.mk
 include tests/node.mk
 include tests/sim.mk
 include tests/app.mk
+include tests/house.mk

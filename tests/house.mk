@@ -1,0 +1,21 @@
+# What holds the house together: rooms, packages, form, words. And what is distributed beside
+# the sources.
+
+house_checks = \
+	tests/house/check_deps.py \
+	tests/house/check_format.sh \
+	tests/house/check_includes.py \
+	tests/house/check_man.sh \
+	tests/house/check_mentions.py
+dist_check_SCRIPTS += $(house_checks)
+TESTS += $(house_checks)
+
+.PHONY: check-format
+check-format:
+	$(AM_V_at)srcdir=$(srcdir) $(srcdir)/tests/house/check_format.sh
+
+EXTRA_DIST += .ci/run scripts/demo scripts/deps scripts/test tests/e2e
+EXTRA_DIST += \
+	CHANGELOG.md CONTRIBUTING.md LICENSE README.md \
+	docs/ARCHITECTURE.md docs/CONTROL.md docs/PROTOCOL.md docs/SECURITY.md docs/SIMULATOR.md \
+	docs/STORE.md docs/TESTING.md docs/images docs/protocol
