@@ -102,7 +102,7 @@ says "run 7" || fail "status does not name the directory"
 for command in 'status' 'inbox' 'peer list' 'card' 'audit show' 'audit verify' 'doctor'; do
     # shellcheck disable=SC2086
     cli ground $command --json >"$work/json" 2>/dev/null
-    check "$command --json is JSON, with its version" python3 -c \
+    check "$command --json is JSON, with its version" /usr/bin/python3 -c \
         'import json, sys; assert json.load(open(sys.argv[1]))["skyferry"] == 1' "$work/json"
 done
 id=$(cli ground send "$work/run 7/index.json" --to sat 2>/dev/null)

@@ -38,7 +38,7 @@ truncate -s "$sparse" "$work/sparse"
 printf 'data' | dd of="$work/sparse" bs=1 seek=300000000 conv=notrunc status=none
 check "a sparse file of $sparse is sent" cli ground send "$work/sparse" --to sat --wait
 check "it arrived to the byte" cmp "$work/sparse" "$inbox/sparse"
-out=$(cli ground peer list --json | python3 -c \
+out=$(cli ground peer list --json | /usr/bin/python3 -c \
     'import json, sys; print(json.load(sys.stdin)["peers"][0]["link"]["bytes_out"])')
 check "its zeros did not travel" test "$((out - random_bytes))" -lt 50000000
 rm -f "$work/sparse" "$inbox/sparse"
@@ -91,7 +91,7 @@ refused "a link to a directory" "badlink/: is a symbolic link" "$work/badlink/"
 mkfifo "$work/bad/pipe"
 refused "a pipe" "bad/pipe: is a pipe" "$work/bad"
 rm "$work/bad/pipe"
-python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$work/bad/socket"
+/usr/bin/python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$work/bad/socket"
 refused "a socket" "bad/socket: is a socket" "$work/bad"
 rm "$work/bad/socket"
 refused "a device" "/dev/null: is a device" /dev/null

@@ -93,7 +93,7 @@ within() {
 # --- Nodes ------------------------------------------------------------------
 
 free_port() {
-    python3 -c 'import socket
+    /usr/bin/python3 -c 'import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1])'
@@ -163,7 +163,7 @@ two_nodes() {
 # state NODE ID: the state of a transfer there, "none" if it is unknown.
 state() {
     cli "$1" status "$2" --json 2>/dev/null |
-        python3 -c 'import json, sys
+        /usr/bin/python3 -c 'import json, sys
 try:
     print(json.load(sys.stdin)["transfer"]["state"])
 except ValueError:

@@ -40,8 +40,11 @@ stop stranger
 
 # --- Pre-shared keys --------------------------------------------------------
 
-openssl rand -hex 32 >"$work/psk.a"
-openssl rand -hex 32 >"$work/psk.b"
+random_key() {
+    head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'
+}
+random_key >"$work/psk.a"
+random_key >"$work/psk.b"
 check_exit 2 "a key that is none is refused" cli ground peer add sat --psk "$work/file"
 check "one side has a key" cli ground peer add sat --psk "$work/psk.a"
 check "the other side has another one" cli sat peer add ground --psk "$work/psk.b"

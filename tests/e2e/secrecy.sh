@@ -30,7 +30,7 @@ with open(path, "wb", buffering=0) as record:
             caller = sender
             relay.sendto(datagram, ("127.0.0.1", target))
 PYTHON
-python3 "$work/relay.py" "$relay_port" "${ports[sat]}" "$work/datagrams" &
+/usr/bin/python3 "$work/relay.py" "$relay_port" "${ports[sat]}" "$work/datagrams" &
 helpers+=($!)
 cli ground peer add sat --card "$work/sat.card" --endpoint "127.0.0.1:$relay_port" \
     --rate 50Mbit 2>/dev/null
@@ -67,7 +67,7 @@ check "the relay saw it pass" test "$(stat -c %s "$work/datagrams")" -gt 10000
 for secret in "$name" "$text" ground "$id"; do
     check_exit 1 "no datagram holds '${secret:0:16}'" grep -qaF "$secret" "$work/datagrams"
 done
-check_exit 1 "no datagram holds the raw id" python3 -c \
+check_exit 1 "no datagram holds the raw id" /usr/bin/python3 -c \
     'import sys; sys.exit(0 if bytes.fromhex(sys.argv[2]) in open(sys.argv[1], "rb").read() else 1)' \
     "$work/datagrams" "$id"
 for node in ground sat; do
