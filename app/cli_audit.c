@@ -75,46 +75,51 @@ unmap_file(struct mapped *file)
 
 /* --- show ------------------------------------------------------------------ */
 
-/* Whether a field belongs to the chain rather than to the story. */
-static bool
-is_framing(const char *name)
+/* "to sat-7", "from ground", or the peer alone. */
+static void
+print_peer(const json_t *record)
 {
-    static const char *const names[] = {"seq", "prev", "synced", "crc", "event", "time_ms"};
+    static const char *const names[] = {"to", "from", "peer"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(names[i], name) == 0) {
-            return true;
+        const char *peer = sf_cli_string(record, names[i], NULL);
+
+        if (peer != NULL) {
+            (void)printf("  %s%s%s", i < 2 ? names[i] : "", i < 2 ? " " : "", peer);
+            return;
         }
     }
-    return false;
 }
 
+/* What people want to know of a record; --json has all of it. */
 static void
 print_record(const struct sf_cli *cli, const json_t *record)
 {
-    char when[SF_TEXT_AMOUNT_BYTES];
-    const char *name;
-    json_t *value;
+    const char *why = sf_cli_string(record, "why", "");
+    const char *sha256 = sf_cli_string(record, "sha256", NULL);
+    uint64_t bytes = sf_cli_number(record, "bytes", 0);
+    uint64_t files = sf_cli_number(record, "files", 0);
+    char text[SF_TEXT_AMOUNT_BYTES];
+    char *shown;
 
-    sf_text_time((struct sf_wall){(int64_t)sf_cli_number(record, "time_ms", 0)}, when);
-    (void)printf("%6" PRIu64 "  %s  %-12s", sf_cli_number(record, "seq", 0), when,
-        sf_cli_string(record, "event", "?"));
-    json_object_foreach((json_t *)(uintptr_t)record, name, value)
-    {
-        if (is_framing(name)) {
-            continue;
-        }
-        if (json_is_string(value)) {
-            const char *text = json_string_value(value);
-            char *shown = sf_text_escaped(sf_view(text, strlen(text)), cli->utf8);
-
-            (void)printf("  %s=%s", name, shown);
-            free(shown);
-        } else if (json_is_integer(value)) {
-            (void)printf("  %s=%lld", name, (long long)json_integer_value(value));
-        } else if (json_is_boolean(value)) {
-            (void)printf("  %s=%s", name, json_is_true(value) ? "yes" : "no");
-        }
+    sf_text_time((struct sf_wall){(int64_t)sf_cli_number(record, "time_ms", 0)}, text);
+    (void)printf("%6" PRIu64 "  %s  %-14s %-*.*s", sf_cli_number(record, "seq", 0), text,
+        sf_cli_string(record, "event", "?"), SF_CLI_ID_SHOWN, SF_CLI_ID_SHOWN,
+        sf_cli_string(record, "transfer", "-"));
+    print_peer(record);
+    if (bytes > 0) {
+        sf_text_size(bytes, text);
+        (void)printf("  %s", text);
+    }
+    if (files > 1) {
+        (void)printf(" in %" PRIu64 " files", files);
+    } else if (sha256 != NULL) {
+        (void)printf("  SHA-256 %.16s...", sha256);
+    }
+    if (why[0] != '\0') {
+        shown = sf_text_escaped(sf_view(why, strlen(why)), cli->utf8);
+        (void)printf("  (%s)", shown);
+        free(shown);
     }
     (void)fputc('\n', stdout);
 }

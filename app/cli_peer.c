@@ -642,8 +642,8 @@ run_list(struct sf_cli *cli)
         {"HEARD", true, false, false},
         {"OUT", true, false, true},
         {"IN", true, false, true},
-        {"MAY", false, false, false},
-        {"PSK", false, false, false},
+        {"MAY", false, false, true},
+        {"PSK", false, false, true},
         {"FINGERPRINT", false, false, true},
     };
     bool terminal = isatty(STDOUT_FILENO) == 1;

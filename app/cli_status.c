@@ -86,6 +86,19 @@ with_whom(const json_t *transfer)
     return text;
 }
 
+/* What it is called; once the key is gone, what it was delivered as. Fresh memory. */
+static char *
+name_of(const struct sf_cli *cli, const json_t *transfer)
+{
+    char *label = sf_cli_name(cli, transfer, "label");
+
+    if (label[0] != '\0') {
+        return label;
+    }
+    free(label);
+    return sf_cli_name(cli, transfer, "delivered_as");
+}
+
 /* What there is to say, below the row: of the transfer, and of each recipient. */
 static void
 add_notes(struct sf_table *table, const json_t *transfer)
@@ -128,7 +141,7 @@ add_row(struct sf_table *table, const struct sf_cli *cli, const json_t *transfer
     text = with_whom(transfer);
     sf_table_add(table, text);
     free(text);
-    text = sf_cli_name(cli, transfer, "label");
+    text = name_of(cli, transfer);
     sf_table_add(table, text[0] == '\0' ? "-" : text);
     free(text);
     sf_text_size(plain_bytes, cell);
@@ -272,7 +285,7 @@ transfer_text(const struct sf_cli *cli, const json_t *transfer, unsigned width)
     bool is_out = strcmp(sf_cli_string(transfer, "direction", ""), "out") == 0;
     const char *why = sf_cli_string(transfer, "why", "");
     char *whom = with_whom(transfer);
-    char *label = sf_cli_name(cli, transfer, "label");
+    char *label = name_of(cli, transfer);
     char *delivered = sf_cli_name(cli, transfer, "delivered_as");
     char size[SF_TEXT_AMOUNT_BYTES];
     char *text = NULL;

@@ -146,7 +146,7 @@ print_row(FILE *out, const struct sf_table *table, const unsigned *widths, char 
 {
     size_t last = table->column_count - 1;
 
-    while (last > 0 && widths[last] == 0) {
+    while (last > 0 && (widths[last] == 0 || (texts != NULL && texts[last][0] == '\0'))) {
         last--;
     }
     for (size_t c = 0; c <= last; c++) {

@@ -196,32 +196,53 @@ sf_track_say_end(const struct sf_cli *cli, const json_t *transfer)
 
 /* --- Drawing --------------------------------------------------------------- */
 
+/* How long recipient `i` has been where it is. */
+static uint64_t
+standstill(struct sf_track *track, size_t i, uint64_t bytes, sf_mono now)
+{
+    if (i >= SF_TRACK_RECIPIENTS_MAX) {
+        return 0;
+    }
+    if (track->recipients[i].at == 0 || track->recipients[i].bytes != bytes) {
+        track->recipients[i].bytes = bytes;
+        track->recipients[i].at = now;
+    }
+    return now - track->recipients[i].at;
+}
+
+/* What to draw for recipient `i`; its words go into `note` (SF_PROGRESS_LINE_BYTES). */
 static void
-describe_recipient(
-    const json_t *transfer, size_t i, struct sf_progress *line, char *note, size_t note_bytes)
+describe_recipient(struct sf_track *track, const json_t *transfer, size_t i, sf_mono now,
+    struct sf_progress *line, char *note)
 {
     const json_t *recipient = json_array_get(json_object_get(transfer, "recipients"), i);
     const char *state = sf_cli_string(recipient, "state", "");
     const char *why = sf_cli_string(recipient, "why", "");
-    uint64_t rate_bps = sf_cli_number(recipient, "rate_bps", 0);
+    uint64_t still_ns;
 
     line->title = sf_cli_string(recipient, "name", "?");
     line->total = sf_track_sealed_bytes(transfer);
     line->done = sf_cli_number(recipient, "link_bytes", 0);
     line->done = line->done > line->total ? line->total : line->done;
-    line->rate = rate_bps / 8;
+    line->rate = sf_cli_number(recipient, "rate_bps", 0) / 8;
     line->eta_s = sf_cli_number(recipient, "eta_s", SF_PROGRESS_UNKNOWN);
-    line->note = NULL;
+    line->note = note;
+    still_ns = standstill(track, i, line->done, now);
     if (strcmp(state, "final") == 0 || strcmp(state, "verified") == 0) {
         line->done = line->total;
     }
-    if (strcmp(state, "held") != 0 && !(strcmp(state, "waiting") == 0 && line->done > 0)) {
-        (void)snprintf(
-            note, note_bytes, "%s%s%s", recipient_words(state), why[0] == '\0' ? "" : ": ", why);
-        line->note = note;
-    } else if (line->rate == 0) {
-        (void)snprintf(note, note_bytes, "%s", why[0] == '\0' ? "waiting for the link" : why);
-        line->note = note;
+    if (why[0] != '\0' || (strcmp(state, "held") != 0 && strcmp(state, "waiting") != 0)) {
+        (void)snprintf(note, SF_PROGRESS_LINE_BYTES, "%s%s%s", recipient_words(state),
+            why[0] == '\0' ? "" : ": ", why);
+    } else if (line->done == 0) {
+        (void)snprintf(note, SF_PROGRESS_LINE_BYTES, "waiting for the link");
+    } else if (line->rate == 0 && still_ns > SF_TRACK_STALL_NS) {
+        char span[SF_TEXT_AMOUNT_BYTES];
+
+        sf_text_duration(still_ns / SF_SEC, span);
+        (void)snprintf(note, SF_PROGRESS_LINE_BYTES, "nothing new for %s", span);
+    } else {
+        line->note = NULL;
     }
 }
 
@@ -234,7 +255,7 @@ sf_track_draw(struct sf_track *track, const struct sf_cli *cli, const json_t *tr
     bool is_sealing = strcmp(sf_cli_string(transfer, "state", ""), "sealing") == 0;
     struct sf_progress line = {.title = "sealing", .title_columns = 7};
     char drawn[SF_PROGRESS_LINE_BYTES];
-    char note[256];
+    char note[SF_PROGRESS_LINE_BYTES];
     char *text = NULL;
     size_t bytes;
     FILE *out = open_memstream(&text, &bytes);
@@ -257,7 +278,7 @@ sf_track_draw(struct sf_track *track, const struct sf_cli *cli, const json_t *tr
         (void)fprintf(out, "%s\n", drawn);
     }
     for (size_t i = 0; i < recipients && each; i++) {
-        describe_recipient(transfer, i, &line, note, sizeof(note));
+        describe_recipient(track, transfer, i, now, &line, note);
         sf_progress_draw(&line, columns, cli->utf8, drawn);
         (void)fprintf(out, "%s\n", drawn);
     }

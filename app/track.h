@@ -13,16 +13,22 @@
 #include <stdint.h>
 
 enum {
+    SF_TRACK_RECIPIENTS_MAX = 32,
     SF_TRACK_ID_BYTES = 33, /* of a transfer's id as text, with the NUL */
 };
 
 #define SF_TRACK_STEP_NS      (250 * SF_MS)  /* between two looks */
+#define SF_TRACK_STALL_NS     (5 * SF_SEC)   /* then a standstill is said */
 #define SF_TRACK_RECONNECT_NS (300 * SF_SEC) /* how long a lost daemon is waited for */
 
 /* What is drawn. Zero it; set `screen.out`. */
 struct sf_track {
     struct sf_screen screen;
     struct sf_meter seal;
+    struct {
+        uint64_t bytes; /* as far as it had come */
+        sf_mono at;     /* when that last changed */
+    } recipients[SF_TRACK_RECIPIENTS_MAX];
 };
 
 /*

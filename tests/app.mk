@@ -50,3 +50,14 @@ tests_unit_test_cli_SOURCES = tests/unit/test_cli.c tests/unit/check.h
 tests_unit_test_cli_LDADD = $(CLI_TEST_LIBS)
 tests_unit_test_walk_SOURCES = tests/unit/test_walk.c tests/unit/check.h
 tests_unit_test_walk_LDADD = $(CLI_TEST_LIBS)
+
+# The real programs, on loopback; each script says what it skips.
+E2E_TESTS = \
+	tests/e2e/basic.sh \
+	tests/e2e/files.sh \
+	tests/e2e/custody.sh \
+	tests/e2e/peers.sh \
+	tests/e2e/secrecy.sh
+dist_check_SCRIPTS += $(E2E_TESTS)
+TESTS += $(E2E_TESTS)
+EXTRA_DIST += tests/e2e/lib.sh
