@@ -28,7 +28,8 @@
 #include "link/session.h"
 
 enum {
-    SF_LINK_HELD_MAX = 128,      /* datagrams kept while an epoch becomes durable */
+    SF_LINK_HELD_MAX = 192,      /* datagrams kept while an epoch becomes durable... */
+    SF_LINK_HELD_DATA_MAX = 128, /* ...of these no openers: one peer must not shut out others */
     SF_LINK_HELD_BYTES = 2048,   /* longer ones are not kept */
     SF_LINK_IP4_HEAD_BYTES = 28, /* IP and UDP */
     SF_LINK_IP6_HEAD_BYTES = 48,

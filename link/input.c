@@ -244,7 +244,9 @@ held_slot(const struct sf_link *link, size_t index)
 static bool
 hold(struct sf_link *link, const struct sf_held *entry, const uint8_t *plain)
 {
-    if (link->held_count == SF_LINK_HELD_MAX || entry->plain_bytes > SF_LINK_HELD_BYTES) {
+    size_t most = entry->is_opener ? SF_LINK_HELD_MAX : SF_LINK_HELD_DATA_MAX;
+
+    if (link->held_count >= most || entry->plain_bytes > SF_LINK_HELD_BYTES) {
         return false;
     }
     memcpy(held_slot(link, link->held_count), plain, entry->plain_bytes);
