@@ -686,8 +686,14 @@ key_gone(struct sf_vault_op *op)
 static void
 swept(struct inbound *in)
 {
+    struct sf_node *node = in->node;
+
     in->is_sweeping = false;
     in->is_freed = true;
+    /* Bundles that were on their way to the disk when it ended have left facts behind. */
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_HELD, key_view(in)));
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_ORPHAN, key_view(in)));
+    node_commit(node);
 }
 
 static void

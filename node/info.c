@@ -62,6 +62,32 @@ to_state(const struct out_to *to)
     return to->record.opened ? SF_NODE_TO_HELD : SF_NODE_TO_WAITING;
 }
 
+/* Why nothing moves towards a recipient, as far as this end can know. */
+static const char *
+silence(const struct sf_node *node, const struct peer *peer)
+{
+    struct sf_link_peer_stats stats;
+
+    if (peer == NULL) {
+        return "the peer was removed; add it again, or cancel";
+    }
+    if (!peer->conf.may_receive) {
+        return "the peer is no longer allowed to receive";
+    }
+    if (sf_link_peer_stats(node->link, peer_number(node, peer), &stats) != SF_OK) {
+        return "";
+    }
+    if (stats.state == SF_LINK_STATE_DARK) {
+        return "out of contact";
+    }
+    if (stats.state == SF_LINK_STATE_UP) {
+        return "";
+    }
+    return stats.has_addr
+               ? "no answer yet: it is away, or its address, card or pre-shared key differs"
+               : "waits to be called: the peer has no endpoint here";
+}
+
 static void
 fill_recipient(
     struct sf_node *node, struct outbound *out, struct out_to *to, struct sf_node_recipient *ret)
@@ -80,7 +106,11 @@ fill_recipient(
     }
     ret->link_bytes = (to->record.phase == SF_TO_FINAL ? out->record.count : to->link_has) *
                       (uint64_t)out->record.class_bytes;
-    snprintf(ret->why, sizeof(ret->why), "%s", to->why);
+    if (to->why[0] == '\0' && ret->state <= SF_NODE_TO_VERIFIED) {
+        snprintf(ret->why, sizeof(ret->why), "%s", silence(node, peer));
+    } else {
+        snprintf(ret->why, sizeof(ret->why), "%s", to->why);
+    }
 }
 
 static void

@@ -496,6 +496,9 @@ spool_gone(struct sf_spool_op *op)
     out->is_busy = false;
     out->spool = NULL;
     out->is_freed = true;
+    /* Bundles that were on their way to the disk when it ended have left facts behind. */
+    node_must(out->node, sf_journal_unset(out->node->journal, SF_TABLE_OUT_SEALED, id_view(out)));
+    node_commit(out->node);
     if (op->status != SF_OK) {
         node_say(out->node, SF_NODE_EVENT_WARNING, &out->id, "its spool could not be removed: %s",
             sf_status_text(op->status));
