@@ -520,7 +520,7 @@ happen(struct pair *pair, struct pair_dgram *dgram)
         input_backward(pair, dgram);
         break;
     case ANSWER_WANT:
-        if (dgram->epoch == pair->epoch) {
+        if (dgram->epoch >> 32 == pair->epoch >> 32) { /* else an earlier life asked */
             lend(pair, dgram->handle, dgram->index);
         }
         break;
