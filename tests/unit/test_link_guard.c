@@ -6,8 +6,7 @@
 #include "tests/unit/link_world.h"
 
 #include "base/crypto.h"
-#include "link/opener.h"
-#include "link/session.h"
+#include "link/core.h"
 
 #include <malloc.h>
 
@@ -268,6 +267,8 @@ test_identical_opener(void)
     }
     CHECK_EQ(stats_of(1).dropped_auth, before.dropped_auth);
     CHECK(stats_of(1).dropped_replay >= before.dropped_replay + 500);
+    /* They cost no public-key operation: not even a token was asked for. */
+    CHECK_EQ(stats_of(1).dropped_flood, before.dropped_flood);
     CHECK_EQ(world.ends[1].epochs, 1);
     CHECK(world_deliver(&world, 0, 0, 10 * SF_SEC));
     finish();
@@ -421,6 +422,90 @@ test_fallback_carries_no_bulk(void)
     world_peer_stats(&world, 1, 0, &stats);
     CHECK_EQ(stats.data_bytes_in + stats.again_bytes_in, 0);
     CHECK(!world.ends[1].in[0].is_used); /* not even an announcement */
+    finish();
+}
+
+static size_t
+write_notice(uint8_t *out, size_t bytes_max)
+{
+    struct sf_object_notice notice = {.handle = 77,
+        .revision = 1,
+        .object = {.kind = 1, .count = 1, .is_count_final = true, .class_bytes = 1024}};
+    struct sf_message_writer writer;
+
+    sf_message_writer_init(&writer, out, bytes_max);
+    CHECK(sf_object_notice_encode(&writer, &notice));
+    return writer.bytes;
+}
+
+/* What an honest engine never does: announce an object on the fallback, or speak of epochs. */
+static void
+test_object_on_fallback(void)
+{
+    uint8_t dgram[256];
+    uint64_t counter;
+    struct sf_peer *peer;
+    size_t bytes;
+
+    start(117);
+    open_both();
+    world_run(&world, SF_SEC);
+    peer = world.ends[0].link->peers[1];
+    for (enum sf_out out = SF_OUT_STATIC;; out = SF_OUT_DATA) {
+        if (out == SF_OUT_STATIC) {
+            peer->unanswered = 1;
+            sf_peer_call(world.ends[0].link, peer, world.now);
+            REQUIRE(peer->out[SF_OUT_STATIC].is_open);
+            world_inject(&world, 1, &world.ends[0].addr, peer->opening.dgram, SF_OPENER_BYTES);
+        }
+        bytes = write_notice(dgram + SF_SESSION_HEAD_BYTES, 128);
+        REQUIRE_EQ(sf_session_seal(&peer->out[out], dgram, bytes, &counter), SF_OK);
+        world_inject(&world, 1, &world.ends[0].addr, dgram, bytes + SF_SESSION_OVERHEAD_BYTES);
+        CHECK_EQ(world.ends[1].in[0].is_used, out == SF_OUT_DATA);
+        memset(dgram + SF_SESSION_HEAD_BYTES, 0, 9);
+        dgram[SF_SESSION_HEAD_BYTES] = SF_MESSAGE_STALE;
+        dgram[SF_SESSION_HEAD_BYTES + 4] = 99; /* boot 99 */
+        REQUIRE_EQ(sf_session_seal(&peer->out[out], dgram, 9, &counter), SF_OK);
+        world_inject(&world, 1, &world.ends[0].addr, dgram, 9 + SF_SESSION_OVERHEAD_BYTES);
+        CHECK_EQ(world.ends[1].stales, out == SF_OUT_DATA);
+        if (out == SF_OUT_DATA) {
+            break;
+        }
+    }
+    finish();
+}
+
+/* Nor in an opener. */
+static void
+test_object_in_opener(void)
+{
+    struct end *from = &world.ends[0];
+    const struct end *to = &world.ends[1];
+    struct sf_opener_clear clear = {.key = SF_OPENER_TO_STATIC};
+    static struct sf_opener_payload payload;
+    uint8_t ephemeral[32], dgram[SF_OPENER_BYTES], key[32];
+    struct sf_hmac mac_key;
+    struct sf_opener_keys keys = {.static_sk = from->static_sk,
+        .static_pk = from->static_pk,
+        .ephemeral_sk = ephemeral,
+        .remote_pk = to->static_pk,
+        .psk = from->psk[1],
+        .receiver = &to->fingerprint,
+        .mac_key = &mac_key};
+
+    start(118);
+    open_both();
+    world_run(&world, SF_SEC);
+    sf_opener_mac_init(&mac_key, to->hint_key);
+    memset(ephemeral, 0x77, sizeof(ephemeral));
+    memset(&payload, 0, sizeof(payload));
+    payload.epoch = UINT64_C(5) << 32;
+    payload.session_id = 5;
+    (void)write_notice(payload.messages, sizeof(payload.messages));
+    REQUIRE_EQ(sf_opener_encode(&keys, &clear, &payload, dgram, key), SF_OK);
+    world_inject(&world, 1, &from->addr, dgram, sizeof(dgram));
+    CHECK_EQ(world.ends[1].epoch_seen[0], payload.epoch);
+    CHECK(!world.ends[1].in[0].is_used);
     finish();
 }
 
@@ -906,6 +991,8 @@ CHECK_MAIN("link guard", {"junk gets no byte back and leaves the memory as it wa
     {"both prekeys gone", test_both_prekeys_stale},
     {"both prekeys gone, and one side alone can call", test_both_stale_one_calls},
     {"the fallback carries no objects", test_fallback_carries_no_bulk},
+    {"what must not be said on the fallback is not heard there", test_object_on_fallback},
+    {"an object announced in an opener is not heard", test_object_in_opener},
     {"a rotated prekey interrupts nothing", test_retired_prekey_overlap},
     {"no session is used before its epoch is durable", test_epoch_before_use},
     {"an epoch that is never durable is never used", test_epoch_never_durable},
