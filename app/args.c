@@ -150,11 +150,11 @@ const char *
 sf_args_value(const struct sf_args *args, const struct sf_arg_option *options, size_t option_count,
     const char *name)
 {
-    for (size_t i = 0; i < option_count; i++) {
-        if (strcmp(options[i].name, name) == 0) {
-            return args->values[i];
-        }
+    size_t i = 0;
+
+    while (i < option_count && strcmp(options[i].name, name) != 0) {
+        i++;
     }
-    sf_assert(!"an option that the command does not have");
-    return NULL;
+    sf_assert(i < option_count);
+    return args->values[i];
 }

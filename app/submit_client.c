@@ -175,6 +175,10 @@ read_answer(
     struct sf_submit_reply reply;
     ssize_t bytes = recv(fd, message, SF_SUBMIT_MESSAGE_BYTES_MAX, 0);
 
+    /* The daemon hung up on packets it had not read: that is told once, before its answer. */
+    if (bytes < 0 && errno == ECONNRESET) {
+        bytes = recv(fd, message, SF_SUBMIT_MESSAGE_BYTES_MAX, 0);
+    }
     if (bytes <= 0) {
         return went_wrong(error, bytes == 0 ? ECONNRESET : errno);
     }

@@ -64,6 +64,39 @@ else
     skip "sealing was too quick to be interrupted"
 fi
 
+# --- A source that changes --------------------------------------------------
+
+head -c 150000000 /dev/urandom >"$work/changing"
+(cli ground send "$work/changing" --to sat --wait >/dev/null 2>"$work/changing.err"
+    echo $? >"$work/changing.exit") &
+helpers+=($!)
+if within 20 is_sealing; then
+    echo more >>"$work/changing"
+    within 60 test -s "$work/changing.exit"
+    check "a source that changes while it is read fails the transfer" \
+        grep -qx 1 "$work/changing.exit"
+    check "it is said why" grep -q "chang" "$work/changing.err"
+    check "nothing of it is delivered" test ! -e "$inbox/changing"
+    check "the receiver frees what it had" within 30 test -z "$(ls "$work/sat/spool")"
+else
+    within 60 test -s "$work/changing.exit"
+    skip "sealing was too quick for the source to change"
+fi
+
+# --- Several recipients -----------------------------------------------------
+
+make_node iss
+introduce ground iss
+introduce iss ground
+head -c 3000000 /dev/urandom >"$work/for-two"
+check_exit 3 "--wait waits for every recipient" \
+    cli ground send "$work/for-two" --to sat,iss --wait --timeout 4s
+check "the one that is there has it" cmp "$work/for-two" "$inbox/for-two"
+start iss
+check "the other gets it when it comes" \
+    within 60 cmp "$work/for-two" "$work/iss/inbox/ground/for-two"
+stop iss
+
 # --- Cancel -----------------------------------------------------------------
 
 stop sat

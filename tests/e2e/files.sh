@@ -102,5 +102,48 @@ refused "the node's own home" "own home" "$work/ground"
 check_exit 4 "two files of one name are refused" \
     cli ground send "$work/bad/file" "$work/sizes/../bad/file" --to sat
 check_exit 1 "a directory without files is refused" cli ground send "$(mktemp -d -p "$work")" --to sat
+
+# --- A caller that does not keep to the rules --------------------------------
+
+# submit PATH KIND: hand a descriptor of KIND over under PATH; prints what the daemon answers.
+submit() {
+    /usr/bin/python3 - "$work/ground/submit.sock" "$1" "$2" "$work/bad/file" <<'PYTHON'
+import array, os, socket, struct, sys
+
+path, name, kind, file = sys.argv[1:5]
+fd = {"file": lambda: os.open(file, os.O_RDONLY),
+      "written": lambda: os.open(file, os.O_WRONLY),
+      "directory": lambda: os.open("/", os.O_RDONLY),
+      "device": lambda: os.open("/dev/zero", os.O_RDONLY),
+      "pipe": lambda: os.pipe()[0]}[kind]()
+label, peer, name = b"label", b"sat", os.fsencode(name)
+daemon = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+daemon.settimeout(20)
+daemon.connect(path)
+try:
+    daemon.send(struct.pack(">BBBB16sIB", 1, 1, 0, 128, bytes(16), 1, 1) +
+                bytes([len(peer)]) + peer + bytes([len(label)]) + label)
+    daemon.sendmsg([struct.pack(">BBBBqH", 2, 1, 1, 0, 0, len(name)) + name],
+                   [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
+    daemon.send(struct.pack(">BB", 3, 1))
+except (BrokenPipeError, ConnectionResetError):
+    pass
+try:
+    answer = daemon.recv(65536)
+except ConnectionResetError:  # told once, for what was not read
+    answer = daemon.recv(65536)
+print("taken" if answer[0] == 4 else "refused: " + answer[3:].decode())
+PYTHON
+}
+
+check "a well-made hand-over is taken" grep -q ^taken <(submit good file)
+for name in ../evil /etc/evil a/../../evil a//b . "" a/; do
+    check "the name '$name' is refused inside a transfer" grep -q ^refused <(submit "$name" file)
+done
+for kind in written directory device pipe; do
+    check "a descriptor of a $kind is refused" grep -q ^refused <(submit name "$kind")
+done
+check "the daemon is still there" answers ground
+
 check "nothing of it was taken" test -z "$(find "$inbox" -name 'link*' -o -name 'pipe*')"
 finish
