@@ -202,14 +202,14 @@ out_object(struct end *end, uint32_t handle)
 
 /* The object of this handle, or else the one of this transfer, or else a free one. */
 static struct world_object *
-in_object(struct end *end, uint32_t handle, const struct sf_link_object *object)
+in_object(struct end *end, unsigned peer, uint32_t handle, const struct sf_link_object *object)
 {
     struct world_object *found = NULL;
 
     for (unsigned i = 0; i < WORLD_OBJECTS_MAX; i++) {
         struct world_object *o = &end->in[i];
 
-        if (object == NULL && o->is_used && o->handle == handle) {
+        if (object == NULL && o->is_used && o->peer == peer && o->handle == handle) {
             return o;
         }
         if (object != NULL && o->is_used &&
@@ -227,6 +227,7 @@ in_object(struct end *end, uint32_t handle, const struct sf_link_object *object)
         }
     }
     sf_assert(found != NULL);
+    found->peer = peer;
     found->handle = handle;
     found->object = *object;
     return found;
@@ -235,7 +236,7 @@ in_object(struct end *end, uint32_t handle, const struct sf_link_object *object)
 static void
 on_bundle(struct end *end, const struct sf_link_event *event)
 {
-    struct world_object *object = in_object(end, event->handle, NULL);
+    struct world_object *object = in_object(end, event->peer, event->handle, NULL);
     uint8_t *expected = malloc(event->buffer_bytes);
 
     sf_assert(expected != NULL && event->buffer_bytes == object->object.class_bytes);
@@ -253,7 +254,7 @@ on_bundle(struct end *end, const struct sf_link_event *event)
 static void
 on_spill(struct end *end, const struct sf_link_event *event)
 {
-    struct world_object *object = in_object(end, event->handle, NULL);
+    struct world_object *object = in_object(end, event->peer, event->handle, NULL);
     uint8_t **slot = &object->spilled[event->index];
 
     if (*slot == NULL) {
@@ -271,7 +272,7 @@ on_spill(struct end *end, const struct sf_link_event *event)
 static void
 on_load(struct end *end, const struct sf_link_event *event)
 {
-    struct world_object *object = in_object(end, event->handle, NULL);
+    struct world_object *object = in_object(end, event->peer, event->handle, NULL);
 
     for (size_t i = 0; i < event->ranges->count; i++) {
         const struct sf_range *range = &event->ranges->ranges[i];
@@ -321,7 +322,7 @@ on_object(struct end *end, const struct sf_link_event *event)
         sf_link_decline(end->link, event->peer, event->handle);
         return;
     }
-    object = in_object(end, event->handle, &event->object);
+    object = in_object(end, event->peer, event->handle, &event->object);
     sf_assert(sf_link_accept(end->link, event->peer, event->handle, &object->kept) == SF_OK);
 }
 
@@ -372,7 +373,7 @@ on_event(struct world *world, struct end *end, const struct sf_link_event *event
         on_object(end, event);
         break;
     case SF_LINK_COUNT:
-        in_object(end, event->handle, NULL)->object = event->object;
+        in_object(end, event->peer, event->handle, NULL)->object = event->object;
         break;
     case SF_LINK_BUNDLE:
         on_bundle(end, event);
@@ -385,7 +386,11 @@ on_event(struct world *world, struct end *end, const struct sf_link_event *event
         break;
     case SF_LINK_GONE:
         for (unsigned i = 0; i < WORLD_OBJECTS_MAX; i++) {
-            end->in[i].handle = end->in[i].handle == event->handle ? 0 : end->in[i].handle;
+            struct world_object *object = &end->in[i];
+
+            if (object->peer == event->peer && object->handle == event->handle) {
+                object->handle = 0;
+            }
         }
         end->gone++;
         break;

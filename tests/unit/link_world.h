@@ -35,6 +35,7 @@ struct channel {
 /* What one end has of one object. */
 struct world_object {
     bool is_used;
+    unsigned peer; /* incoming: who offers it */
     uint32_t handle;
     struct sf_link_object object;
     struct sf_range_set kept;

@@ -185,6 +185,24 @@ test_rate(void)
 }
 
 static void
+test_two_peers(void)
+{
+    world_init(&world, 47, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        world_open(&world, i);
+    }
+    world_offer(&world, 0, 1, 0, 40, 65536);
+    world_offer(&world, 0, 2, 1, 40, 65536);
+    world_offer(&world, 2, 1, 0, 40, 65536);
+    /* 2.6 MB at 20 Mbit/s each, side by side. */
+    CHECK(world_deliver(&world, 0, 0, 1300 * SF_MS));
+    CHECK(world_deliver(&world, 0, 1, 50 * SF_MS));
+    CHECK(world_deliver(&world, 2, 0, 50 * SF_MS));
+    CHECK_EQ(world_kept(&world, 0, 1, 2), 40);
+    finish();
+}
+
+static void
 test_slow(void)
 {
     start(43);
@@ -592,6 +610,7 @@ CHECK_MAIN("link", {"an object crosses a clean path at the rate of the line", te
     {"a tenth of the datagrams damaged is a tenth lost", test_corruption},
     {"loss, copies, reordering and damage both ways at once", test_all_at_once},
     {"what is more urgent overtakes", test_priority}, {"the rate is held within 1 %", test_rate},
+    {"two peers at once, each at its own rate", test_two_peers},
     {"a line of 9,600 bit/s", test_slow}, {"a way back of a thousandth", test_asymmetry},
     {"each end keeps to its own MTU", test_mtu},
     {"a small pool spills and loads under loss", test_spill},
