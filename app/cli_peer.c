@@ -1,5 +1,6 @@
 /*
- * cli_peer.c - `skyferry peer add|list|remove|reset`.
+ * cli_peer.c - `skyferry peer list|remove|reset`, and what they share with
+ * `peer add`.
  *
  * With a running daemon everything goes through it, so that it takes effect at
  * once. Without one the files in peers/ are changed directly, under the home's
@@ -7,16 +8,13 @@
  */
 #include <config.h>
 
-#include "app/cli.h"
+#include "app/cli_peer.h"
 
-#include "app/config.h"
 #include "app/peers.h"
 #include "app/progress.h"
 #include "app/table.h"
 #include "app/text.h"
-#include "app/units.h"
 #include "base/assert.h"
-#include "base/crypto.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,370 +23,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    INPUT_BYTES_MAX = 4096, /* of a card or key file */
-    FINGERPRINT_SHOWN = 16,
-};
-
-/* What `peer add` was told; `has_` for what may be absent. */
-struct wish {
-    const char *name;
-    bool has_card;
-    struct sf_card card;
-    uint8_t card_encoded[SF_CARD_BYTES_MAX];
-    size_t card_bytes;
-    char card_text[SF_CARD_TEXT_BYTES_MAX];
-    const char *endpoint_text;
-    struct sf_peers_endpoint endpoint;
-    bool has_rate;
-    uint64_t rate_bps;
-    bool has_allow;
-    bool may_send;
-    bool may_receive;
-    bool has_psk;
-    uint8_t psk[SF_PEERS_PSK_BYTES];
-    bool has_quota;
-    uint64_t quota_bytes;
-    bool has_return;
-    bool no_return;
-};
-
-/* --- Reading the options of `peer add` ------------------------------------- */
-
-/* The content of FILE or, for "-", of standard input. */
-static bool
-read_input(const char *path, uint8_t out[INPUT_BYTES_MAX], size_t *ret_bytes, int *ret_exit)
-{
-    bool is_stdin = strcmp(path, "-") == 0;
-    FILE *file = is_stdin ? stdin : fopen(path, "re");
-    size_t bytes;
-
-    if (file == NULL) {
-        *ret_exit = sf_cli_fail(SF_EXIT_FAILED, "cannot read %s: %s", path, strerror(errno));
-        return false;
-    }
-    bytes = fread(out, 1, INPUT_BYTES_MAX, file);
-    if (ferror(file) != 0 || bytes == INPUT_BYTES_MAX) {
-        *ret_exit = sf_cli_fail(SF_EXIT_FAILED, "cannot read %s: %s", path,
-            ferror(file) != 0 ? strerror(errno) : "it is far too long");
-        bytes = 0;
-    }
-    if (!is_stdin) {
-        (void)fclose(file);
-    }
-    *ret_bytes = bytes;
-    return *ret_exit == SF_EXIT_DONE;
-}
-
-static int
-read_card(struct wish *wish, const char *path)
-{
-    uint8_t input[INPUT_BYTES_MAX];
-    struct sf_view text;
-    size_t bytes = 0;
-    int exit = SF_EXIT_DONE;
-    int status;
-
-    if (strncmp(path, SF_CARD_TEXT_PREFIX, strlen(SF_CARD_TEXT_PREFIX)) == 0) {
-        /* The line itself, pasted in place of a file's name. */
-        text = sf_view(path, strlen(path));
-    } else if (read_input(path, input, &bytes, &exit)) {
-        text = sf_view(input, bytes);
-    } else {
-        return exit;
-    }
-    status =
-        sf_card_from_text(text, wish->card_encoded, sizeof(wish->card_encoded), &wish->card_bytes);
-    if (status != SF_OK) {
-        return sf_cli_fail(SF_EXIT_INTEGRITY,
-            "%.200s holds no card (%s)\n"
-            "  A card is the one line \"%s...\" that `skyferry card` prints on the other side.",
-            path, sf_status_text(status), SF_CARD_TEXT_PREFIX);
-    }
-    status = sf_card_decode(sf_view(wish->card_encoded, wish->card_bytes), &wish->card);
-    if (status == SF_OK) {
-        status = sf_card_to_text(sf_view(wish->card_encoded, wish->card_bytes), wish->card_text,
-            sizeof(wish->card_text), &bytes);
-    }
-    if (status != SF_OK) {
-        return sf_cli_fail(SF_EXIT_INTEGRITY,
-            "the card in %.200s is damaged: its signature does not hold (%s)\n"
-            "  Ask for it again: `skyferry card` on the other side.",
-            path, sf_status_text(status));
-    }
-    wish->has_card = true;
-    return SF_EXIT_DONE;
-}
-
-static int
-read_psk(struct wish *wish, const char *path)
-{
-    uint8_t input[INPUT_BYTES_MAX];
-    size_t bytes = 0;
-    int exit = SF_EXIT_DONE;
-
-    if (read_input(path, input, &bytes, &exit)) {
-        if (sf_peers_psk_parse(sf_view(input, bytes), wish->psk) != SF_OK) {
-            exit = sf_cli_fail(SF_EXIT_USAGE,
-                "%s holds no pre-shared key: 64 hex digits, the same on both sides\n"
-                "  Make one:  openssl rand -hex 32",
-                path);
-        }
-        wish->has_psk = exit == SF_EXIT_DONE;
-    }
-    sf_wipe(input, sizeof(input));
-    return exit;
-}
-
-/* The options that are short texts. */
-static int
-read_values(struct sf_cli *cli, struct wish *wish)
-{
-    const char *rate = sf_cli_option(cli, "rate");
-    const char *allow = sf_cli_option(cli, "allow");
-    const char *quota = sf_cli_option(cli, "quota");
-    const char *back = sf_cli_option(cli, "return");
-
-    wish->endpoint_text = sf_cli_option(cli, "endpoint");
-    if (wish->endpoint_text != NULL &&
-        sf_peers_endpoint_parse(wish->endpoint_text, &wish->endpoint) != SF_OK) {
-        return sf_cli_usage(
-            cli, "--endpoint %s: expected %s", wish->endpoint_text, SF_PEERS_ENDPOINT_FORM);
-    }
-    if (rate != NULL && sf_units_rate_parse(rate, &wish->rate_bps) != SF_OK) {
-        return sf_cli_usage(cli, "--rate %s: expected %s", rate, SF_UNITS_RATE_FORM);
-    }
-    if (allow != NULL &&
-        sf_peers_allow_parse(allow, &wish->may_send, &wish->may_receive) != SF_OK) {
-        return sf_cli_usage(cli, "--allow %s: expected %s", allow, SF_PEERS_ALLOW_FORM);
-    }
-    if (quota != NULL && sf_units_size_parse(quota, &wish->quota_bytes) != SF_OK) {
-        return sf_cli_usage(cli, "--quota %s: expected %s", quota, SF_UNITS_SIZE_FORM);
-    }
-    if (back != NULL && strcmp(back, "none") != 0 && strcmp(back, "normal") != 0) {
-        return sf_cli_usage(cli,
-            "--return %s: expected none (a one-way link: nothing ever comes back) or normal", back);
-    }
-    wish->has_rate = rate != NULL;
-    wish->has_allow = allow != NULL;
-    wish->has_quota = quota != NULL;
-    wish->has_return = back != NULL;
-    wish->no_return = back != NULL && strcmp(back, "none") == 0;
-    return SF_EXIT_DONE;
-}
-
-static int
-read_wish(struct sf_cli *cli, struct wish *wish)
-{
-    const char *card = sf_cli_option(cli, "card");
-    const char *psk = sf_cli_option(cli, "psk");
-    int exit;
-
-    *wish = (struct wish){.name = cli->args.operands[0]};
-    if (!sf_peers_name_is_valid(wish->name)) {
-        return sf_cli_usage(cli,
-            "'%.100s' cannot name a peer: 1 to %d of A-Z a-z 0-9 . _ -, not beginning with . or -",
-            wish->name, SF_PEERS_NAME_BYTES_MAX);
-    }
-    if (card != NULL && psk != NULL && strcmp(card, "-") == 0 && strcmp(psk, "-") == 0) {
-        return sf_cli_usage(cli, "standard input cannot be both the card and the key");
-    }
-    exit = read_values(cli, wish);
-    if (exit == SF_EXIT_DONE && card != NULL) {
-        exit = read_card(wish, card);
-    }
-    if (exit == SF_EXIT_DONE && psk != NULL) {
-        exit = read_psk(wish, psk);
-    }
-    return exit;
-}
-
-/* --- Adding, through the daemon -------------------------------------------- */
-
-static json_t *
-wish_json(const struct wish *wish)
-{
-    json_t *body = json_object();
-    int status = 0;
-
-    sf_assert(body != NULL);
-    if (wish->has_card) {
-        status |= json_object_set_new(body, "card", json_string(wish->card_text));
-    }
-    if (wish->endpoint_text != NULL) {
-        status |= json_object_set_new(body, "endpoint",
-            wish->endpoint.host[0] == '\0' ? json_null() : json_string(wish->endpoint_text));
-    }
-    if (wish->has_rate) {
-        status |= json_object_set_new(body, "rate_bps", json_integer((json_int_t)wish->rate_bps));
-    }
-    if (wish->has_allow) {
-        json_t *allow = json_array();
-
-        status |= wish->may_send ? json_array_append_new(allow, json_string("send")) : 0;
-        status |= wish->may_receive ? json_array_append_new(allow, json_string("receive")) : 0;
-        status |= json_object_set_new(body, "allow", allow);
-    }
-    if (wish->has_quota) {
-        status |=
-            json_object_set_new(body, "quota_bytes", json_integer((json_int_t)wish->quota_bytes));
-    }
-    if (wish->has_psk) {
-        char hex[2 * SF_PEERS_PSK_BYTES + 1];
-
-        sf_cli_hex(wish->psk, sizeof(wish->psk), hex);
-        status |= json_object_set_new(body, "psk", json_string(hex));
-        sf_wipe(hex, sizeof(hex));
-    }
-    if (wish->has_return) {
-        status |= json_object_set_new(body, "return", json_boolean(!wish->no_return));
-    }
-    sf_assert(status == 0);
-    return body;
-}
-
-/* The peer of that name in the answer of GET /v1/peers, borrowed; NULL if there is none. */
-static json_t *
-find_peer(const json_t *answer, const char *name)
-{
-    json_t *peer;
-    size_t i;
-
-    json_array_foreach(json_object_get(answer, "peers"), i, peer)
-    {
-        if (strcmp(sf_cli_string(peer, "name", ""), name) == 0) {
-            return peer;
-        }
-    }
-    return NULL;
-}
-
-static int
-other_card(const struct wish *wish, const char *known)
-{
-    char fingerprint[2 * sizeof(struct sf_fingerprint) + 1];
-
-    sf_cli_hex(wish->card.fingerprint.b, sizeof(wish->card.fingerprint.b), fingerprint);
-    return sf_cli_fail(SF_EXIT_REFUSED,
-        "the card is not of the node that is known as %s\n"
-        "  known:  %.64s\n"
-        "  card:   %s\n"
-        "  If %s was made anew, remove it first:  skyferry peer remove %s",
-        wish->name, known, fingerprint, wish->name, wish->name);
-}
-
-static int
-needs_card(const struct sf_cli *cli, const char *name)
-{
-    return sf_cli_usage(cli,
-        "there is no peer %s yet, so its card is needed: --card FILE, or --card - to paste it",
-        name);
-}
-
-static void
-say_added(const struct wish *wish, bool is_new, const char *fingerprint, bool has_endpoint)
-{
-    sf_cli_say("Peer %s %s: %.*s...", wish->name, is_new ? "added" : "changed", FINGERPRINT_SHOWN,
-        fingerprint);
-    if (is_new && !has_endpoint) {
-        sf_cli_say("  It has no endpoint, so this node waits until it calls. To call it:\n"
-                   "  skyferry peer add %s --endpoint HOST:PORT",
-            wish->name);
-    }
-}
-
-/* SF_EXIT_DONE and *ret_reached, or failures that were told; not reached is no failure. */
-static int
-add_online(struct sf_cli *cli, const struct wish *wish, bool *ret_reached)
-{
-    struct sf_client_error error;
-    struct sf_client *client = NULL;
-    json_t *answer = NULL;
-    json_t *body = NULL;
-    const char *known;
-    char path[SF_CLIENT_PATH_BYTES_MAX + 1];
-    char fingerprint[2 * sizeof(struct sf_fingerprint) + 1];
-    bool is_new;
-    int exit = SF_EXIT_DONE;
-
-    *ret_reached = true;
-    if (!sf_cli_client(cli, &client, &exit)) {
-        return exit;
-    }
-    if (sf_client_do(client, &(struct sf_client_call){"GET", "/v1/peers", NULL}, &answer, &error) !=
-        SF_OK) {
-        *ret_reached = !error.is_unreachable || error.system_error == EACCES;
-        exit = *ret_reached ? sf_cli_call_failed(cli, &error) : SF_EXIT_DONE;
-        goto out;
-    }
-    is_new = find_peer(answer, wish->name) == NULL;
-    known = sf_cli_string(find_peer(answer, wish->name), "fingerprint", "");
-    sf_cli_hex(wish->card.fingerprint.b, sizeof(wish->card.fingerprint.b), fingerprint);
-    if (is_new && !wish->has_card) {
-        exit = needs_card(cli, wish->name);
-        goto out;
-    }
-    if (!is_new && wish->has_card && strcmp(known, fingerprint) != 0) {
-        exit = other_card(wish, known);
-        goto out;
-    }
-    json_decref(answer);
-    answer = NULL;
-    body = wish_json(wish);
-    sf_assert(sf_client_path("/v1/peers/", wish->name, "", path) == SF_OK);
-    if (sf_client_do(client, &(struct sf_client_call){"PUT", path, body}, &answer, &error) !=
-        SF_OK) {
-        exit = sf_cli_call_failed(cli, &error);
-        goto out;
-    }
-    say_added(wish, is_new,
-        sf_cli_string(json_object_get(answer, "peer"), "fingerprint", fingerprint),
-        sf_cli_string(json_object_get(answer, "peer"), "endpoint", NULL) != NULL);
-out:
-    json_decref(body);
-    json_decref(answer);
-    sf_client_close(client);
-    return exit;
-}
-
-/* --- Adding, without a daemon ---------------------------------------------- */
-
-static void
-apply(const struct wish *wish, struct sf_peers_peer *peer)
-{
-    (void)snprintf(peer->name, sizeof(peer->name), "%s", wish->name);
-    if (wish->has_card) {
-        /* It was verified when it was read; this keeps the signed form as well. */
-        int status =
-            sf_peers_card_parse(sf_view(wish->card_text, strlen(wish->card_text)), peer, NULL);
-
-        sf_assert(status == SF_OK);
-    }
-    if (wish->endpoint_text != NULL) {
-        peer->endpoint = wish->endpoint;
-    }
-    if (wish->has_rate) {
-        peer->rate_bps = wish->rate_bps;
-    }
-    if (wish->has_allow) {
-        peer->may_send = wish->may_send;
-        peer->may_receive = wish->may_receive;
-    }
-    if (wish->has_quota) {
-        peer->quota_bytes = wish->quota_bytes;
-    }
-    if (wish->has_psk) {
-        peer->has_psk = true;
-        memcpy(peer->psk, wish->psk, sizeof(peer->psk));
-    }
-    if (wish->has_return) {
-        peer->no_return = wish->no_return;
-    }
-}
-
-/* Open the home and take its lock, for a change of its files. */
-static bool
-lock_home(struct sf_cli *cli, struct sf_home *home, int *ret_exit)
+bool
+sf_cli_peer_lock(struct sf_cli *cli, struct sf_home *home, int *ret_exit)
 {
     struct sf_app_error error = {0};
     int status;
@@ -406,105 +42,6 @@ lock_home(struct sf_cli *cli, struct sf_home *home, int *ret_exit)
     }
     return true;
 }
-
-static int
-add_offline(struct sf_cli *cli, const struct wish *wish)
-{
-    struct sf_app_error error = {0};
-    struct sf_peers_peer *peer = calloc(1, sizeof(*peer));
-    char fingerprint[2 * sizeof(struct sf_fingerprint) + 1];
-    struct sf_home home;
-    bool is_new;
-    int exit = SF_EXIT_DONE;
-    int status;
-
-    sf_assert(peer != NULL);
-    if (!lock_home(cli, &home, &exit)) {
-        free(peer);
-        return exit;
-    }
-    status = sf_peers_read(&home, wish->name, peer, &error);
-    is_new = status == SF_ENOENT;
-    if (is_new) {
-        sf_peers_peer_init(peer);
-    } else if (status != SF_OK) {
-        exit = sf_cli_fail(sf_cli_exit_of(status), "%s", error.text);
-        goto out;
-    }
-    if (is_new && !wish->has_card) {
-        exit = needs_card(cli, wish->name);
-        goto out;
-    }
-    if (!is_new && wish->has_card &&
-        !sf_fingerprint_equal(&wish->card.fingerprint, &peer->card.fingerprint)) {
-        sf_cli_hex(peer->card.fingerprint.b, sizeof(peer->card.fingerprint.b), fingerprint);
-        exit = other_card(wish, fingerprint);
-        goto out;
-    }
-    apply(wish, peer);
-    status = sf_peers_write(&home, peer, &error);
-    if (status != SF_OK) {
-        exit = sf_cli_fail(sf_cli_exit_of(status), "%s", error.text);
-        goto out;
-    }
-    sf_cli_hex(peer->card.fingerprint.b, sizeof(peer->card.fingerprint.b), fingerprint);
-    say_added(wish, is_new, fingerprint, peer->endpoint.host[0] != '\0');
-out:
-    sf_home_close(&home);
-    sf_wipe(peer, sizeof(*peer));
-    free(peer);
-    return exit;
-}
-
-static int
-run_add(struct sf_cli *cli)
-{
-    struct wish *wish = calloc(1, sizeof(*wish));
-    bool reached = false;
-    int exit;
-
-    sf_assert(wish != NULL);
-    exit = read_wish(cli, wish);
-    if (exit == SF_EXIT_DONE) {
-        exit = add_online(cli, wish, &reached);
-        if (exit == SF_EXIT_DONE && !reached) {
-            exit = add_offline(cli, wish);
-        }
-    }
-    sf_wipe(wish, sizeof(*wish));
-    free(wish);
-    return exit;
-}
-
-static const struct sf_arg_option add_options[] = {
-    SF_CLI_GLOBAL_OPTIONS,
-    {"card", 0, "FILE|-", "its card, as `skyferry card` prints it there; - reads standard input"},
-    {"endpoint", 0, "HOST:PORT",
-        "where to call it; without one this node waits to be\ncalled; `none` takes it away"},
-    {"rate", 0, "RATE", "send to it at this rate of IP bits, e.g. 100Mbit (the default)"},
-    {"allow", 0, "WHAT", "what it may do: send, receive, send,receive (the default)\nor none"},
-    {"psk", 0, "FILE|-", "a pre-shared key, 64 hex digits, the same on both sides"},
-    {"quota", 0, "SIZE", "sealed bytes it may have waiting here, e.g. 200GByte"},
-    {"return", 0, "none|normal", "none: a one-way link, nothing ever comes back"},
-};
-
-const struct sf_cli_command sf_cli_peer_add = {
-    .name = "peer add",
-    .operands = "NAME --card FILE|- [--endpoint HOST:PORT] [--rate 100Mbit] [--allow send,receive]",
-    .summary = "Add a peer by its card, or change what is set for it",
-    .more =
-        "NAME is what this node calls the peer. Where the peer exists only the options that\n"
-        "are given change. Works with and without a running daemon.\n"
-        "\n"
-        "    skyferry peer add sat-7 --card sat-7.card --endpoint 192.0.2.7:7272 --rate 20Mbit\n"
-        "    ssh ground skyferry card | skyferry peer add ground --card -\n",
-    .options = add_options,
-    .option_count = sizeof(add_options) / sizeof(add_options[0]),
-    .operands_min = 1,
-    .operands_max = 1,
-    .no_json = true,
-    .run = run_add,
-};
 
 /* --- list ------------------------------------------------------------------ */
 
@@ -625,8 +162,8 @@ add_peer_row(struct sf_table *table, const json_t *peer)
     add_amount(table, sf_cli_number(link, "bytes_in", UINT64_MAX), sf_text_size);
     sf_table_add(table, allow[0] == '\0' ? "none" : allow);
     sf_table_add(table, sf_cli_bool(peer, "psk") ? "yes" : "no");
-    (void)snprintf(
-        text, sizeof(text), "%.*s", FINGERPRINT_SHOWN, sf_cli_string(peer, "fingerprint", "?"));
+    (void)snprintf(text, sizeof(text), "%.*s", SF_CLI_FINGERPRINT_SHOWN,
+        sf_cli_string(peer, "fingerprint", "?"));
     sf_table_add(table, text);
 }
 
@@ -713,7 +250,7 @@ remove_offline(struct sf_cli *cli, const char *name)
     int exit = SF_EXIT_DONE;
     int status;
 
-    if (!lock_home(cli, &home, &exit)) {
+    if (!sf_cli_peer_lock(cli, &home, &exit)) {
         return exit;
     }
     status = sf_peers_name_is_valid(name) ? sf_peers_remove(&home, name, &error) : SF_ENOENT;

@@ -60,7 +60,8 @@ skyferry_SOURCES = \
 	%D%/cli_inbox.c \
 	%D%/cli_init.c \
 	%D%/cli_main.c \
-	%D%/cli_peer.c \
+	%D%/cli_peer.c %D%/cli_peer.h \
+	%D%/cli_peer_add.c \
 	%D%/cli_send.c \
 	%D%/cli_status.c \
 	%D%/doctor.h \

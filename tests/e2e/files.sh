@@ -123,7 +123,7 @@ daemon.connect(path)
 try:
     daemon.send(struct.pack(">BBBB16sIB", 1, 1, 0, 128, bytes(16), 1, 1) +
                 bytes([len(peer)]) + peer + bytes([len(label)]) + label)
-    daemon.sendmsg([struct.pack(">BBBBqH", 2, 1, 1, 0, 0, len(name)) + name],
+    daemon.sendmsg([struct.pack(">BBBBqH", 2, 1, 1, 0, int(os.fstat(fd).st_mtime), len(name)) + name],
                    [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
     daemon.send(struct.pack(">BB", 3, 1))
 except (BrokenPipeError, ConnectionResetError):

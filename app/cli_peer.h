@@ -1,0 +1,20 @@
+/*
+ * cli_peer.h - what the commands about peers share.
+ */
+#ifndef SF_APP_CLI_PEER_H
+#define SF_APP_CLI_PEER_H
+
+#include "app/cli.h"
+#include "app/home.h"
+
+#include <stdbool.h>
+
+enum { SF_CLI_FINGERPRINT_SHOWN = 16 }; /* digits of a fingerprint that people are shown */
+
+/*
+ * Open the home and take its lock, for a change of its files without a daemon.
+ * On failure it has said so and *ret_exit is set.
+ */
+SF_MUST_USE bool sf_cli_peer_lock(struct sf_cli *cli, struct sf_home *home, int *ret_exit);
+
+#endif
