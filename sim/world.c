@@ -307,6 +307,17 @@ sf_world_disk(struct sf_world *world, unsigned number)
     return world->nodes[number]->disk;
 }
 
+void
+sf_world_replace_disk(struct sf_world *world, unsigned number, struct sf_sim_disk *disk)
+{
+    struct world_node *self = world->nodes[number];
+
+    sf_assert(self->node == NULL);
+    sf_sim_disk_close(self->disk);
+    self->disk = disk;
+    self->config.disk = sf_sim_disk_interface(disk);
+}
+
 struct sf_node_config *
 sf_world_config(struct sf_world *world, unsigned number)
 {
@@ -430,6 +441,7 @@ sf_world_send(struct sf_world *world, const struct sf_world_send *send,
         .source_count = send->path_count,
         .single_file = send->names == NULL,
         .priority = send->priority,
+        .forget_key = send->forget_key,
         .has_resume = send->has_resume,
         .resume = send->resume,
     };

@@ -30,6 +30,9 @@ sf_mono sf_world_now(const struct sf_world *world);
 unsigned sf_world_add(struct sf_world *world, const char *name);
 struct sf_sim_disk *sf_world_disk(struct sf_world *world, unsigned number);
 
+/* Put another disk into a node that is not running, and close the old one: a restored image. */
+void sf_world_replace_disk(struct sf_world *world, unsigned number, struct sf_sim_disk *disk);
+
 /* What the node is started with the next time; its disk, workers and randomness are the world's. */
 struct sf_node_config *sf_world_config(struct sf_world *world, unsigned number);
 
@@ -78,6 +81,7 @@ struct sf_world_send {
     const char *const *names; /* as the transfer calls them; NULL for a single file */
     size_t path_count;
     uint8_t priority;
+    bool forget_key;
     bool has_resume;
     struct sf_transfer_id resume;
 };
