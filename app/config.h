@@ -31,7 +31,7 @@ enum {
 
 #define SF_CONFIG_RESERVE_BYTES_DEFAULT (UINT64_C(1) << 30)
 #define SF_CONFIG_QUOTA_BYTES_DEFAULT   (UINT64_C(1) << 40)
-#define SF_CONFIG_LISTEN_FORM           "ADDRESS:PORT, such as [::]:7272, 0.0.0.0:7272 or 192.0.2.1:7272"
+#define SF_CONFIG_LISTEN_FORM           "ADDRESS:PORT, such as [::]:7272 or 192.0.2.1:7272"
 
 enum sf_config_disk {
     SF_CONFIG_DISK_AUTO, /* io_uring where the host has it */
@@ -82,7 +82,7 @@ extern const char sf_config_template[];
 
 /* --- The reader itself ------------------------------------------------------ */
 
-/* One setting; key and value are NUL-terminated and live during the call. Fills *error on failure. */
+/* One setting; key and value end in NUL and live during the call. Fills *error on failure. */
 typedef int (*sf_config_setting)(void *context, const char *file, unsigned line, const char *key,
     const char *value, struct sf_app_error *error);
 

@@ -15,7 +15,7 @@
 enum {
     SILENCE_S = 30, /* of a connection, before it is closed */
     HEAD_BYTES_MAX = 32 * 1024,
-    BACKLOG = 16,
+    BACKLOG = 64,
     BODY_BYTES_FIRST = 4096,
 };
 
@@ -254,7 +254,7 @@ answer(struct sf_control *control, struct request *request, const char *method, 
     return send_reply(request->connection, &reply);
 }
 
-/* Called for the head of a request, then for pieces of its body, then once more; and after a wait. */
+/* Called for the head of a request, for pieces of its body, then once more; and after a wait. */
 static enum MHD_Result
 handle(void *context, struct MHD_Connection *connection, const char *path, const char *method,
     const char *version, const char *data, size_t *data_bytes, void **slot)
@@ -282,15 +282,39 @@ handle(void *context, struct MHD_Connection *connection, const char *path, const
 
 /* --- Opening, waiting ------------------------------------------------------------ */
 
+static unsigned
+connections(struct sf_control *control)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(control->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+    return info == NULL ? 0 : info->num_connections;
+}
+
+/*
+ * Let libmicrohttpd go on. At its limit of connections it stops listening, and
+ * listens again only at the run after the one in which a connection ended.
+ */
+static void
+run_http(struct sf_control *control)
+{
+    unsigned before;
+
+    do {
+        enum MHD_Result ran;
+
+        before = connections(control);
+        ran = MHD_run(control->http);
+        (void)ran;
+    } while (before >= SF_CONTROL_CONNECTIONS_MAX && connections(control) < before);
+}
+
 static void
 http_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events)
 {
-    struct sf_control *control = source->owner;
-    enum MHD_Result ran = MHD_run(control->http);
-
     (void)daemon;
     (void)events;
-    (void)ran;
+    run_http(source->owner);
 }
 
 int
@@ -378,9 +402,7 @@ sf_control_tick(struct sf_control *control)
         }
     }
     if (is_due || (MHD_get_timeout(control->http, &ms) == MHD_YES && ms == 0)) {
-        enum MHD_Result ran = MHD_run(control->http);
-
-        (void)ran;
+        run_http(control);
     }
 }
 

@@ -83,7 +83,7 @@ SF_MUST_USE int sf_control_send(struct sf_daemon *daemon, const json_t *body,
 
 /* Parse 32 hex digits. */
 bool sf_control_id_parse(const char *text, struct sf_transfer_id *ret_id);
-/* The bytes of an even number of hex digits in fresh memory, NUL behind them; NULL if it is none. */
+/* The bytes of an even number of hex digits in fresh memory, NUL behind them; or NULL. */
 char *sf_control_hex_bytes(const char *text, size_t *ret_bytes);
 
 #endif

@@ -82,7 +82,7 @@ sf_control_set_hex(json_t *object, const char *key, struct sf_view bytes)
     free(text);
 }
 
-/* Bytes of the valid UTF-8 character at the start of `text`, none of them a control; 0 if there is none. */
+/* Bytes of the valid UTF-8 character at the start of `text`; 0 if there is none, or a control. */
 static size_t
 plain_character(struct sf_view text)
 {
@@ -368,7 +368,7 @@ files_json(struct sf_daemon *daemon, const struct sf_transfer_id *id)
     return list;
 }
 
-/* The whole transfer's rate: an incoming one's own, an outgoing one's slowest recipient that moves. */
+/* The whole transfer's rate: if it is outgoing that of the slowest recipient that moves. */
 static void
 set_overall_rate(struct sf_daemon *daemon, json_t *object, const struct sf_node_transfer *transfer)
 {

@@ -116,7 +116,7 @@ struct sf_daemon {
 
 /* --- daemon.c ---------------------------------------------------------------- */
 
-/* What to do with a descriptor that is ready. Passed to epoll by address; lives as long as it is watched. */
+/* What to do with a descriptor that is ready. Lives, in its place, as long as it is watched. */
 struct sf_daemon_source {
     void (*ready)(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events);
     int fd;
@@ -124,7 +124,7 @@ struct sf_daemon_source {
     void *owner;
 };
 
-/* Watch source->fd for `events` (EPOLLIN, ...), or change what it is watched for. SF_OK or SF_EIO. */
+/* Watch source->fd for `events` (EPOLLIN, ...), or for others than before. SF_OK or SF_EIO. */
 SF_MUST_USE int sf_daemon_watch(
     struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events);
 void sf_daemon_unwatch(struct sf_daemon *daemon, const struct sf_daemon_source *source);
@@ -139,7 +139,10 @@ SF_MUST_USE int sf_daemon_open(struct sf_daemon *daemon, struct sf_app_error *er
 SF_MUST_USE int sf_daemon_run(struct sf_daemon *daemon);
 void sf_daemon_close(struct sf_daemon *daemon);
 
-/* Hand a descriptor to the disk: its handle, or SF_EINVAL, SF_ELIMIT, SF_ENOMEM with `fd` still the caller's. */
+/*
+ * Hand a descriptor to the disk: its handle, or SF_EINVAL, SF_ELIMIT, SF_ENOMEM
+ * with `fd` still the caller's.
+ */
 SF_MUST_USE int sf_daemon_adopt(struct sf_daemon *daemon, int fd);
 /* Close a handle of the disk that no node took. */
 void sf_daemon_drop(struct sf_daemon *daemon, int handle);
@@ -166,7 +169,7 @@ SF_MUST_USE int sf_daemon_listen(struct sf_daemon *daemon,
 
 /* Read peers/ and make the node's peers the same. On a failure of reading nothing changes. */
 SF_MUST_USE int sf_daemon_peers_load(struct sf_daemon *daemon, struct sf_app_error *error);
-/* Add or change one, in the node and in peers/. *ret_is_new says which. Errors leave all as it was. */
+/* Add or change one, in the node and in peers/: *ret_is_new. Errors leave all as it was. */
 SF_MUST_USE int sf_daemon_peer_put(struct sf_daemon *daemon, const struct sf_peers_peer *conf,
     bool *ret_is_new, struct sf_app_error *error);
 SF_MUST_USE int sf_daemon_peer_delete(

@@ -25,7 +25,10 @@ sf_daemon_peer_find(struct sf_daemon *daemon, const char *name)
     return NULL;
 }
 
-/* Tell the node what is known of `peer`. */
+/*
+ * Tell the node what is known of `peer`. A one-way link whose name was not yet
+ * looked up has nowhere to send to and is told of when it has.
+ */
 static int
 give_to_node(
     struct sf_daemon *daemon, const struct sf_daemon_peer *peer, struct sf_app_error *error)
@@ -43,6 +46,9 @@ give_to_node(
     };
     int status;
 
+    if (peer->conf.no_return && !peer->is_resolved) {
+        return SF_OK;
+    }
     memcpy(given.name, peer->conf.name, sizeof(peer->conf.name));
     if (peer->is_resolved) {
         given.endpoint = peer->addr;
@@ -83,17 +89,50 @@ set_conf(struct sf_daemon *daemon, struct sf_daemon_peer *peer, const struct sf_
     }
 }
 
+static int
+remove_from_node(struct sf_daemon *daemon, const char *name, struct sf_app_error *error)
+{
+    struct sf_node_error why;
+    int status = sf_node_peer_remove(daemon->node, name, &why);
+
+    return status == SF_OK || status == SF_ENOENT ? SF_OK
+                                                  : sf_app_error_set(error, status, "%s", why.text);
+}
+
+/* Whether `conf` can follow on `known` (NULL if it is a new peer). */
+static int
+check_change(const struct sf_daemon *daemon, const struct sf_daemon_peer *known,
+    const struct sf_peers_peer *conf, struct sf_app_error *error)
+{
+    if (known == NULL && daemon->peer_count == SF_PEERS_MAX) {
+        return sf_app_error_set(error, SF_ELIMIT,
+            "a node has at most %d peers: remove one before adding %s", SF_PEERS_MAX, conf->name);
+    }
+    if (known != NULL &&
+        !sf_fingerprint_equal(&known->conf.card.fingerprint, &conf->card.fingerprint)) {
+        return sf_app_error_set(error, SF_EEXIST,
+            "peer %s is another node: remove it first, or choose another name", conf->name);
+    }
+    if (conf->no_return && conf->endpoint.host[0] == '\0') {
+        return sf_app_error_set(error, SF_EINVAL, "peer %s: " SF_PEERS_ONE_WAY, conf->name);
+    }
+    return SF_OK;
+}
+
 /* Add or change a peer in the node and in the daemon's list. */
 static int
 apply(struct sf_daemon *daemon, const struct sf_peers_peer *conf, struct sf_app_error *error)
 {
     struct sf_daemon_peer *known = sf_daemon_peer_find(daemon, conf->name);
     struct sf_daemon_peer peer;
-    int status;
+    int status = check_change(daemon, known, conf, error);
 
-    if (known == NULL && daemon->peer_count == SF_PEERS_MAX) {
-        return sf_app_error_set(error, SF_ELIMIT,
-            "a node has at most %d peers: remove one before adding %s", SF_PEERS_MAX, conf->name);
+    if (status == SF_OK && known != NULL && known->conf.no_return != conf->no_return) {
+        /* To the link the two are different kinds of peer. */
+        status = remove_from_node(daemon, conf->name, error);
+    }
+    if (status != SF_OK) {
+        return status;
     }
     memset(&peer, 0, sizeof(peer));
     if (known != NULL) {
@@ -115,11 +154,10 @@ apply(struct sf_daemon *daemon, const struct sf_peers_peer *conf, struct sf_app_
 static int
 retire(struct sf_daemon *daemon, struct sf_daemon_peer *peer, struct sf_app_error *error)
 {
-    struct sf_node_error why;
-    int status = sf_node_peer_remove(daemon->node, peer->conf.name, &why);
+    int status = remove_from_node(daemon, peer->conf.name, error);
 
-    if (status != SF_OK && status != SF_ENOENT) {
-        return sf_app_error_set(error, status, "%s", why.text);
+    if (status != SF_OK) {
+        return status;
     }
     *peer = daemon->peers[--daemon->peer_count];
     sf_wipe(&daemon->peers[daemon->peer_count], sizeof(*daemon->peers));
@@ -249,7 +287,7 @@ sf_daemon_peers_tick(struct sf_daemon *daemon)
         struct sf_daemon_peer *peer = &daemon->peers[i];
 
         if (peer->lookup_at <= daemon->now) {
-            if (is_up(daemon, peer->conf.name)) {
+            if (peer->is_resolved && is_up(daemon, peer->conf.name)) {
                 peer->lookup_span = LOOKUP_SPAN_MIN;
             } else if (sf_resolver_ask(daemon->resolver, peer->tag, &peer->conf.endpoint) ==
                        SF_OK) {

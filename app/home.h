@@ -81,7 +81,7 @@ SF_MUST_USE int sf_home_open_client(
 SF_MUST_USE int sf_home_create(
     const char *path, struct sf_home *ret_home, struct sf_app_error *error);
 
-/* Close, and give the lock back. A home that was never opened ({.fd = -1, .lock_fd = -1}) is fine. */
+/* Close, and give the lock back. {.fd = -1, .lock_fd = -1}, a home never opened, is fine. */
 void sf_home_close(struct sf_home *home);
 
 /*

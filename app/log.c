@@ -51,7 +51,7 @@ sf_log(enum sf_log_level level, const char *format, ...)
         }
     }
     line[bytes++] = '\n';
-    /* One write, so that lines of several threads do not mix; a full pipe loses the line, not us. */
+    /* One write, so that lines of threads do not mix; a full pipe loses the line, not us. */
     written = write(STDERR_FILENO, line, bytes);
     (void)written;
 }

@@ -367,7 +367,7 @@ parse_wish(const json_t *body, struct wish *wish, struct sf_app_error *error)
     return SF_OK;
 }
 
-/* Open and gather every path. A lone file becomes the transfer itself, a lone directory its root. */
+/* Open and gather every path. A lone file is the transfer itself, a lone directory its root. */
 static int
 gather_paths(struct wish *wish, struct gather *gather)
 {

@@ -681,6 +681,9 @@ sf_peers_write(
             "with . or -",
             peer->name, SF_PEERS_NAME_BYTES_MAX);
     }
+    if (peer->no_return && peer->endpoint.host[0] == '\0') {
+        return sf_app_error_set(error, SF_EINVAL, "peer %s: " SF_PEERS_ONE_WAY, peer->name);
+    }
     status = write_card(home, peer, error);
     if (status == SF_OK && peer->has_psk) {
         status = write_psk(home, peer, error);

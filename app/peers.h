@@ -34,6 +34,9 @@ enum {
     "HOST:PORT, such as 192.0.2.7:7272, [2001:db8::7]:7272 or sat.example:7272"
 #define SF_PEERS_ALLOW_FORM "send, receive, send,receive or none"
 
+#define SF_PEERS_ONE_WAY                                                                           \
+    "return = none needs an endpoint: where nothing comes back no address can be learnt"
+
 /* Where a peer is reached: a numeric address or a name to be looked up. */
 struct sf_peers_endpoint {
     char host[SF_PEERS_HOST_BYTES_MAX + 1]; /* without brackets; "" = waits to be called */
@@ -118,7 +121,7 @@ void sf_peers_free(struct sf_peers_peer *peers, size_t count);
 
 /*
  * Write one peer, durably, replacing what was there under this name. The
- * caller holds the home's lock. SF_EINVAL (name), SF_ENOSPC, SF_EAUTH, SF_EIO.
+ * caller holds the home's lock. SF_EINVAL (name, or one-way without endpoint), SF_ENOSPC, SF_EAUTH, SF_EIO.
  */
 SF_MUST_USE int sf_peers_write(
     const struct sf_home *home, const struct sf_peers_peer *peer, struct sf_app_error *error);

@@ -71,8 +71,7 @@ sf_resolve_numeric(const struct sf_peers_endpoint *endpoint, struct sf_addr *ret
 static void
 look_up(const struct question *question, struct sf_resolver_answer *ret_answer)
 {
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
     struct addrinfo *list = NULL;
     int failed = getaddrinfo(question->endpoint.host, NULL, &hints, &list);
 

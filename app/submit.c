@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum {
-    BACKLOG = 16,
+    BACKLOG = 64,
     MESSAGES_PER_TURN = 64, /* of one caller, before others get their turn */
     CONTROL_BYTES = CMSG_SPACE(sizeof(int) * SF_SUBMIT_BATCH_FILES_MAX),
 };

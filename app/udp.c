@@ -96,7 +96,7 @@ set_option(int fd, int level, int option, int value)
     (void)ignored; /* what these improve works without them */
 }
 
-/* As large as the kernel lets us: beyond the sysctl limit if privileged. Returns what it granted. */
+/* As large as the kernel lets us, beyond its sysctl if privileged. Returns what it granted. */
 static uint32_t
 set_buffers(int fd)
 {
@@ -438,7 +438,10 @@ sf_udp_add(struct sf_udp *udp, const struct sf_addr *to, size_t bytes)
     udp->out_bytes += bytes;
 }
 
-/* How many datagrams from `at` on may leave in one call: equal ones to one address, the last may be shorter. */
+/*
+ * How many datagrams from `at` on may leave in one call: equal ones to one
+ * address, the last may be shorter.
+ */
 static size_t
 run_length(const struct sf_udp *udp, size_t at)
 {

@@ -116,6 +116,8 @@ test_round_trip(void)
     CHECK(is_there("sat-7.psk"));
     peer.has_psk = false;
     peer.endpoint.host[0] = '\0';
+    CHECK_EQ(sf_peers_write(&home, &peer, &error), SF_EINVAL);
+    peer.no_return = false;
     CHECK_EQ(sf_peers_write(&home, &peer, &error), SF_OK);
     CHECK(!is_there("sat-7.psk"));
     REQUIRE_EQ(sf_peers_read(&home, "sat-7", &back, &error), SF_OK);
