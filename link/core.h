@@ -96,6 +96,7 @@ enum sf_peer_notice {
     SF_NOTICE_EPOCH = 8,
     SF_NOTICE_STALE = 16,
     SF_NOTICE_CARD = 32,
+    SF_NOTICE_MISMATCH = 64,
 };
 
 struct sf_peer {

@@ -496,7 +496,7 @@ input_opener(struct sf_link *link, const struct sf_addr *from, struct sf_view dg
     const uint8_t *mac = dgram.data + SF_OPENER_MAC_AT;
     struct sf_opener_payload payload;
     struct sf_opener_clear clear;
-    struct sf_peer *peer;
+    struct sf_peer *peer = NULL;
     uint8_t key[32];
     int status;
 
@@ -516,6 +516,9 @@ input_opener(struct sf_link *link, const struct sf_addr *from, struct sf_view dg
     sf_flood_see(&link->flood, mac);
     status = read_opener(link, dgram, &clear, &peer, &payload, key);
     if (status != SF_OK) {
+        if (peer != NULL) {
+            peer->notices |= SF_NOTICE_MISMATCH;
+        }
         drop(link, status == SF_EAUTH ? &link->stats.dropped_auth : &link->stats.dropped_format);
     } else if (payload.epoch <= peer->epoch_seen) {
         answer_stale(link, peer, payload.epoch, now);

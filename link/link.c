@@ -510,6 +510,7 @@ static const struct notice_kind {
     {SF_NOTICE_UP, SF_LINK_UP},
     {SF_NOTICE_ADDRESS, SF_LINK_ADDRESS},
     {SF_NOTICE_CARD, SF_LINK_CARD},
+    {SF_NOTICE_MISMATCH, SF_LINK_MISMATCH},
 };
 
 static bool

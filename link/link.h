@@ -181,14 +181,16 @@ sf_mono sf_link_deadline(const struct sf_link *link);
 
 enum sf_link_event_kind {
     /* About peers. */
-    SF_LINK_UP,      /* peer: it was heard, for the first time or after the dark */
-    SF_LINK_DOWN,    /* peer: asked and not heard for the unanswered budget; only beacons go out */
-    SF_LINK_ADDRESS, /* peer, addr: the address it is reached at was proven */
-    SF_LINK_EPOCH,   /* peer, epoch: make it durable as epoch_seen, then sf_link_epoch_durable() */
-    SF_LINK_STALE,   /* peer, epoch: it has seen epochs of ours above what we believed: our state
+    SF_LINK_UP,       /* peer: it was heard, for the first time or after the dark */
+    SF_LINK_DOWN,     /* peer: asked and not heard for the unanswered budget; only beacons go out */
+    SF_LINK_ADDRESS,  /* peer, addr: the address it is reached at was proven */
+    SF_LINK_EPOCH,    /* peer, epoch: make it durable as epoch_seen, then sf_link_epoch_durable() */
+    SF_LINK_STALE,    /* peer, epoch: it has seen epochs of ours above what we believed: our state
                         was rolled back. The link has jumped to `epoch`; the next boot counter must
                         be greater than epoch >> 32 */
-    SF_LINK_CARD,    /* peer, bytes: its current card; if it verifies, sf_link_peer_set() */
+    SF_LINK_MISMATCH, /* peer: openers come in its name and do not authenticate: the pre-shared
+                         keys differ, or somebody else makes them. Nothing was answered */
+    SF_LINK_CARD,     /* peer, bytes: its current card; if it verifies, sf_link_peer_set() */
 
     /* About outgoing objects: `handle` as given by sf_link_offer(). */
     SF_LINK_WANT,     /* handle, index: answer with supply or unsupply, soon */

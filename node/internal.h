@@ -52,7 +52,9 @@ enum {
 };
 
 #define RECEIPT_EVERY   (1 * SF_SEC) /* HELD receipts of one transfer */
-#define RETRY_FIRST     (5 * SF_SEC) /* after a refusal that may pass */
+#define MISMATCH_EVERY  (UINT64_C(3600) * SF_SEC)
+#define FINAL_FIRST     (30 * SF_SEC) /* after the peer's link has all, before it is asked again */
+#define RETRY_FIRST     (5 * SF_SEC)  /* after a refusal that may pass */
 #define RETRY_LAST      (300 * SF_SEC)
 #define ORPHAN_GRACE    (UINT64_C(86400) * SF_SEC) /* orphans of a grant that never comes */
 #define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
@@ -64,7 +66,8 @@ struct peer {
     struct sf_node_peer conf; /* conf.card: the newest known; conf.psk: the pair's seed */
     struct sf_record_peer record;
     bool up;
-    sf_mono refused_at; /* when it was last told no: at most one a second */
+    sf_mono mismatch_at; /* when a failed call in its name was last told of; 0: never */
+    sf_mono refused_at;  /* when it was last told no: at most one a second */
 };
 
 /* The peer of that fingerprint or name, or NULL. */
@@ -152,6 +155,7 @@ struct out_to {
     bool is_paused;       /* the peer cannot take it now */
     sf_mono retry_at;     /* when to offer again; SF_NEVER if not waiting for that */
     uint64_t retry_ns;    /* the next wait */
+    bool was_received;    /* its link has had all of it: ask for the map before sending again */
     uint64_t link_has;    /* bundles its link has reported */
     char why[128];
 };
@@ -221,6 +225,8 @@ void outbound_fini(struct sf_node *node);
 bool outbound_want(struct sf_node *node, uint32_t handle, uint64_t index);
 bool outbound_release(struct sf_node *node, uint32_t handle, uint64_t index);
 bool outbound_map(struct sf_node *node, uint32_t handle);
+/* The recipient's link has all of it: nothing is lent to the link while FINAL is awaited. */
+void outbound_received(struct sf_node *node, uint32_t handle);
 void outbound_declined(struct sf_node *node, uint32_t handle);
 
 /* --- Intake ------------------------------------------------------------------ */

@@ -618,6 +618,21 @@ note_stale(struct sf_node *node, const struct sf_link_event *event)
     }
 }
 
+/* Somebody calls in a peer's name and cannot prove it: said once an hour, answered never. */
+static void
+note_mismatch(struct sf_node *node, struct peer *peer)
+{
+    static const char why[] =
+        "calls in its name do not authenticate: the pre-shared keys differ, or they are forged";
+
+    if (peer->mismatch_at != 0 && node->now < sf_mono_add(peer->mismatch_at, MISMATCH_EVERY)) {
+        return;
+    }
+    peer->mismatch_at = node->now;
+    record_peer(node, "call_rejected", peer, why);
+    node_say(node, SF_NODE_EVENT_WARNING, NULL, "peer %s: %s", peer->conf.name, why);
+}
+
 static void
 peer_event(struct sf_node *node, const struct sf_link_event *event)
 {
@@ -641,6 +656,9 @@ peer_event(struct sf_node *node, const struct sf_link_event *event)
         break;
     case SF_LINK_STALE:
         note_stale(node, event);
+        break;
+    case SF_LINK_MISMATCH:
+        note_mismatch(node, peer);
         break;
     case SF_LINK_CARD:
         if (peer_take_card(node, peer, event->bytes)) {
@@ -669,7 +687,7 @@ link_event(struct sf_node *node, const struct sf_link_event *event)
         break;
     case SF_LINK_RECEIVED:
         if (!mail_received(node, event->handle)) {
-            (void)outbound_map(node, event->handle);
+            outbound_received(node, event->handle);
         }
         break;
     case SF_LINK_DECLINED:

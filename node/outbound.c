@@ -351,7 +351,7 @@ offer_data(struct outbound *out, struct out_to *to, const struct peer *peer)
         .count = out->record.count != 0 ? out->record.count : out->record.slots,
         .is_count_final = out->record.count != 0,
         .class_bytes = out->record.class_bytes,
-        .ask_map = out->restarted && !peer->conf.no_return,
+        .ask_map = (out->restarted || to->was_received) && !peer->conf.no_return,
     };
     struct sf_node *node = out->node;
 
@@ -909,7 +909,9 @@ take_receipt(struct outbound *out, struct out_to *to, struct peer *peer,
         refused(out, to, peer, receipt, encoded);
     } else {
         to->record.phase = to->receipts.verified ? SF_TO_VERIFIED : SF_TO_OPEN;
-        offer_to(out, to);
+        if (!to->was_received || generation != to->receipts.generation) {
+            offer_to(out, to);
+        }
     }
     save_held(out, to, had_any && generation != to->receipts.generation);
     node_must(out->node, outbound_save_to(out, to));
@@ -985,6 +987,26 @@ outbound_map(struct sf_node *node, uint32_t handle)
     }
     to->link_has = has == NULL ? 0 : sf_range_set_total(has);
     return true;
+}
+
+void
+outbound_received(struct sf_node *node, uint32_t handle)
+{
+    struct out_to *to;
+    struct outbound *out = find_handle(node, handle, &to);
+
+    if (out == NULL) {
+        return;
+    }
+    to->link_has = out->record.count;
+    to->was_received = true;
+    withdraw(out, to);
+    /* Its FINAL may be lost with a crash there; announcing it again makes it answer. */
+    to->retry_ns = to->retry_ns < FINAL_FIRST ? FINAL_FIRST : to->retry_ns * 2;
+    if (to->retry_ns > RETRY_LAST) {
+        to->retry_ns = RETRY_LAST;
+    }
+    to->retry_at = sf_mono_add(node->now, to->retry_ns);
 }
 
 void
