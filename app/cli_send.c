@@ -45,6 +45,7 @@ struct sending {
     struct sf_transfer_id id;
     char id_text[SF_TRACK_ID_BYTES];
     bool is_terminal;
+    bool in_custody;
     sf_mono lost; /* when the daemon was found gone; 0 while it is there */
 };
 
@@ -298,6 +299,12 @@ daemon_lost(struct sending *sending)
             "  Start it:  skyferryd --home %s",
             sending->cli->home_path);
     }
+    if (sending->in_custody) {
+        return sf_cli_fail(SF_EXIT_NOT_YET,
+            "the daemon did not come back; transfer %.8s is in custody and goes on once it runs\n"
+            "  Start it:  skyferryd --home %s",
+            sending->id_text, sending->cli->home_path);
+    }
     return sf_cli_fail(SF_EXIT_FAILED,
         "the daemon did not come back before transfer %s was in custody\n"
         "  Start it:   skyferryd --home %s\n"
@@ -478,6 +485,8 @@ send_files(struct sending *sending)
         sf_track_now() <= sending->deadline) {
         sf_screen_clear(&sending->track.screen);
         say_custody(sending);
+        sending->in_custody = true;
+        sf_walk_fini(&sending->walk);
         exit = SF_EXIT_DONE;
         if (sending->wait) {
             exit = follow(sending, true, &transfer);
