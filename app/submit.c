@@ -57,6 +57,23 @@ let_go(struct caller *caller)
     free(caller);
 }
 
+/*
+ * Take what the caller has sent and nobody will look at: closing a socket with
+ * messages in it would give the caller an error in front of the answer.
+ * Descriptors in them are closed by the kernel, for want of room to receive them.
+ */
+static void
+discard_rest(const struct caller *caller)
+{
+    char byte;
+
+    if (shutdown(caller->source.fd, SHUT_RD) != 0) {
+        return;
+    }
+    while (recv(caller->source.fd, &byte, sizeof(byte), MSG_DONTWAIT) > 0) {
+    }
+}
+
 /* The one answer, and the end. A caller that does not read it has gone. */
 static void
 reply_and_let_go(struct caller *caller, const struct sf_submit_reply *reply)
@@ -69,6 +86,7 @@ reply_and_let_go(struct caller *caller, const struct sf_submit_reply *reply)
 
         (void)sent;
     }
+    discard_rest(caller);
     let_go(caller);
 }
 

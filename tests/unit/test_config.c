@@ -139,8 +139,8 @@ test_values_refused(void)
 static void
 test_lines_refused(void)
 {
-    static const char *const bad[] = {"nonsense", "[node]", "= 5", "speed = 5", "MTU = 1400",
-        "mtu 1400", "m tu = 1400",
+    static const char *const bad[] = {"nonsense", "[node]", "outbox = /srv/\x7f", "= 5",
+        "speed = 5", "MTU = 1400", "mtu 1400", "m tu = 1400",
         "mtu = 14\x01"
         "00",
         "mtu = 1400\nmtu = 1400", "mtu : 1400", "#\nlisten"};
