@@ -28,7 +28,7 @@
 
 #include <stdlib.h>
 
-enum { WINDOW_BYTES = SF_JOURNAL_RECORD_BYTES_MAX + 1024 * 1024 };
+enum { READ_BYTES = 1024 * 1024, WINDOW_BYTES = SF_JOURNAL_RECORD_BYTES_MAX + READ_BYTES };
 
 /* A stretch of the file in memory. */
 struct window {
@@ -36,6 +36,7 @@ struct window {
     int file;
     uint64_t file_bytes;
     uint8_t *data;
+    size_t room;
     uint64_t from; /* multiple of the block */
     size_t bytes;
 };
@@ -72,14 +73,14 @@ window_load(struct window *window, uint64_t offset, size_t bytes)
         window->bytes = 0;
     }
     window->from = offset;
-    while (window->bytes < WINDOW_BYTES && window->from + window->bytes < window->file_bytes) {
+    while (window->bytes < window->room && window->from + window->bytes < window->file_bytes) {
         struct sf_disk_op op = {
             .kind = SF_DISK_READ,
             .file = window->file,
             .offset = window->from + window->bytes,
             .data = window->data + window->bytes,
-            .bytes = WINDOW_BYTES - window->bytes < 1024 * 1024 ? WINDOW_BYTES - window->bytes
-                                                                : 1024 * 1024,
+            .bytes = window->room - window->bytes < READ_BYTES ? window->room - window->bytes
+                                                               : READ_BYTES,
         };
         int status = sf_disk_run(window->disk, &op);
 
@@ -322,7 +323,10 @@ recover_file(struct sf_journal *journal, struct sf_recovery *recovery)
         return status;
     }
     window.file_bytes = stat.ret_stat.bytes;
-    window.data = aligned_alloc(SF_DISK_ALIGN, WINDOW_BYTES);
+    window.room = window.file_bytes < WINDOW_BYTES
+                      ? ((size_t)window.file_bytes / SF_DISK_ALIGN + 1) * SF_DISK_ALIGN
+                      : WINDOW_BYTES;
+    window.data = aligned_alloc(SF_DISK_ALIGN, window.room);
     if (window.data == NULL) {
         return SF_ENOMEM;
     }

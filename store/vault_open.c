@@ -287,7 +287,7 @@ int
 sf_vault_recover(struct sf_vault *vault, struct sf_recovery *recovery)
 {
     struct opening opening = {.vault = vault, .recovery = recovery};
-    uint64_t kek_bytes;
+    uint64_t kek_bytes = 0;
     int status;
 
     recovery->text = "the disk failed";
@@ -311,7 +311,15 @@ sf_vault_recover(struct sf_vault *vault, struct sf_recovery *recovery)
     if (status != SF_OK) {
         goto out;
     }
-    status = sync_both(vault);
+    if (kek_bytes < 2 * SF_VAULT_BLOCK_BYTES) {
+        /* Room for both blocks, so that a rotation never wants any. */
+        status = run(vault, (struct sf_disk_op){.kind = SF_DISK_ALLOCATE,
+                                .file = vault->kek_file,
+                                .bytes = 2 * SF_VAULT_BLOCK_BYTES});
+    }
+    if (status == SF_OK) {
+        status = sync_both(vault);
+    }
     if (status == SF_OK) {
         status = run(vault, (struct sf_disk_op){.kind = SF_DISK_SYNC_DIR, .path = SF_DISK_ROOT});
     }
