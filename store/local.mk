@@ -12,3 +12,4 @@ store_libstore_a_SOURCES = \
 	%D%/vault.c %D%/vault.h %D%/vault_impl.h %D%/vault_open.c %D%/vault_slot.c \
 	%D%/sysfile.c %D%/sysfile.h \
 	%D%/uring.c %D%/uring.h
+EXTRA_DIST += docs/STORE.md

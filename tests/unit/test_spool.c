@@ -552,7 +552,7 @@ test_close(void)
     end();
 }
 
-CHECK_MAIN("spool", {"a put is read back, also after a crash", test_put_and_get},
+CHECK_MAIN("spool", {"row A: a put is read back, also after a crash", test_put_and_get},
     {"puts that wait together share one sync and one commit", test_shared_sync},
     {"a bundle is held when its put is done and not before", test_order},
     {"a failed sync takes every put it covered", test_failed_sync},
@@ -564,6 +564,6 @@ CHECK_MAIN("spool", {"a put is read back, also after a crash", test_put_and_get}
     {"pages outside custody are written and read", test_pages},
     {"punched slots read as zero and give their blocks back", test_punch},
     {"rows D and E: a longer file is cut, a shorter one refused", test_trim},
-    {"remove waits for puts under way and is durable", test_remove_waits},
-    {"rows B and C: files without a fact are listed and removed", test_list},
+    {"row F: remove waits for puts under way and is durable", test_remove_waits},
+    {"rows B, C and G: files without a fact are listed and removed, others left alone", test_list},
     {"a closed spool can be opened again", test_close})
