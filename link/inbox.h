@@ -28,6 +28,7 @@ struct sf_inbox;
 
 enum {
     SF_INBOX_DONE_RANGES_MAX = 8192, /* runs of complete bundles, per object */
+    SF_INBOX_PARTIALS_MAX = 2048,    /* bundles begun and not complete, of one peer */
     SF_INBOX_PENDING_BUNDLES = 4,    /* begun before the caller accepted, per object */
 };
 

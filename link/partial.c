@@ -113,7 +113,9 @@ sf_partial_begin(struct sf_incoming *object, uint64_t index)
     struct sf_partial *partial;
     size_t at;
 
-    if (!reserve_partial(object) || !sf_pool_partial_add(inbox->pool)) {
+    /* One peer that begins everything and ends nothing leaves room for the others. */
+    if (inbox->stats.partials >= SF_INBOX_PARTIALS_MAX || !reserve_partial(object) ||
+        !sf_pool_partial_add(inbox->pool)) {
         return NULL;
     }
     partial = calloc(1, sizeof(*partial));

@@ -18,7 +18,7 @@ enum {
     SF_POOL_ALIGN = 4096,                /* also the smallest block */
     SF_POOL_BLOCK_MAX = 4 * 1024 * 1024, /* largest buffer */
     SF_POOL_BYTES_MIN = 2 * SF_POOL_BLOCK_MAX,
-    SF_POOL_PARTIALS_MAX = 4096, /* partial bundles of all inboxes, spilled or not */
+    SF_POOL_PARTIALS_MAX = 8192, /* partial bundles of all inboxes, spilled or not */
 };
 
 struct sf_pool;

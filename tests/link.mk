@@ -100,3 +100,34 @@ check_PROGRAMS += tests/unit/test_objects
 TESTS += tests/unit/test_objects
 tests_unit_test_objects_SOURCES = tests/unit/test_objects.c tests/unit/object_pair.c tests/unit/object_pair.h
 tests_unit_test_objects_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_object_lies
+TESTS += tests/unit/test_object_lies
+tests_unit_test_object_lies_SOURCES = tests/unit/test_object_lies.c tests/unit/object_pair.h
+tests_unit_test_object_lies_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+EXTRA_DIST += tests/fuzz/corpus/report tests/fuzz/corpus/object_messages
+
+check_PROGRAMS += tests/fuzz/fuzz_report
+tests_fuzz_fuzz_report_SOURCES = tests/fuzz/fuzz_report.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_report_LDADD = $(LINK_LDADD)
+tests_fuzz_fuzz_report_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_object_messages
+tests_fuzz_fuzz_object_messages_SOURCES = tests/fuzz/fuzz_object_messages.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_object_messages_LDADD = $(LINK_LDADD)
+tests_fuzz_fuzz_object_messages_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+if !FUZZING
+TESTS += tests/fuzz/fuzz_report tests/fuzz/fuzz_object_messages
+endif
+
+# Writes the seeds of these corpora: tests/fuzz/make_corpus_objects $(srcdir)/tests/fuzz/corpus
+EXTRA_PROGRAMS += tests/fuzz/make_corpus_objects
+tests_fuzz_make_corpus_objects_SOURCES = tests/fuzz/make_corpus_objects.c
+tests_fuzz_make_corpus_objects_LDADD = $(LINK_LDADD)
+
+# Datagrams a second, by hand: make tests/bench/bench_link_objects
+EXTRA_PROGRAMS += tests/bench/bench_link_objects
+tests_bench_bench_link_objects_SOURCES = tests/bench/bench_link_objects.c
+tests_bench_bench_link_objects_LDADD = $(LINK_LDADD)
