@@ -634,6 +634,65 @@ test_compaction(void)
     end();
 }
 
+/* What every key must at least say after a crash now. */
+static void
+check_promised(const uint32_t *promised, size_t count)
+{
+    struct sf_journal_config config = {.disk = NULL};
+    struct sf_journal *other;
+    struct sf_sim_disk *clone;
+
+    REQUIRE_EQ(sf_sim_disk_clone(sim, &clone), SF_OK);
+    sf_sim_disk_restart(clone, SF_SIM_DAMAGE_LOSE_ALL, 1);
+    config.disk = sf_sim_disk_interface(clone);
+    REQUIRE_EQ(sf_journal_open(&config, &other), SF_OK);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t name = (uint8_t)i;
+        struct sf_view got = sf_journal_get(other, TABLE, sf_view(&name, 1));
+
+        CHECK(promised[i] == 0 || (got.bytes >= 4 && sf_get_be32(got.data) >= promised[i]));
+    }
+    sf_journal_close(other);
+    sf_sim_disk_close(clone);
+}
+
+static void
+test_compaction_under_load(void)
+{
+    enum { ROUNDS = 900, KEYS = 16 };
+    static struct step_commit steps[ROUNDS];
+    static uint8_t value[8 * 1024];
+    struct sf_sim_disk_config config = {.seed = 9, .latency_min_ns = 1000, .latency_max_ns = 9000};
+    uint32_t promised[KEYS] = {0};
+    struct sf_journal_stats stats;
+
+    /* Commits that come at any moment of a compaction, and a crash after each step. */
+    start_disk(&config);
+    open_journal();
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        uint8_t name = (uint8_t)(i % KEYS);
+
+        sf_put_be32(value, i + 1);
+        REQUIRE_EQ(sf_journal_set(journal, TABLE, sf_view(&name, 1), sf_view(value, sizeof(value))),
+            SF_OK);
+        step_commit_init(&steps[i]);
+        sf_journal_commit(journal, &steps[i].commit);
+        sf_sim_disk_advance(sim, (i + 1) * UINT64_C(2000));
+        (void)sf_disk_poll(disk);
+        for (uint32_t past = i < 100 ? 0 : i - 100; past <= i; past++) {
+            if (steps[past].is_done) {
+                CHECK_EQ(steps[past].commit.status, SF_OK);
+                promised[past % KEYS] = past + 1;
+            }
+        }
+        check_promised(promised, KEYS);
+    }
+    wait_for(&steps[ROUNDS - 1].is_done);
+    sf_journal_stats(journal, &stats);
+    CHECK(stats.compactions >= 3);
+    end();
+}
+
 static void
 test_compaction_given_up(void)
 {
@@ -872,6 +931,7 @@ CHECK_MAIN("journal", {"a value is what was set last", test_values},
     {"a record of an earlier sequence is no record", test_old_records_are_junk},
     {"no flipped bit becomes a fact", test_every_bit},
     {"compaction keeps what is true and drops the rest", test_compaction},
+    {"commits at any moment of a compaction hold", test_compaction_under_load},
     {"a compaction without space is given up and tried again later", test_compaction_given_up},
     {"a rename that fails in a compaction kills the journal", test_compaction_rename_fails},
     {"random facts match a model across compactions and crashes", test_model},
