@@ -1,7 +1,7 @@
 /*
  * deliver.c - from staging into the inbox, once.
  *
- *   directories below staging synced -> inbox/PEER made and synced
+ *   times and execute bits set -> directories below staging synced -> inbox/PEER made and synced
  *   -> INTENT: phase DELIVERING with the signed FINAL receipt, durable
  *   -> rename without replacing -> both directories synced
  *   -> DONE durable -> FINAL sent
@@ -17,6 +17,9 @@
 #define TRY_AGAIN (30 * SF_SEC) /* the inbox cannot be written just now */
 
 enum step {
+    STEP_FILE, /* open one file after the other */
+    STEP_FILE_SET,
+    STEP_FILE_CLOSE,
     STEP_DIRS, /* one directory of the staged tree after the other */
     STEP_LABEL_DIR,
     STEP_ROOT_DIR,
@@ -35,6 +38,7 @@ struct delivery {
     enum step step;
     uint32_t file; /* of the outline, whose directories are synced now */
     size_t at;
+    int open_file;
     bool is_busy;
     char label[256];
     char name[256]; /* in the inbox */
@@ -69,22 +73,20 @@ submit_sync(struct delivery *delivery, enum step step, const char *path)
     submit(delivery, step, (struct sf_disk_op){.kind = SF_DISK_SYNC_DIR, .path = path});
 }
 
-/* The name in the inbox: the label, or set apart by the transfer when that is taken. */
-static void
-choose_name(struct delivery *delivery)
+void
+deliver_name(const struct inbound *in, const char label[256], char ret_name[256])
 {
-    const struct inbound *in = delivery->in;
-    size_t keep = strlen(delivery->label);
+    size_t keep = strlen(label);
 
     if (!in->record.renamed_apart) {
-        memcpy(delivery->name, delivery->label, sizeof(delivery->name));
+        memcpy(ret_name, label, 256);
         return;
     }
     if (keep > SF_COMPONENT_BYTES_MAX - 9) {
         keep = SF_COMPONENT_BYTES_MAX - 9;
     }
-    snprintf(delivery->name, sizeof(delivery->name), "%.*s~%02x%02x%02x%02x", (int)keep,
-        delivery->label, in->id.b[0], in->id.b[1], in->id.b[2], in->id.b[3]);
+    snprintf(ret_name, 256, "%.*s~%02x%02x%02x%02x", (int)keep, label, in->id.b[0], in->id.b[1],
+        in->id.b[2], in->id.b[3]);
 }
 
 static void
@@ -92,7 +94,7 @@ set_paths(struct delivery *delivery)
 {
     char root[STAGING_PATH_BYTES];
 
-    choose_name(delivery);
+    deliver_name(delivery->in, delivery->label, delivery->name);
     staging_path(delivery->in, root);
     snprintf(delivery->source, sizeof(delivery->source), "%s/%s", root, delivery->label);
     snprintf(
@@ -159,7 +161,7 @@ save_name(struct delivery *delivery)
     uint8_t sealed[LABEL_SEALED_BYTES_MAX];
     size_t bytes;
 
-    choose_name(delivery);
+    deliver_name(in, delivery->label, delivery->name);
     bytes = history_seal(in->node, delivery->label, sealed);
     node_must(in->node,
         sf_journal_set(in->node->journal, SF_TABLE_IN_LABEL, key_view(in), sf_view(sealed, bytes)));
@@ -192,6 +194,49 @@ intend(struct delivery *delivery)
 }
 
 /* --- Steps --------------------------------------------------------------------------------------- */
+
+/* Open the next file to give it its time and its execute bit; false after the last. */
+static bool
+open_next_file(struct delivery *delivery)
+{
+    const struct sf_outline *outline = decoder_outline(delivery->in->decoder);
+    char root[STAGING_PATH_BYTES];
+
+    if (delivery->file == outline->file_count) {
+        delivery->file = 0;
+        return false;
+    }
+    staging_path(delivery->in, root);
+    if (outline->single) {
+        snprintf(delivery->source, sizeof(delivery->source), "%s/%s", root, outline->label);
+    } else {
+        snprintf(delivery->source, sizeof(delivery->source), "%s/%s/%s", root, outline->label,
+            outline->files[delivery->file].path);
+    }
+    submit(delivery, STEP_FILE,
+        (struct sf_disk_op){
+            .kind = SF_DISK_OPEN, .path = delivery->source, .flags = SF_DISK_RDWR});
+    return true;
+}
+
+static void
+set_file(struct delivery *delivery, int file)
+{
+    const struct sf_outline_file *entry =
+        &decoder_outline(delivery->in->decoder)->files[delivery->file];
+    int64_t seconds_max = INT64_MAX / 1000000000;
+    int64_t ms = entry->mtime_ms;
+
+    if (ms / 1000 > seconds_max || ms / 1000 < -seconds_max) {
+        ms = 0; /* a time no file system has */
+    }
+    delivery->open_file = file;
+    submit(delivery, STEP_FILE_SET,
+        (struct sf_disk_op){.kind = SF_DISK_ATTRIBUTES,
+            .file = file,
+            .mtime_ns = ms * 1000000,
+            .flags = entry->executable ? SF_DISK_EXECUTABLE : 0});
+}
 
 /* Sync the next directory inside the staged tree; each path's directories, once each. */
 static bool
@@ -266,6 +311,22 @@ step_done(struct delivery *delivery, const struct sf_disk_op *op)
     char root[STAGING_PATH_BYTES];
 
     switch (delivery->step) {
+    case STEP_FILE:
+        set_file(delivery, op->ret_file);
+        break;
+    case STEP_FILE_SET:
+        submit(delivery, STEP_FILE_CLOSE,
+            (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = delivery->open_file});
+        break;
+    case STEP_FILE_CLOSE:
+        delivery->file++;
+        if (open_next_file(delivery)) {
+            break;
+        }
+        if (!sync_next_dir(delivery)) {
+            sync_label_dir(delivery);
+        }
+        break;
     case STEP_DIRS:
         if (!sync_next_dir(delivery)) {
             sync_label_dir(delivery);
@@ -323,7 +384,7 @@ done(struct sf_disk_op *op)
         submit_sync(delivery, STEP_TARGET_SYNC, delivery->target);
         return;
     }
-    if (op->status != SF_OK && delivery->step != STEP_RENAME &&
+    if (op->status != SF_OK && delivery->step != STEP_RENAME && delivery->step != STEP_FILE_SET &&
         !(delivery->step == STEP_INBOX && op->status == SF_EEXIST)) {
         /* A failed sync is final for what it covered: what is staged is written again. */
         snprintf(in->why, sizeof(in->why), "the inbox cannot be written: %s",
@@ -362,7 +423,7 @@ deliver_begin(struct inbound *in)
         return;
     }
     snprintf(delivery->label, sizeof(delivery->label), "%s", decoder_outline(in->decoder)->label);
-    if (!sync_next_dir(delivery)) {
+    if (!open_next_file(delivery) && !sync_next_dir(delivery)) {
         sync_label_dir(delivery);
     }
 }

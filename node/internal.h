@@ -437,6 +437,8 @@ void deliver_resume(struct inbound *in);
 void deliver_tick(struct inbound *in);
 void deliver_fini(struct inbound *in);
 bool deliver_is_idle(const struct inbound *in);
+/* The entry's name in the inbox: the label, or set apart by the transfer where that was taken. */
+void deliver_name(const struct inbound *in, const char label[256], char ret_name[256]);
 
 /* Remove staging/<hex> with all that is in it, then call `done`. */
 void sweep_begin(struct inbound *in, void (*done)(struct inbound *in));

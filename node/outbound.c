@@ -250,6 +250,17 @@ withdraw(struct outbound *out, struct out_to *to)
     }
 }
 
+/* The next try comes after twice the wait of the last. */
+static void
+back_off(struct outbound *out, struct out_to *to)
+{
+    to->retry_ns = to->retry_ns < RETRY_FIRST ? RETRY_FIRST : to->retry_ns * 2;
+    if (to->retry_ns > RETRY_LAST) {
+        to->retry_ns = RETRY_LAST;
+    }
+    to->retry_at = sf_mono_add(out->node->now, to->retry_ns);
+}
+
 /* A fresh grant for one recipient, to its newest prekey; a new rung where there is a ladder. */
 static void
 post_grant(struct outbound *out, struct out_to *to, struct peer *peer)
@@ -281,12 +292,16 @@ post_grant(struct outbound *out, struct out_to *to, struct peer *peer)
         ladder_psk(peer->conf.psk, &node->card.fingerprint, &to->fingerprint, recipient.rung,
             recipient.psk);
     }
-    if (sf_grant_seal(&config, &node->config.random, object, sizeof(object), &bytes) == SF_OK) {
+    if (sf_grant_seal(&config, &node->config.random, object, sizeof(object), &bytes) != SF_OK) {
+        snprintf(to->why, sizeof(to->why), "no grant can be made for its card");
+    } else {
         item.bytes = sf_view(object, bytes);
         if (mail_post(node, &item) != SF_OK) {
-            to->retry_at = sf_mono_add(node->now, RETRY_FIRST);
+            snprintf(to->why, sizeof(to->why), "too much mail waits for it");
         }
     }
+    /* Until a receipt shows that it was opened it is given again, less and less often. */
+    back_off(out, to);
     sf_wipe(&recipient, sizeof(recipient));
 }
 
@@ -482,6 +497,7 @@ erase_key(struct outbound *out)
         return;
     }
     forget_key_memory(out);
+    out->label[0] = '\0';
     out->is_key_busy = true;
     out->vault_op = (struct sf_vault_op){.done = key_gone, .owner = out};
     vault_key_out(&out->id, out->vault_op.key);
@@ -788,11 +804,7 @@ pause_to(struct outbound *out, struct out_to *to, const struct sf_receipt *recei
 {
     to->is_paused = true;
     withdraw(out, to);
-    to->retry_ns = to->retry_ns == 0 ? RETRY_FIRST : to->retry_ns * 2;
-    if (to->retry_ns > RETRY_LAST) {
-        to->retry_ns = RETRY_LAST;
-    }
-    to->retry_at = sf_mono_add(out->node->now, to->retry_ns);
+    back_off(out, to);
     if (receipt->need_bytes > 0) {
         snprintf(to->why, sizeof(to->why), "%s: it needs %llu more bytes",
             sf_refusal_text(receipt->refusal), (unsigned long long)receipt->need_bytes);
@@ -1002,11 +1014,10 @@ outbound_received(struct sf_node *node, uint32_t handle)
     to->was_received = true;
     withdraw(out, to);
     /* Its FINAL may be lost with a crash there; announcing it again makes it answer. */
-    to->retry_ns = to->retry_ns < FINAL_FIRST ? FINAL_FIRST : to->retry_ns * 2;
-    if (to->retry_ns > RETRY_LAST) {
-        to->retry_ns = RETRY_LAST;
+    if (to->retry_ns < FINAL_FIRST) {
+        to->retry_ns = FINAL_FIRST / 2;
     }
-    to->retry_at = sf_mono_add(node->now, to->retry_ns);
+    back_off(out, to);
 }
 
 void

@@ -111,7 +111,7 @@ restore(struct sf_node *node, struct sf_view key, const struct sf_record_in *rec
 
         if (history_open(node, sf_journal_get(node->journal, SF_TABLE_IN_LABEL, key), label) ==
             SF_OK) {
-            memcpy(in->delivered_as, label, sizeof(label));
+            deliver_name(in, label, in->delivered_as);
         }
         if (record->phase == SF_IN_REFUSED) {
             snprintf(

@@ -466,6 +466,16 @@ sf_world_send(struct sf_world *world, const struct sf_world_send *send,
     return status;
 }
 
+int
+sf_world_cancel(struct sf_world *world, unsigned number, const struct sf_transfer_id *id,
+    struct sf_node_error *error)
+{
+    int status = sf_node_cancel(world->nodes[number]->node, id, error);
+
+    step(world->nodes[number]);
+    return status;
+}
+
 bool
 sf_world_transfer(struct sf_world *world, unsigned number, const struct sf_transfer_id *id,
     struct sf_node_transfer *ret_transfer)

@@ -88,6 +88,10 @@ struct sf_world_send {
 SF_MUST_USE int sf_world_send(struct sf_world *world, const struct sf_world_send *send,
     struct sf_transfer_id *ret_transfer, struct sf_node_error *error);
 
+/* sf_node_cancel() at a running node, which goes on at once. */
+SF_MUST_USE int sf_world_cancel(struct sf_world *world, unsigned number,
+    const struct sf_transfer_id *id, struct sf_node_error *error);
+
 /* Let time pass to `until`. */
 void sf_world_run(struct sf_world *world, sf_mono until);
 

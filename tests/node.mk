@@ -1,6 +1,6 @@
 # Tests of node/.
 
-node_tests = tests/unit/test_node
+node_tests = tests/unit/test_node tests/unit/test_node_custody
 check_PROGRAMS += $(node_tests)
 TESTS += $(node_tests)
 
@@ -9,3 +9,7 @@ NODE_LIBS = node/libnode.a link/liblink.a store/libstore.a bundle/libbundle.a ba
 
 tests_unit_test_node_SOURCES = tests/unit/test_node.c tests/unit/check.h
 tests_unit_test_node_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
+tests_unit_test_node_custody_SOURCES = \
+	tests/unit/test_node_custody.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_custody_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
