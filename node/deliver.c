@@ -214,8 +214,7 @@ open_next_file(struct delivery *delivery)
             outline->files[delivery->file].path);
     }
     submit(delivery, STEP_FILE,
-        (struct sf_disk_op){
-            .kind = SF_DISK_OPEN, .path = delivery->source, .flags = SF_DISK_RDWR});
+        (struct sf_disk_op){.kind = SF_DISK_OPEN, .path = delivery->source, .flags = SF_DISK_RDWR});
     return true;
 }
 

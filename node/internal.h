@@ -152,6 +152,9 @@ struct out_to {
     struct sf_record_to record;
     struct sf_receipt_state receipts;
     uint32_t data_handle; /* 0: not on offer */
+    sf_mono grant_at;     /* when it is granted (again) while no receipt shows it was opened */
+    uint64_t grant_ns;    /* the wait after that */
+    uint64_t grant_issue; /* of the card it was last granted to; 0: not yet in this run */
     bool is_paused;       /* the peer cannot take it now */
     sf_mono retry_at;     /* when to offer again; SF_NEVER if not waiting for that */
     uint64_t retry_ns;    /* the next wait */

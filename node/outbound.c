@@ -251,14 +251,14 @@ withdraw(struct outbound *out, struct out_to *to)
 }
 
 /* The next try comes after twice the wait of the last. */
-static void
-back_off(struct outbound *out, struct out_to *to)
+static sf_mono
+back_off(const struct outbound *out, uint64_t *wait_ns)
 {
-    to->retry_ns = to->retry_ns < RETRY_FIRST ? RETRY_FIRST : to->retry_ns * 2;
-    if (to->retry_ns > RETRY_LAST) {
-        to->retry_ns = RETRY_LAST;
+    *wait_ns = *wait_ns < RETRY_FIRST ? RETRY_FIRST : *wait_ns * 2;
+    if (*wait_ns > RETRY_LAST) {
+        *wait_ns = RETRY_LAST;
     }
-    to->retry_at = sf_mono_add(out->node->now, to->retry_ns);
+    return sf_mono_add(out->node->now, *wait_ns);
 }
 
 /* A fresh grant for one recipient, to its newest prekey; a new rung where there is a ladder. */
@@ -300,8 +300,7 @@ post_grant(struct outbound *out, struct out_to *to, struct peer *peer)
             snprintf(to->why, sizeof(to->why), "too much mail waits for it");
         }
     }
-    /* Until a receipt shows that it was opened it is given again, less and less often. */
-    back_off(out, to);
+    to->grant_issue = peer->conf.card.issue;
     sf_wipe(&recipient, sizeof(recipient));
 }
 
@@ -384,6 +383,24 @@ offer_data(struct outbound *out, struct out_to *to, const struct peer *peer)
     }
 }
 
+/* Until a receipt shows that it was opened a grant is given again, less and less often. */
+static void
+grant_if_due(struct outbound *out, struct out_to *to, struct peer *peer)
+{
+    if (to->record.opened || out->seal == NULL || out->node->now < to->grant_at) {
+        return;
+    }
+    to->grant_at = back_off(out, &to->grant_ns);
+    if (mail_is_waiting(out->node, peer_number(out->node, peer), &out->id, MAIL_GRANT)) {
+        return;
+    }
+    if (out->restarted || to->grant_issue != 0) {
+        grant_again(out, to, peer);
+    } else {
+        post_grant(out, to, peer);
+    }
+}
+
 static void
 offer_to(struct outbound *out, struct out_to *to)
 {
@@ -394,14 +411,7 @@ offer_to(struct outbound *out, struct out_to *to)
         return;
     }
     to->retry_at = SF_NEVER;
-    if (!to->record.opened && out->seal != NULL &&
-        !mail_is_waiting(out->node, peer_number(out->node, peer), &out->id, MAIL_GRANT)) {
-        if (out->restarted) {
-            grant_again(out, to, peer);
-        } else {
-            post_grant(out, to, peer);
-        }
-    }
+    grant_if_due(out, to, peer);
     offer_data(out, to, peer);
 }
 
@@ -466,6 +476,8 @@ outbound_peer_changed(struct sf_node *node, unsigned number)
             if (!sf_fingerprint_equal(&to->fingerprint, fingerprint)) {
                 continue;
             }
+            to->grant_at = 0;
+            to->grant_ns = 0;
             if (to->record.phase == SF_TO_CANCELLING) {
                 tell_cancelled(out);
             } else if (is_open(out)) {
@@ -804,7 +816,7 @@ pause_to(struct outbound *out, struct out_to *to, const struct sf_receipt *recei
 {
     to->is_paused = true;
     withdraw(out, to);
-    back_off(out, to);
+    to->retry_at = back_off(out, &to->retry_ns);
     if (receipt->need_bytes > 0) {
         snprintf(to->why, sizeof(to->why), "%s: it needs %llu more bytes",
             sf_refusal_text(receipt->refusal), (unsigned long long)receipt->need_bytes);
@@ -829,9 +841,11 @@ refused(struct outbound *out, struct out_to *to, struct peer *peer,
     case SF_REFUSAL_STALE_PREKEY:
     case SF_REFUSAL_BAD_PSK:
         if (out->seal != NULL) {
-            snprintf(
-                to->why, sizeof(to->why), "%s; granted again", sf_refusal_text(receipt->refusal));
-            grant_again(out, to, peer);
+            snprintf(to->why, sizeof(to->why), "%s; it is granted again",
+                sf_refusal_text(receipt->refusal));
+            if (to->grant_issue != peer->conf.card.issue) {
+                to->grant_at = 0; /* there is a newer card: at once */
+            }
         } else {
             snprintf(to->why, sizeof(to->why),
                 "%s, and the content key was forgotten: cancel it and send again",
@@ -1017,7 +1031,7 @@ outbound_received(struct sf_node *node, uint32_t handle)
     if (to->retry_ns < FINAL_FIRST) {
         to->retry_ns = FINAL_FIRST / 2;
     }
-    back_off(out, to);
+    to->retry_at = back_off(out, &to->retry_ns);
 }
 
 void
@@ -1040,6 +1054,11 @@ outbound_declined(struct sf_node *node, uint32_t handle)
 static void
 retry_to(struct outbound *out, struct out_to *to)
 {
+    struct peer *peer = peer_of(out->node, &to->fingerprint);
+
+    if (peer != NULL && is_open(out) && to_is_open(to) && to->data_handle != 0) {
+        grant_if_due(out, to, peer);
+    }
     if (to->retry_at > out->node->now) {
         return;
     }
@@ -1079,7 +1098,12 @@ outbound_deadline(const struct sf_node *node)
 
     for (const struct outbound *out = node->outs; out != NULL; out = out->next) {
         for (uint32_t i = 0; i < out->record.recipient_count; i++) {
-            deadline = sf_mono_min(deadline, out->to[i].retry_at);
+            const struct out_to *to = &out->to[i];
+
+            deadline = sf_mono_min(deadline, to->retry_at);
+            if (to_is_open(to) && to->data_handle != 0 && !to->record.opened && out->seal != NULL) {
+                deadline = sf_mono_min(deadline, to->grant_at);
+            }
         }
         if (out->record.phase == SF_OUT_SEALING && out->intake == NULL && out->restarted) {
             deadline = sf_mono_min(deadline, sf_mono_add(out->interrupted_at, INTERRUPT_GRACE));

@@ -195,7 +195,7 @@ do_file(struct sf_sim_disk *disk, struct sf_disk_op *op, uint64_t sequence)
     inode = handle->inode;
     if ((handle->flags & SF_DISK_RDWR) == 0 &&
         (op->kind == SF_DISK_WRITE || op->kind == SF_DISK_ALLOCATE || op->kind == SF_DISK_PUNCH ||
-            op->kind == SF_DISK_TRUNCATE)) {
+            op->kind == SF_DISK_TRUNCATE || op->kind == SF_DISK_ATTRIBUTES)) {
         return SF_EINVAL;
     }
     switch (op->kind) {
@@ -225,6 +225,9 @@ do_file(struct sf_sim_disk *disk, struct sf_disk_op *op, uint64_t sequence)
         return SF_OK;
     case SF_DISK_TRUNCATE:
         sf_sim_tree_change(tree, inode, SF_SIM_CHANGE_TRUNCATE, op->offset, 0, NULL, false);
+        return SF_OK;
+    case SF_DISK_ATTRIBUTES:
+        inode->mtime_ns = op->mtime_ns;
         return SF_OK;
     default:
         return SF_EINVAL;

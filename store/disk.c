@@ -85,6 +85,7 @@ sf_disk_op_check(const struct sf_disk_op *op, bool direct)
         break;
     case SF_DISK_CLOSE:
     case SF_DISK_SYNC:
+    case SF_DISK_ATTRIBUTES:
         good = op->file >= 0;
         break;
     case SF_DISK_SPACE:

@@ -43,10 +43,11 @@ enum sf_disk_kind {
                          file becomes that long and reads as zeros there */
     SF_DISK_PUNCH,    /* file, offset, bytes: give the blocks back, read as zero */
     SF_DISK_TRUNCATE, /* file, offset = new length */
-    SF_DISK_RENAME,   /* path -> path_to; SF_DISK_NOREPLACE: SF_EEXIST if taken */
-    SF_DISK_UNLINK,   /* path: a file */
-    SF_DISK_MKDIR,    /* path; SF_EEXIST if there */
-    SF_DISK_RMDIR,    /* path: an empty directory, else SF_EEXIST */
+    SF_DISK_ATTRIBUTES, /* file, mtime_ns, EXECUTABLE or not: comfort, durable when it happens to be */
+    SF_DISK_RENAME,     /* path -> path_to; SF_DISK_NOREPLACE: SF_EEXIST if taken */
+    SF_DISK_UNLINK,     /* path: a file */
+    SF_DISK_MKDIR,      /* path; SF_EEXIST if there */
+    SF_DISK_RMDIR,      /* path: an empty directory, else SF_EEXIST */
     SF_DISK_SYNC_DIR, /* path: the names in it */
     SF_DISK_STAT,     /* path -> ret_stat, or SF_ENOENT; or file if path is NULL */
     SF_DISK_LIST,  /* path, data, bytes -> NUL-terminated names, ret_bytes; SF_ELIMIT if too many */
@@ -54,12 +55,13 @@ enum sf_disk_kind {
 };
 
 enum sf_disk_flags {
-    SF_DISK_RDWR = 1 << 0,      /* else read only */
-    SF_DISK_CREATE = 1 << 1,    /* make it (mode 0600, or 0640 below inbox staging) if absent */
-    SF_DISK_EXCLUSIVE = 1 << 2, /* with CREATE: SF_EEXIST if present */
-    SF_DISK_DIRECT = 1 << 3,    /* past the page cache where the file system can */
-    SF_DISK_NOREPLACE = 1 << 4, /* RENAME */
-    SF_DISK_SHARED = 1 << 5,    /* CREATE, MKDIR: readable by the group (0640, 0750) */
+    SF_DISK_RDWR = 1 << 0,       /* else read only */
+    SF_DISK_CREATE = 1 << 1,     /* make it (mode 0600, or 0640 below inbox staging) if absent */
+    SF_DISK_EXCLUSIVE = 1 << 2,  /* with CREATE: SF_EEXIST if present */
+    SF_DISK_DIRECT = 1 << 3,     /* past the page cache where the file system can */
+    SF_DISK_NOREPLACE = 1 << 4,  /* RENAME */
+    SF_DISK_EXECUTABLE = 1 << 6, /* ATTRIBUTES: whoever may read it may run it */
+    SF_DISK_SHARED = 1 << 5,     /* CREATE, MKDIR: readable by the group (0640, 0750) */
 };
 
 struct sf_disk_stat {
@@ -79,7 +81,8 @@ struct sf_disk_op {
     const char *path;    /* must live until done */
     const char *path_to; /* must live until done */
     uint64_t offset;
-    uint8_t *data; /* must live until done; WRITE does not change it */
+    int64_t mtime_ns; /* ATTRIBUTES: since 1970 */
+    uint8_t *data;    /* must live until done; WRITE does not change it */
     size_t bytes;
 
     void (*done)(struct sf_disk_op *op); /* may submit, also this op again */

@@ -123,6 +123,8 @@ do_file(struct posix_disk *disk, struct sf_disk_op *op)
             result = ftruncate(fd, (off_t)op->offset);
         } while (result != 0 && errno == EINTR);
         break;
+    case SF_DISK_ATTRIBUTES:
+        return sf_sys_attributes(fd, op);
     default:
         return sf_sys_stat(fd, &op->ret_stat);
     }

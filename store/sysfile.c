@@ -267,6 +267,29 @@ sf_sys_space(int root_fd, struct sf_disk_stat *ret_stat)
     return 0;
 }
 
+int
+sf_sys_attributes(int fd, const struct sf_disk_op *op)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+    struct stat stat;
+    mode_t mode;
+
+    times[1].tv_sec = (time_t)(op->mtime_ns / 1000000000);
+    times[1].tv_nsec = (long)(op->mtime_ns % 1000000000);
+    if (times[1].tv_nsec < 0) {
+        times[1].tv_sec--;
+        times[1].tv_nsec += 1000000000;
+    }
+    if (fstat(fd, &stat) != 0) {
+        return errno;
+    }
+    mode = stat.st_mode & 0666;
+    if ((op->flags & SF_DISK_EXECUTABLE) != 0) {
+        mode |= (mode & 0444) >> 2;
+    }
+    return fchmod(fd, mode) == 0 && futimens(fd, times) == 0 ? 0 : errno;
+}
+
 /* --- Open files --- */
 
 /* Whether reads and writes aligned to SF_DISK_ALIGN may bypass the page cache of `fd`. */
@@ -390,6 +413,7 @@ takes_file(const struct sf_disk_op *op)
     case SF_DISK_ALLOCATE:
     case SF_DISK_PUNCH:
     case SF_DISK_TRUNCATE:
+    case SF_DISK_ATTRIBUTES:
         return true;
     case SF_DISK_STAT:
         return op->path == NULL;
@@ -403,7 +427,8 @@ sf_sys_files_check(struct sf_sys_files *files, const struct sf_disk_op *op)
 {
     const struct sf_sys_file *file;
     bool writes = op->kind == SF_DISK_WRITE || op->kind == SF_DISK_ALLOCATE ||
-                  op->kind == SF_DISK_PUNCH || op->kind == SF_DISK_TRUNCATE;
+                  op->kind == SF_DISK_PUNCH || op->kind == SF_DISK_TRUNCATE ||
+                  op->kind == SF_DISK_ATTRIBUTES;
 
     if (!takes_file(op)) {
         return sf_disk_op_check(op, false);

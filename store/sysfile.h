@@ -46,6 +46,8 @@ unsigned int sf_sys_mode(enum sf_disk_kind kind, uint32_t flags);
 
 int sf_sys_stat(int fd, struct sf_disk_stat *ret_stat);
 int sf_sys_stat_path(int root_fd, const char *path, struct sf_disk_stat *ret_stat);
+/* Modification time, and who may run it. */
+int sf_sys_attributes(int fd, const struct sf_disk_op *op);
 int sf_sys_list(int root_fd, struct sf_disk_op *op);
 int sf_sys_space(int root_fd, struct sf_disk_stat *ret_stat);
 

@@ -245,6 +245,8 @@ run_here(struct uring_disk *disk, struct sf_disk_op *op)
         return sf_sys_space(disk->root_fd, &op->ret_stat);
     case SF_DISK_TRUNCATE:
         return ftruncate(disk->files.table[op->file].fd, (off_t)op->offset) == 0 ? 0 : errno;
+    case SF_DISK_ATTRIBUTES:
+        return sf_sys_attributes(disk->files.table[op->file].fd, op);
     case SF_DISK_STAT:
         if (op->path != NULL) {
             return sf_sys_stat_path(disk->root_fd, op->path, &op->ret_stat);
@@ -259,7 +261,7 @@ static bool
 runs_here(const struct sf_disk_op *op)
 {
     return op->kind == SF_DISK_LIST || op->kind == SF_DISK_SPACE || op->kind == SF_DISK_TRUNCATE ||
-           op->kind == SF_DISK_STAT ||
+           op->kind == SF_DISK_STAT || op->kind == SF_DISK_ATTRIBUTES ||
            ((op->kind == SF_DISK_READ || op->kind == SF_DISK_WRITE) && op->bytes == 0);
 }
 

@@ -170,6 +170,16 @@ script_sparse(void)
     CHECK_EQ(step_read(disk, file, 15000, &byte, 1, &count), SF_OK);
     CHECK_EQ(byte, 'x');
     CHECK_EQ(step_file(disk, SF_DISK_PUNCH, file, 60000, 100000), SF_OK);
+    {
+        struct sf_disk_op op = {.kind = SF_DISK_ATTRIBUTES,
+            .file = file,
+            .mtime_ns = INT64_C(-1500000000),
+            .flags = SF_DISK_EXECUTABLE};
+
+        CHECK_EQ(sf_disk_run(disk, &op), SF_OK);
+        CHECK_EQ(step_stat(disk, "s", &stat), SF_OK);
+        CHECK_EQ(stat.mtime_ns, INT64_C(-1500000000));
+    }
     CHECK_EQ(step_file(disk, SF_DISK_TRUNCATE, file, 100, 0), SF_OK);
     CHECK_EQ(step_file(disk, SF_DISK_TRUNCATE, file, 8192, 0), SF_OK);
     CHECK_EQ(step_read(disk, file, 0, block, sizeof(block), &count), SF_OK);
