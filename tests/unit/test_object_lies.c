@@ -1,6 +1,7 @@
 /*
- * test_object_lies.c - a peer that has proven who it is and then says what it
- * likes: it harms itself at most.
+ * test_object_lies.c - each side alone, its peer played by the test. A peer that
+ * has proven who it is and then says what it likes harms itself at most; and
+ * what an honest one hears, and when.
  */
 #include "link/report.h"
 #include "tests/unit/check.h"
@@ -560,6 +561,176 @@ test_endless_asking(void)
     close_inbox();
 }
 
+/* --- Words to an honest peer ------------------------------------------------------------------- */
+
+/* The state the next report, which is due, gives for `handle`; -1 if it is not mentioned. */
+static int
+state_told(uint32_t handle)
+{
+    struct sf_message_writer writer;
+    struct sf_message_reader reader;
+    struct sf_report_decoder decoder;
+    struct sf_report_section section;
+    struct sf_report report;
+    uint8_t message[1344];
+    int state = -1;
+
+    if (sf_inbox_deadline(inbox) > now) {
+        now = sf_inbox_deadline(inbox);
+    }
+    sf_message_writer_init(&writer, message, sizeof(message));
+    REQUIRE(sf_inbox_fill(inbox, &writer, now));
+    sf_message_reader_init(&reader, sf_view(message + 1, writer.bytes - 1));
+    REQUIRE_EQ(sf_report_decode(&reader, &report, &decoder), SF_OK);
+    while (sf_report_next_section(&decoder, &section)) {
+        state = section.handle == handle ? (int)section.state : state;
+    }
+    return state;
+}
+
+static void
+test_unknown_becomes_known(void)
+{
+    /* Segments overtook their announcement: nothing false is said of it afterwards. */
+    open_inbox();
+    segment(1, 0, 1024);
+    announce(1, 1, 64 * KIB, 4);
+    take_events(true);
+    CHECK_EQ(state_told(1), SF_REPORT_MAP);
+    close_inbox();
+    open_inbox();
+    segment(1, 0, 1024);
+    CHECK_EQ(state_told(1), SF_REPORT_UNKNOWN);
+    announce(1, 1, 64 * KIB, 4);
+    CHECK_EQ(state_told(1), SF_REPORT_HEARD);
+    take_events(true);
+    CHECK_EQ(state_told(1), SF_REPORT_MAP);
+    close_inbox();
+}
+
+static void
+test_restarted_peer(void)
+{
+    /* Handles of another boot mean nothing: neither as objects nor in what is said. */
+    open_inbox();
+    announce(1, 1, 64 * KIB, 4);
+    take_events(true);
+    segment(9, 0, 1024);
+    CHECK(sf_inbox_datagram(inbox, EPOCH + (UINT64_C(1) << 32), 1, 100, now));
+    CHECK_EQ(state_told(9), -1);
+    /* The same object under another handle is the same object. */
+    {
+        struct sf_object_notice notice = {.handle = 7,
+            .ask_map = true,
+            .object = {.kind = 1, .count = 4, .is_count_final = true, .class_bytes = 64 * KIB}};
+        struct sf_message_writer writer;
+        struct sf_message_reader reader;
+        uint8_t message[SF_OBJECT_MESSAGE_MAX];
+
+        sf_put_be32(notice.object.transfer.b, 1);
+        sf_message_writer_init(&writer, message, sizeof(message));
+        REQUIRE(sf_object_notice_encode(&writer, &notice));
+        sf_message_reader_init(&reader, sf_view(message + 1, writer.bytes - 1));
+        CHECK_EQ(sf_inbox_message(inbox, SF_MESSAGE_OBJECT, &reader, now), SF_OK);
+    }
+    CHECK_EQ(take_events(true), 0);
+    CHECK_EQ(state_told(7), SF_REPORT_MAP);
+    CHECK_EQ(in_stats().objects, 1);
+    close_inbox();
+}
+
+static void
+test_report_before_event(void)
+{
+    /* A bundle that is complete and not yet pulled is told once, not twice. */
+    open_inbox();
+    announce(1, 1, KIB, 4);
+    take_events(true);
+    segment(1, 0, KIB);
+    segment(1, 2 * KIB, KIB);
+    CHECK_EQ(state_told(1), SF_REPORT_MAP);
+    CHECK_EQ(take_events(true), 2);
+    close_inbox();
+}
+
+static void
+test_silence(void)
+{
+    size_t reports;
+
+    /* Something is missing and nothing comes: ever fewer words, at least one a minute. */
+    open_inbox();
+    announce(1, 1, KIB, 2);
+    take_events(true);
+    segment(1, 0, KIB);
+    take_events(true);
+    REQUIRE_EQ(sf_inbox_received(inbox, 1, 0, SF_LINK_KEEP), SF_OK);
+    report_bytes(now + 3600 * SF_SEC);
+    reports = in_stats().reports;
+    CHECK(reports >= 60 && reports <= 80);
+    /* All is there and kept: a few words, then none. */
+    segment(1, KIB, KIB);
+    take_events(true);
+    REQUIRE_EQ(sf_inbox_received(inbox, 1, 1, SF_LINK_KEEP), SF_OK);
+    report_bytes(now + 3600 * SF_SEC);
+    CHECK_EQ(sf_inbox_deadline(inbox), SF_NEVER);
+    CHECK(in_stats().reports - reports <= 5);
+    close_inbox();
+}
+
+static void
+test_last_datagram_asks(void)
+{
+    /* 1,000 and some segments, then the peer is asked what came: in the last datagram if it
+     * has room, else in one more. */
+    static const uint32_t classes[] = {KIB, 16 * KIB, 64 * KIB};
+
+    for (size_t i = 0; i < 3; i++) {
+        size_t asks = 0;
+        bool is_last = false;
+
+        open_outbox(0);
+        offer(1, classes[i], 20);
+        for (int turn = 0; turn < 2000; turn++) {
+            struct sf_message_writer writer;
+            struct sf_outbox_event event;
+            uint8_t dgram[1344];
+
+            while (sf_outbox_event(outbox, &event)) {
+                REQUIRE_EQ(sf_outbox_supply(outbox, 1, event.index, bundle), SF_OK);
+            }
+            sf_message_writer_init(&writer, dgram, sizeof(dgram));
+            if (sf_outbox_fill(outbox, &writer, counter, now)) {
+                counter++;
+                is_last = dgram[0] == SF_MESSAGE_ASK;
+                asks += is_last ? 1 : 0;
+            }
+        }
+        CHECK_EQ(asks, 1);
+        CHECK(is_last);
+        sf_outbox_close(outbox);
+    }
+}
+
+static void
+test_dark(void)
+{
+    open_outbox(0);
+    offer(1, 64 * KIB, 4);
+    send_some(1000);
+    CHECK(sf_outbox_deadline(outbox) != SF_NEVER); /* a probe */
+    sf_outbox_pause(outbox, now);
+    CHECK_EQ(sf_outbox_deadline(outbox), SF_NEVER);
+    now += 3600 * SF_SEC;
+    CHECK_EQ(send_some(10), 0);
+    sf_outbox_resume(outbox, now);
+    /* Not as if an hour of silence had gone by. */
+    CHECK(send_some(10) <= 1);
+    now += 200 * SF_MS;
+    CHECK(send_some(10) >= 1);
+    sf_outbox_close(outbox);
+}
+
 CHECK_MAIN("object_lies", {"a counter from the future costs one repetition", test_future},
     {"ranges never sent or beyond the object end nothing", test_never_sent},
     {"a report on another life of ours is not heard", test_other_life},
@@ -574,4 +745,10 @@ CHECK_MAIN("object_lies", {"a counter from the future costs one repetition", tes
     {"announcements without end fill the table and no more", test_many_announcements},
     {"a name that changes its shape leaves nothing behind", test_changing_announcements},
     {"what an earlier boot of the peer sent is told apart", test_earlier_boot},
-    {"who asks all the time gets a report every five milliseconds", test_endless_asking})
+    {"who asks all the time gets a report every five milliseconds", test_endless_asking},
+    {"a handle that became known is not called unknown", test_unknown_becomes_known},
+    {"handles of an earlier boot mean nothing, objects do", test_restarted_peer},
+    {"a complete bundle is told once, also before it is taken", test_report_before_event},
+    {"silence grows while nothing changes, and lasts when nothing is missing", test_silence},
+    {"the last datagram of an object asks for a report", test_last_datagram_asks},
+    {"nothing is due in the dark and nothing is overdue after it", test_dark})
