@@ -32,6 +32,9 @@ enum {
 /* While a socket is full its writability wakes us; the timer only guards against a lost wake-up. */
 #define FULL_SPAN (10 * SF_MS)
 
+/* The shortest sleep: well within the burst of a pacer, which makes good what it costs. */
+#define NAP_SPAN (60 * SF_US)
+
 #ifndef SO_PEERGROUPS
 #define SO_PEERGROUPS 59
 #endif
@@ -614,7 +617,8 @@ prepare_wait(struct sf_daemon *daemon, sf_mono peers_at)
     if (at <= daemon->now || (!daemon->is_uring && !sf_posix_disk_idle(daemon->disk))) {
         return 0;
     }
-    set_timer(daemon, at);
+    /* The pacer may run a burst ahead: waking for each datagram would cost more than sending it. */
+    set_timer(daemon, at < daemon->now + NAP_SPAN ? daemon->now + NAP_SPAN : at);
     return -1;
 }
 
