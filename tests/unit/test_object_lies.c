@@ -563,7 +563,7 @@ test_endless_asking(void)
 
 /* --- Words to an honest peer ------------------------------------------------------------------- */
 
-/* The state the next report, which is due, gives for `handle`; -1 if it is not mentioned. */
+/* What the next report says of `handle` first; -1 if it does not mention it. */
 static int
 state_told(uint32_t handle)
 {
@@ -583,7 +583,7 @@ state_told(uint32_t handle)
     sf_message_reader_init(&reader, sf_view(message + 1, writer.bytes - 1));
     REQUIRE_EQ(sf_report_decode(&reader, &report, &decoder), SF_OK);
     while (sf_report_next_section(&decoder, &section)) {
-        state = section.handle == handle ? (int)section.state : state;
+        state = section.handle == handle && state == -1 ? (int)section.state : state;
     }
     return state;
 }
