@@ -13,7 +13,8 @@ node_libnode_a_SOURCES = \
 	%D%/keyring.c \
 	%D%/mail.c \
 	%D%/node.c %D%/node.h \
-	%D%/outbound.c \
+	%D%/offer.c \
+	%D%/outbound.c %D%/outbound.h \
 	%D%/peers.c \
 	%D%/post.c \
 	%D%/record.c \
@@ -21,4 +22,5 @@ node_libnode_a_SOURCES = \
 	%D%/schema.c %D%/schema.h \
 	%D%/send.c \
 	%D%/staging.c %D%/staging.h \
+	%D%/settle.c \
 	%D%/sweep.c

@@ -1,0 +1,382 @@
+/*
+ * offer.c - what is put before recipients, and when: grants, the array of
+ * bundles, cancels; and what the link says of them.
+ */
+#include "node/outbound.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CANCEL_AGAIN (60 * SF_SEC) /* a cancel that nobody answered */
+
+void
+out_withdraw(struct outbound *out, struct out_to *to)
+{
+    if (to->data_handle != 0) {
+        sf_link_withdraw(out->node->link, to->data_handle);
+        cache_withdrawn(out->node, out, to->data_handle);
+        to->data_handle = 0;
+    }
+}
+
+/* The next try comes after twice the wait of the last. */
+sf_mono
+out_back_off(const struct outbound *out, uint64_t *wait_ns)
+{
+    *wait_ns = *wait_ns < RETRY_FIRST ? RETRY_FIRST : *wait_ns * 2;
+    if (*wait_ns > RETRY_LAST) {
+        *wait_ns = RETRY_LAST;
+    }
+    return sf_mono_add(out->node->now, *wait_ns);
+}
+
+/* A fresh grant for one recipient, to its newest prekey; a new rung where there is a ladder. */
+static void
+post_grant(struct outbound *out, struct out_to *to, struct peer *peer)
+{
+    struct sf_node *node = out->node;
+    struct sf_grant_recipient recipient = {
+        .card = &peer->conf.card, .has_psk = peer->conf.has_psk, .number = to->record.number};
+    struct sf_grant_config config = {
+        .identity = node->identity,
+        .transfer = out->id,
+        .cek = out->seal->cek,
+        .class_bytes = out->record.class_bytes,
+        .slots = out->record.slots,
+        .recipients = &recipient,
+        .recipient_count = 1,
+    };
+    struct mail_item item = {
+        .peer = peer_number(node, peer),
+        .kind = SF_KIND_GRANT,
+        .id = out->id,
+        .subject = out->id,
+        .topic = MAIL_GRANT,
+    };
+    uint8_t object[SF_GRANT_BYTES_MAX];
+    size_t bytes;
+
+    if (recipient.has_psk) {
+        recipient.rung = to->record.rung;
+        ladder_psk(peer->conf.psk, &node->card.fingerprint, &to->fingerprint, recipient.rung,
+            recipient.psk);
+    }
+    if (sf_grant_seal(&config, &node->config.random, object, sizeof(object), &bytes) != SF_OK) {
+        snprintf(to->why, sizeof(to->why), "no grant can be made for its card");
+    } else {
+        item.bytes = sf_view(object, bytes);
+        if (mail_post(node, &item) != SF_OK) {
+            snprintf(to->why, sizeof(to->why), "too much mail waits for it");
+        }
+    }
+    to->grant_issue = peer->conf.card.issue;
+    sf_wipe(&recipient, sizeof(recipient));
+}
+
+struct rung_note {
+    struct sf_node *node;
+    struct sf_transfer_id id;
+    struct sf_fingerprint fingerprint;
+};
+
+static void
+rung_durable(void *owner)
+{
+    struct rung_note *note = owner;
+    struct outbound *out = outbound_find(note->node, &note->id);
+    struct peer *peer = peer_of(note->node, &note->fingerprint);
+
+    for (uint32_t i = 0; out != NULL && i < out->record.recipient_count; i++) {
+        struct out_to *to = &out->to[i];
+
+        if (sf_fingerprint_equal(&to->fingerprint, &note->fingerprint) && peer != NULL &&
+            out->seal != NULL && out_to_is_open(to) && out_is_open(out)) {
+            post_grant(out, to, peer);
+        }
+    }
+    free(note);
+}
+
+/*
+ * Grant again, when the recipient could not open the last one. A rung of the
+ * ladder is used once: a new one is reserved durably first.
+ */
+static void
+grant_again(struct outbound *out, struct out_to *to, struct peer *peer)
+{
+    struct rung_note *note;
+
+    if (out->seal == NULL) {
+        return;
+    }
+    if (!peer->conf.has_psk) {
+        post_grant(out, to, peer);
+        return;
+    }
+    note = malloc(sizeof(*note));
+    if (note == NULL) {
+        return;
+    }
+    *note = (struct rung_note){out->node, out->id, to->fingerprint};
+    to->record.rung = peer->record.rung_next++;
+    node_must(out->node, outbound_save_to(out, to));
+    node_must(out->node, peer_save(out->node, peer));
+    node_commit_then(out->node, rung_durable, note);
+}
+
+static void
+offer_data(struct outbound *out, struct out_to *to, const struct peer *peer)
+{
+    struct sf_link_object object = {
+        .transfer = out->id,
+        .kind = SF_KIND_DATA,
+        .priority = out->record.priority == 0 ? 1 : out->record.priority,
+        .count = out->record.count != 0 ? out->record.count : out->record.slots,
+        .is_count_final = out->record.count != 0,
+        .class_bytes = out->record.class_bytes,
+        .ask_map =
+            (out->restarted || to->was_received || to->receipts.any) && !peer->conf.no_return,
+    };
+    struct sf_node *node = out->node;
+
+    if (sf_link_offer(node->link, peer_number(node, peer), &object, &to->data_handle) != SF_OK) {
+        to->data_handle = 0;
+        to->retry_at = sf_mono_add(node->now, RETRY_FIRST);
+        return;
+    }
+    for (size_t i = 0; i < out->sealed.count; i++) {
+        const struct sf_range *range = &out->sealed.ranges[i];
+
+        if (sf_link_ready(node->link, to->data_handle, range->from, range->to) != SF_OK) {
+            to->retry_at = sf_mono_add(node->now, RETRY_FIRST);
+        }
+    }
+}
+
+/* Until a receipt shows that it was opened a grant is given again, less and less often. */
+static void
+grant_if_due(struct outbound *out, struct out_to *to, struct peer *peer)
+{
+    if (to->record.opened || out->seal == NULL || out->node->now < to->grant_at) {
+        return;
+    }
+    to->grant_at = out_back_off(out, &to->grant_ns);
+    if (mail_is_waiting(out->node, peer_number(out->node, peer), &out->id, MAIL_GRANT)) {
+        return;
+    }
+    if (out->restarted || to->grant_issue != 0) {
+        grant_again(out, to, peer);
+    } else {
+        post_grant(out, to, peer);
+    }
+}
+
+void
+out_offer_to(struct outbound *out, struct out_to *to)
+{
+    struct peer *peer = peer_of(out->node, &to->fingerprint);
+
+    if (peer == NULL || !peer->conf.may_receive || !out_to_is_open(to) ||
+        (to->is_paused && to->retry_at != SF_NEVER) || to->data_handle != 0 || out->spool == NULL ||
+        !out->is_begun) {
+        return;
+    }
+    to->retry_at = SF_NEVER;
+    grant_if_due(out, to, peer);
+    offer_data(out, to, peer);
+}
+
+void
+outbound_offer(struct outbound *out)
+{
+    if (!out_is_open(out)) {
+        return;
+    }
+    for (uint32_t i = 0; i < out->record.recipient_count; i++) {
+        out_offer_to(out, &out->to[i]);
+    }
+}
+
+static void
+post_cancel(struct outbound *out, struct out_to *to, struct peer *peer)
+{
+    struct sf_cancel cancel = {
+        .by = out->node->card.fingerprint,
+        .transfer = out->id,
+        .reason = (enum sf_cancel_reason)out->record.reason,
+    };
+    uint8_t encoded[SF_CANCEL_BYTES_MAX];
+    size_t bytes;
+
+    to->retry_at = sf_mono_add(out->node->now, CANCEL_AGAIN);
+    if (sf_cancel_encode(&cancel, out->node->identity, encoded, sizeof(encoded), &bytes) == SF_OK) {
+        int status = mail_letter(
+            out->node, peer, SF_LETTER_CANCEL, sf_view(encoded, bytes), &out->id, MAIL_CANCEL);
+
+        if (status != SF_OK) {
+            node_say(out->node, SF_NODE_EVENT_WARNING, &out->id,
+                "the cancel cannot be sent yet: %s", sf_status_text(status));
+        }
+    }
+}
+
+/* Tell every recipient that has not answered yet. */
+void
+out_tell_cancelled(struct outbound *out)
+{
+    for (uint32_t i = 0; i < out->record.recipient_count; i++) {
+        struct out_to *to = &out->to[i];
+        struct peer *peer = peer_of(out->node, &to->fingerprint);
+
+        if (to->record.phase == SF_TO_CANCELLING && peer != NULL &&
+            !mail_is_waiting(out->node, peer_number(out->node, peer), &out->id, MAIL_CANCEL)) {
+            post_cancel(out, to, peer);
+        }
+    }
+}
+
+void
+outbound_peer_changed(struct sf_node *node, unsigned number)
+{
+    const struct sf_fingerprint *fingerprint = &node->peers[number].conf.card.fingerprint;
+
+    for (struct outbound *out = node->outs; out != NULL; out = out->next) {
+        for (uint32_t i = 0; i < out->record.recipient_count; i++) {
+            struct out_to *to = &out->to[i];
+
+            if (!sf_fingerprint_equal(&to->fingerprint, fingerprint)) {
+                continue;
+            }
+            to->grant_at = 0;
+            to->grant_ns = 0;
+            if (to->record.phase == SF_TO_CANCELLING) {
+                out_tell_cancelled(out);
+            } else if (out_is_open(out)) {
+                out_offer_to(out, to);
+            }
+        }
+    }
+}
+
+void
+outbound_sealed(struct outbound *out, uint64_t index)
+{
+    node_must(out->node, sf_range_set_add(&out->sealed, index, index + 1));
+    for (uint32_t i = 0; i < out->record.recipient_count; i++) {
+        struct out_to *to = &out->to[i];
+
+        if (to->data_handle != 0 &&
+            sf_link_ready(out->node->link, to->data_handle, index, index + 1) != SF_OK) {
+            /* Too scattered for the link just now: offer the whole again later. */
+            out_withdraw(out, to);
+            to->retry_at = sf_mono_add(out->node->now, RETRY_FIRST);
+        }
+    }
+}
+
+static struct outbound *
+find_handle(struct sf_node *node, uint32_t handle, struct out_to **ret_to)
+{
+    for (struct outbound *out = node->outs; out != NULL; out = out->next) {
+        for (uint32_t i = 0; i < out->record.recipient_count; i++) {
+            if (out->to[i].data_handle == handle && handle != 0) {
+                *ret_to = &out->to[i];
+                return out;
+            }
+        }
+    }
+    return NULL;
+}
+
+bool
+outbound_want(struct sf_node *node, uint32_t handle, uint64_t index)
+{
+    struct out_to *to;
+    struct outbound *out = find_handle(node, handle, &to);
+
+    if (out == NULL) {
+        return false;
+    }
+    cache_want(node, out, handle, index);
+    return true;
+}
+
+bool
+outbound_release(struct sf_node *node, uint32_t handle, uint64_t index)
+{
+    struct out_to *to;
+    struct outbound *out = find_handle(node, handle, &to);
+
+    if (out == NULL) {
+        return false;
+    }
+    cache_release(node, out, handle, index);
+    return true;
+}
+
+bool
+outbound_map(struct sf_node *node, uint32_t handle)
+{
+    struct out_to *to;
+    struct outbound *out = find_handle(node, handle, &to);
+    const struct sf_range_set *has = sf_link_peer_has(node->link, handle);
+
+    if (out == NULL) {
+        return false;
+    }
+    to->link_has = has == NULL ? 0 : sf_range_set_total(has);
+    return true;
+}
+
+void
+outbound_received(struct sf_node *node, uint32_t handle)
+{
+    struct out_to *to;
+    struct outbound *out = find_handle(node, handle, &to);
+
+    if (out == NULL) {
+        return;
+    }
+    to->link_has = out->record.count;
+    to->was_received = true;
+    out_withdraw(out, to);
+    /* Its FINAL may be lost with a crash there; announcing it again makes it answer. */
+    if (to->retry_ns < FINAL_FIRST) {
+        to->retry_ns = FINAL_FIRST / 2;
+    }
+    to->retry_at = out_back_off(out, &to->retry_ns);
+}
+
+void
+outbound_declined(struct sf_node *node, uint32_t handle)
+{
+    struct out_to *to;
+    struct outbound *out = find_handle(node, handle, &to);
+
+    if (out == NULL) {
+        return;
+    }
+    /* Why is in a signed receipt, now or soon; until it says "for good", ask again. */
+    out_withdraw(out, to);
+    to->retry_ns = to->retry_ns == 0 ? RETRY_FIRST : to->retry_ns;
+    to->retry_at = sf_mono_add(node->now, to->retry_ns);
+}
+
+void
+out_retry(struct outbound *out, struct out_to *to)
+{
+    struct peer *peer = peer_of(out->node, &to->fingerprint);
+
+    if (peer != NULL && out_is_open(out) && out_to_is_open(to) && to->data_handle != 0) {
+        grant_if_due(out, to, peer);
+    }
+    if (to->retry_at > out->node->now) {
+        return;
+    }
+    to->retry_at = SF_NEVER;
+    if (to->record.phase == SF_TO_CANCELLING) {
+        out_tell_cancelled(out);
+    } else if (out_is_open(out)) {
+        out_offer_to(out, to); /* paused or not: it is asked again */
+    }
+}

@@ -1,0 +1,55 @@
+/*
+ * outbound.h - what outbound.c, offer.c and settle.c share about outgoing
+ * transfers; nobody else in node/ includes it.
+ */
+#ifndef SF_NODE_OUTBOUND_H
+#define SF_NODE_OUTBOUND_H
+
+#include "node/internal.h"
+
+#define FINAL_FIRST (30 * SF_SEC) /* after the peer's link has all, before it is asked again */
+
+static inline struct sf_view
+out_id_view(const struct outbound *out)
+{
+    return sf_view(out->id.b, sizeof(out->id.b));
+}
+
+static inline bool
+out_is_open(const struct outbound *out)
+{
+    return out->record.phase == SF_OUT_SEALING || out->record.phase == SF_OUT_CUSTODY;
+}
+
+static inline bool
+out_to_is_open(const struct out_to *to)
+{
+    return to->record.phase == SF_TO_OPEN || to->record.phase == SF_TO_VERIFIED;
+}
+
+/* --- offer.c --- */
+
+/* Take the data of `out` back from the link of one recipient. */
+void out_withdraw(struct outbound *out, struct out_to *to);
+
+/* Double *wait_ns between the first and the last retry, and say when it is over. */
+sf_mono out_back_off(const struct outbound *out, uint64_t *wait_ns);
+
+/* Grant and offer to one recipient whatever it may have now. */
+void out_offer_to(struct outbound *out, struct out_to *to);
+
+/* Send the signed cancel to every recipient that has not answered yet. */
+void out_tell_cancelled(struct outbound *out);
+
+/* Do what is due for one recipient by its timers. */
+void out_retry(struct outbound *out, struct out_to *to);
+
+/* --- outbound.c --- */
+
+/* The content key goes, from memory and from the disk, and with it the label. */
+void out_erase_key(struct outbound *out);
+
+/* Free spool and key of a transfer that is over, as far as nothing uses them. */
+void out_free_step(struct outbound *out);
+
+#endif
