@@ -350,6 +350,9 @@ on_event(struct world *world, struct end *end, const struct sf_link_event *event
         end->stales++;
         end->stale_epoch = event->epoch;
         break;
+    case SF_LINK_MISMATCH:
+        end->mismatches++;
+        break;
     case SF_LINK_CARD:
         on_card(world, end, event);
         break;
