@@ -188,7 +188,7 @@ def without_text(source):
 
 def commands(source):
     """The words at the place of a command."""
-    text = without_text(source)
+    text = re.sub(r"\b\w+\+?=\([^)]*\)", "_", without_text(source))  # lists are no commands
     text = re.sub(r"\d?[<>]+&?\s*[\w/$.{}_-]+", " ", text)
     in_case = False
     for line in re.split(r"\n|;;|;|\|\||&&|\||&|\$\(|(?<![\w$])\(", text):
@@ -283,6 +283,7 @@ def self_test():
         ("cat <<EOF\nrsync a b\nEOF\nls", {"cat", "ls"}),
         ("case $a in\nrsync) scp x ;;\nesac", {"scp"}),
         ("n=$((n + 1))", set()),
+        ("case $n in\n1) both=(ground sat) ;;\nesac\nall=(a\n b)", set()),
     ]
     for source, expected in cases:
         found = {word for word in commands(source) if word not in BUILTINS - {"echo"}

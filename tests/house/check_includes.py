@@ -46,7 +46,8 @@ LIBRARIES = [
 
 # Headers anyone may use: the language, and what only computes.
 LANGUAGE = {
-    "assert.h", "ctype.h", "errno.h", "inttypes.h", "limits.h", "stdalign.h", "stdarg.h",
+    "assert.h", "ctype.h", "errno.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h",
+    "stdarg.h",
     "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "stdnoreturn.h",
     "string.h", "strings.h", "immintrin.h", "nmmintrin.h", "cpuid.h",
 }

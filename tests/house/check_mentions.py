@@ -27,7 +27,7 @@ FORBIDDEN = [
     (re.compile(r"\b(not (yet )?implemented|placeholder|lorem ipsum)\b", re.I), "a placeholder"),
     (re.compile(r"(?<![\w.$}-])/(work|home|root|Users)/\w"), "a path of one machine"),
     (re.compile(r"/tmp/(?!skyferry|X)\w+/"), "a path of one machine"),
-    (re.compile(r"\b(see|by|as|in|of|fix(es)?|closes?) (issue|ticket|bug) \d+\b|(?<![\w&])#\d+\b(?!\.)",
+    (re.compile(r"\b(see|by|as|in|of|fix(es)?|closes?) (issue|ticket|bug) \d+\b|(?<!report )(?<![\w&])#\d+\b(?!\.)",
                 re.I), "a number of a tracker"),
     (re.compile(r"\b(BLUEPRINT|RULES R\d|RULES\b(?=[ ,.)]))"), "a document that is not here"),
 ]
