@@ -9,96 +9,15 @@
  * Once plaintext is verified on the disk, and that is a durable fact, the slots
  * it came from are given back; those that hold the manifest stay to the end.
  */
-#include "node/staging.h"
+#include "node/decode.h"
 
 #include <stdlib.h>
-
-enum {
-    WORKS_MAX = 6,               /* bundles being decoded */
-    PARTS_MAX = 16,              /* cut frames that wait for the rest */
-    FRAMES_BYTES_MAX = 12 << 20, /* decoded frames on their way to the disk */
-    FETCHES_MAX = 2,
-    PUNCH_BYTES = 16 << 20, /* verified since the last time, before slots are given back */
-};
-
-/* One bundle being decoded. */
-struct work {
-    struct decoder *decoder;
-    uint64_t index;
-    uint8_t *plain;
-    struct sf_content_reader reader;
-    struct sf_piece piece; /* the next one, if has_piece */
-    bool has_piece;
-    unsigned pending; /* writes, jobs and parts that are not through */
-    uint64_t end;     /* on the line, of the last frame that touches it */
-    bool keeps_slot;  /* holds a piece of the manifest */
-    bool was_dropped; /* something of it was given up: decode it again */
-    struct work *next;
-};
-
-/* A frame being decoded or written, or a part of one waiting for the other. */
-struct task {
-    struct flight flight;
-    struct decoder *decoder;
-    struct work *works[2];
-    uint32_t file;
-    uint64_t frame;
-    unsigned codec;
-    uint32_t plain_bytes;
-    struct sf_view coded; /* in a bundle, or `joined` */
-    uint8_t *joined;
-    uint32_t joined_bytes;
-    uint32_t total_bytes;
-    uint8_t *out;
-    int status;
-    struct sf_job job;
-    struct staging_write write;
-    struct task *next; /* in `parts` */
-};
-
-/* Outline or digests, put together from parts. */
-struct assembly {
-    uint8_t *bytes;
-    uint32_t total;
-    struct sf_range_set have;
-    bool is_complete;
-};
-
-struct decoder {
-    struct inbound *in;
-    struct sf_outline outline;
-    bool has_outline;
-    struct assembly outline_parts;
-    struct assembly digest_parts;
-    struct sf_digests digests;
-    bool has_digests;
-    struct sf_digest manifest;
-    struct staging *staging;
-    struct sf_range_set begun; /* bundles taken, decoded or given back */
-    uint64_t outline_bundles;  /* the first ones, which hold the outline */
-    uint64_t *ends;            /* of every bundle on the line, plus one; 0: not decoded */
-    struct work *works;
-    unsigned work_count;
-    struct task *parts;
-    unsigned part_count;
-    uint64_t frame_bytes; /* decoded, not yet written */
-    unsigned fetches;
-    unsigned in_flight; /* jobs, writes, the punch, its commit */
-    uint64_t noted;     /* verified bytes in the journal */
-    bool is_punching;
-    struct sf_spool_op punch;
-    bool is_complete;
-    bool has_mismatch; /* a file read back is not what the digests say */
-    bool is_stopping;
-    bool is_stepping;
-    bool is_told; /* complete, and delivery has begun */
-};
 
 /* --- Endings -------------------------------------------------------------------------- */
 
 /* Authentic, and yet not what a sender of ours makes. */
-static void
-damaged(struct decoder *decoder, const char *why)
+void
+decode_damaged(struct decoder *decoder, const char *why)
 {
     if (!decoder->is_stopping) {
         inbound_refuse(decoder->in, SF_REFUSAL_DAMAGED, why);
@@ -106,8 +25,8 @@ damaged(struct decoder *decoder, const char *why)
     }
 }
 
-static void
-out_of_memory(struct decoder *decoder)
+void
+decode_out_of_memory(struct decoder *decoder)
 {
     decoder->in->node->health = SF_ENOMEM;
     decoder->is_stopping = true;
@@ -128,7 +47,7 @@ work_finish(struct work *work)
     decoder->work_count--;
     if (work->was_dropped) {
         if (sf_range_set_remove(&decoder->begun, work->index, work->index + 1) != SF_OK) {
-            out_of_memory(decoder);
+            decode_out_of_memory(decoder);
         }
     } else {
         decoder->ends[work->index] = work->keeps_slot ? UINT64_MAX : work->end + 1;
@@ -138,257 +57,19 @@ work_finish(struct work *work)
 }
 
 /* The plaintext of a bundle is needed only until its last piece was taken. */
-static void
-work_release(struct work *work)
+void
+decode_work_release(struct work *work)
 {
     if (!work->has_piece && work->pending == 0) {
         work_finish(work);
     }
 }
 
-static void
-work_end(struct work *work, uint64_t end)
+void
+decode_work_end(struct work *work, uint64_t end)
 {
     if (end > work->end) {
         work->end = end;
-    }
-}
-
-/* --- Frames ---------------------------------------------------------------------------------- */
-
-static void
-task_drop(struct flight *flight)
-{
-    struct task *task = FLIGHT_OF(flight, struct task);
-
-    free(task->joined);
-    free(task->out);
-    free(task);
-}
-
-static void
-task_finish(struct task *task)
-{
-    struct decoder *decoder = task->decoder;
-
-    if (task->out != NULL) {
-        decoder->frame_bytes -= task->plain_bytes;
-    }
-    for (int i = 0; i < 2; i++) {
-        if (task->works[i] != NULL) {
-            task->works[i]->pending--;
-            work_release(task->works[i]);
-        }
-    }
-    flight_end(&task->flight);
-    task_drop(&task->flight);
-}
-
-static void
-frame_written(struct staging_write *write)
-{
-    struct task *task = write->owner;
-    struct decoder *decoder = task->decoder;
-
-    decoder->in_flight--;
-    task_finish(task);
-    decoder_step(decoder);
-}
-
-static void
-write_task(struct task *task, uint64_t offset, struct sf_view bytes)
-{
-    struct decoder *decoder = task->decoder;
-
-    task->write = (struct staging_write){
-        .done = frame_written,
-        .owner = task,
-        .file = task->file,
-        .offset = offset,
-        .bytes = bytes,
-    };
-    decoder->in_flight++;
-    staging_write(decoder->staging, &task->write);
-}
-
-static struct task *
-task_of(struct sf_job *job)
-{
-    return (struct task *)(void *)((char *)job - offsetof(struct task, job));
-}
-
-static void
-run_decode(struct sf_job *job)
-{
-    struct task *task = task_of(job);
-
-    task->status = sf_frame_decode(task->codec, task->coded, task->out, task->plain_bytes);
-}
-
-static void
-decoded(struct sf_job *job)
-{
-    struct task *task = task_of(job);
-    struct decoder *decoder = task->decoder;
-
-    decoder->in_flight--;
-    if (task->status != SF_OK) {
-        damaged(decoder, "a frame cannot be decoded");
-    }
-    if (decoder->is_stopping) {
-        task_finish(task);
-        return;
-    }
-    write_task(
-        task, task->frame * decoder->outline.frame_bytes, sf_view(task->out, task->plain_bytes));
-}
-
-static void
-decode_task(struct task *task)
-{
-    struct decoder *decoder = task->decoder;
-
-    task->out = malloc(task->plain_bytes);
-    if (task->out == NULL) {
-        out_of_memory(decoder);
-        task_finish(task);
-        return;
-    }
-    decoder->frame_bytes += task->plain_bytes;
-    task->job = (struct sf_job){.run = run_decode, .done = decoded};
-    decoder->in_flight++;
-    sf_workers_submit(decoder->in->node->workers, &task->job);
-}
-
-static struct task *
-task_new(struct work *work, const struct sf_piece *piece)
-{
-    struct task *task = calloc(1, sizeof(*task));
-
-    if (task == NULL) {
-        out_of_memory(work->decoder);
-        return NULL;
-    }
-    flight_begin(&work->decoder->in->node->flights, &task->flight, task_drop);
-    task->decoder = work->decoder;
-    task->works[0] = work;
-    task->file = piece->file;
-    task->frame = piece->frame;
-    task->codec = piece->codec;
-    task->plain_bytes = piece->plain_bytes;
-    task->total_bytes = piece->total_bytes;
-    work->pending++;
-    return task;
-}
-
-/* --- Cut frames ---------------------------------------------------------------------------------- */
-
-static void
-drop_part(struct decoder *decoder, struct task **at)
-{
-    struct task *task = *at;
-
-    *at = task->next;
-    decoder->part_count--;
-    task->works[0]->was_dropped = true;
-    task_finish(task);
-}
-
-/* Room for one more: the one furthest behind in the line of bundles is decoded again later. */
-static void
-make_room_for_part(struct decoder *decoder)
-{
-    struct task **worst = &decoder->parts;
-
-    if (decoder->part_count < PARTS_MAX) {
-        return;
-    }
-    for (struct task **at = &decoder->parts; *at != NULL; at = &(*at)->next) {
-        if ((*at)->works[0]->index > (*worst)->works[0]->index) {
-            worst = at;
-        }
-    }
-    drop_part(decoder, worst);
-}
-
-static void
-take_part(struct work *work, const struct sf_piece *piece)
-{
-    struct decoder *decoder = work->decoder;
-    struct task **at = &decoder->parts;
-    struct task *task;
-
-    while (*at != NULL && ((*at)->file != piece->file || (*at)->frame != piece->frame)) {
-        at = &(*at)->next;
-    }
-    task = *at;
-    if (task != NULL) {
-        if (task->codec != piece->codec || task->total_bytes != piece->total_bytes ||
-            task->joined_bytes + piece->bytes.bytes != task->total_bytes) {
-            damaged(decoder, "the parts of a frame do not fit together");
-            return;
-        }
-        memcpy(task->joined + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
-        *at = task->next;
-        decoder->part_count--;
-        task->works[1] = work;
-        work->pending++;
-        task->coded = sf_view(task->joined, task->total_bytes);
-        decode_task(task);
-        return;
-    }
-    make_room_for_part(decoder);
-    task = task_new(work, piece);
-    if (task == NULL) {
-        return;
-    }
-    task->joined = malloc(piece->total_bytes);
-    if (task->joined == NULL) {
-        out_of_memory(decoder);
-        task_finish(task);
-        return;
-    }
-    memcpy(task->joined + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
-    task->joined_bytes = (uint32_t)piece->bytes.bytes;
-    task->next = decoder->parts;
-    decoder->parts = task;
-    decoder->part_count++;
-}
-
-static void
-take_frame(struct work *work, const struct sf_piece *piece)
-{
-    struct decoder *decoder = work->decoder;
-    uint64_t offset = piece->frame * decoder->outline.frame_bytes;
-    uint64_t place;
-    struct task *task;
-
-    if (sf_outline_check_piece(&decoder->outline, piece) != SF_OK) {
-        damaged(decoder, "a frame does not fit the outline");
-        return;
-    }
-    place = staging_place(decoder->staging, piece->file, offset);
-    work_end(work, place + piece->plain_bytes);
-    if (staging_has(decoder->staging, place, piece->plain_bytes)) {
-        return; /* written before a restart, or before this bundle was decoded again */
-    }
-    if (piece->codec == SF_CODEC_ZERO) {
-        staging_zeros(decoder->staging, place, piece->plain_bytes);
-        return;
-    }
-    if (piece->codec != SF_CODEC_RAW && !sf_piece_is_whole(piece)) {
-        take_part(work, piece);
-        return;
-    }
-    task = task_new(work, piece);
-    if (task == NULL) {
-        return;
-    }
-    if (piece->codec == SF_CODEC_RAW) {
-        write_task(task, offset + piece->part_offset, piece->bytes);
-    } else {
-        task->coded = piece->bytes;
-        decode_task(task);
     }
 }
 
@@ -402,18 +83,18 @@ assemble(struct decoder *decoder, struct assembly *assembly, const struct sf_pie
         assembly->total = piece->total_bytes;
         sf_range_set_init(&assembly->have, 1024);
         if (assembly->bytes == NULL) {
-            out_of_memory(decoder);
+            decode_out_of_memory(decoder);
             return;
         }
     }
     if (assembly->total != piece->total_bytes) {
-        damaged(decoder, "the parts of the manifest do not fit together");
+        decode_damaged(decoder, "the parts of the manifest do not fit together");
         return;
     }
     memcpy(assembly->bytes + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
     if (sf_range_set_add(&assembly->have, piece->part_offset,
             piece->part_offset + piece->bytes.bytes) != SF_OK) {
-        damaged(decoder, "the manifest is cut into too many parts");
+        decode_damaged(decoder, "the manifest is cut into too many parts");
         return;
     }
     assembly->is_complete = sf_range_set_covers(&assembly->have, 0, assembly->total);
@@ -443,16 +124,16 @@ take_outline(struct work *work, const struct sf_piece *piece)
     }
     decoder->has_outline = true;
     if (decoder->outline.class_bytes != in->record.class_bytes) {
-        damaged(decoder, "its outline is for bundles of another size");
+        decode_damaged(decoder, "its outline is for bundles of another size");
         return;
     }
     if (in->record.punched > decoder->outline_bundles &&
         sf_range_set_add(&decoder->begun, decoder->outline_bundles, in->record.punched) != SF_OK) {
-        out_of_memory(decoder);
+        decode_out_of_memory(decoder);
         return;
     }
     if (staging_open(in, &decoder->outline, in->record.verified, &decoder->staging) != SF_OK) {
-        out_of_memory(decoder);
+        decode_out_of_memory(decoder);
     }
 }
 
@@ -474,7 +155,7 @@ take_digests(struct work *work, const struct sf_piece *piece)
     if (sf_digests_decode(
             sf_view(parts->bytes, parts->total), &decoder->outline, &decoder->digests) != SF_OK ||
         decoder->digests.bundle_count > decoder->in->record.slots) {
-        damaged(decoder, "its digests are malformed");
+        decode_damaged(decoder, "its digests are malformed");
         return;
     }
     decoder->has_digests = true;
@@ -513,7 +194,7 @@ work_step(struct work *work)
             take_outline(work, &piece);
             break;
         case SF_PIECE_FRAME:
-            take_frame(work, &piece);
+            decode_take_frame(work, &piece);
             break;
         case SF_PIECE_DIGESTS:
             take_digests(work, &piece);
@@ -525,7 +206,7 @@ work_step(struct work *work)
         work->was_dropped = true;
     }
     work->pending--;
-    work_release(work);
+    decode_work_release(work);
 }
 
 /* Whether bundle `index` may be begun: before the outline is known only those that hold it. */
@@ -553,7 +234,7 @@ decoder_take(struct decoder *decoder, const struct opened *opened)
     if (sf_content_reader_init(&work->reader, opened->content) != SF_OK) {
         free(work->plain);
         free(work);
-        damaged(decoder, "the content of a bundle is malformed");
+        decode_damaged(decoder, "the content of a bundle is malformed");
         return;
     }
     if (sf_range_set_add(&decoder->begun, work->index, work->index + 1) != SF_OK) {
@@ -590,7 +271,7 @@ fetched(struct fetch *fetch)
 
     decoder->fetches--;
     if (sf_range_set_remove(&decoder->begun, fetch->index, fetch->index + 1) != SF_OK) {
-        out_of_memory(decoder);
+        decode_out_of_memory(decoder);
     }
     if (fetch->status == SF_OK) {
         struct opened opened = {fetch->index, fetch->plain, fetch->content};
@@ -646,7 +327,7 @@ fetch_next(struct decoder *decoder)
         if (sf_range_set_add(&decoder->begun, index, index + 1) != SF_OK ||
             fetch_begin(fetch) != SF_OK) {
             free(fetch);
-            out_of_memory(decoder);
+            decode_out_of_memory(decoder);
             return;
         }
         flight_begin(&decoder->in->node->flights, &fetch->flight, fetched_drop);
@@ -819,7 +500,7 @@ decoder_stop(struct decoder *decoder)
         staging_stop(decoder->staging);
     }
     while (decoder->parts != NULL) {
-        drop_part(decoder, &decoder->parts);
+        decode_drop_part(decoder, &decoder->parts);
     }
     decoder_step(decoder);
 }
@@ -838,7 +519,7 @@ decoder_free(struct decoder *decoder)
         return;
     }
     while (decoder->parts != NULL) {
-        drop_part(decoder, &decoder->parts);
+        decode_drop_part(decoder, &decoder->parts);
     }
     while (decoder->works != NULL) {
         struct work *work = decoder->works;

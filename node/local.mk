@@ -2,13 +2,15 @@ noinst_LIBRARIES += node/libnode.a
 node_libnode_a_SOURCES = \
 	%D%/arrive.c \
 	%D%/cache.c \
-	%D%/decode.c \
+	%D%/decode.c %D%/decode.h \
+	%D%/decode_frame.c \
 	%D%/deliver.c \
 	%D%/fetch.c \
 	%D%/flight.h \
 	%D%/inbound.c \
 	%D%/info.c \
-	%D%/intake.c \
+	%D%/intake.c %D%/intake.h \
+	%D%/intake_open.c \
 	%D%/internal.h \
 	%D%/keyring.c \
 	%D%/mail.c \
@@ -21,6 +23,7 @@ node_libnode_a_SOURCES = \
 	%D%/recover.c \
 	%D%/schema.c %D%/schema.h \
 	%D%/send.c \
-	%D%/staging.c %D%/staging.h \
+	%D%/staging.c %D%/staging.h %D%/staging_private.h \
+	%D%/staging_build.c \
 	%D%/settle.c \
 	%D%/sweep.c

@@ -1,288 +1,23 @@
 /*
  * staging.c - files written in any order, synced in rounds, read back in order.
  */
-#include "node/staging.h"
+#include "node/staging_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    HANDLES = 16, /* files open for writing */
-    NO_ENTRY = 0xffffffff,
-    READS = 2, /* chunks being read back or hashed */
-    CHUNK_BYTES = 1 << 20,
-    ROUND_BYTES = 32 << 20, /* written since the last sync before the next */
-};
-
-#define ROUND_EVERY (250 * SF_MS)
-#define ROOM_EVERY  (5 * SF_SEC) /* a full disk is tried again */
-
-enum handle_state { HANDLE_FREE, HANDLE_OPENING, HANDLE_OPEN, HANDLE_CLOSING };
-
-struct handle {
-    struct staging *staging;
-    enum handle_state state;
-    uint32_t entry; /* of the outline */
-    int file;
-    unsigned writes; /* in flight */
-    bool is_dirty;   /* written since it was last synced */
-    uint64_t used;
-    struct sf_disk_op op; /* open, close, sync */
-    char path[SF_DISK_PATH_BYTES_MAX];
-};
-
-enum chunk_state { CHUNK_FREE, CHUNK_READING, CHUNK_READ, CHUNK_HASHING };
-
-struct chunk {
-    struct staging *staging;
-    enum chunk_state state;
-    uint32_t entry;
-    uint64_t offset; /* in the file */
-    size_t bytes;
-    uint8_t *data;
-    struct sf_disk_op op;
-    struct sf_job job;
-};
-
-enum build_step {
-    BUILD_ROOT,
-    BUILD_LABEL,
-    BUILD_DIRS,
-    BUILD_OPEN,
-    BUILD_EMPTY,
-    BUILD_SIZE,
-    BUILD_SYNC,
-    BUILD_CLOSE,
-    BUILD_DONE,
-};
-
-struct staging {
-    struct inbound *in;
-    const struct sf_outline *outline;
-    uint64_t *starts; /* of each file on the line, and its end */
-    uint8_t (*sha256)[32];
-    bool is_fresh; /* nothing of an earlier run is to be kept */
-
-    enum build_step build;
-    uint32_t build_entry;
-    size_t build_at; /* in the path, of the next directory to make */
-    int build_file;
-    struct sf_disk_op build_op;
-    char build_path[SF_DISK_PATH_BYTES_MAX];
-
-    struct handle handles[HANDLES];
-    uint64_t clock;
-    struct staging_write *queue;
-    struct staging_write **queue_last;
-    bool is_full; /* the disk had no room for the write at the head of the queue */
-    sf_mono room_at;
-
-    struct sf_range_set written; /* on the line; completed */
-    struct sf_range_set round;   /* what the running syncs cover */
-    struct sf_range_set synced;
-    uint64_t unsynced_bytes;
-    unsigned syncs;
-    bool sync_failed;
-    sf_mono round_at;
-
-    struct chunk chunks[READS];
-    uint64_t read_next; /* running numbers */
-    uint64_t hash_next;
-    uint64_t read_place; /* on the line */
-    uint64_t verified;
-    uint32_t read_entry;
-    uint32_t hash_entry;
-    int read_file; /* open for reading read_entry, or SF_DISK_NO_FILE */
-    bool is_read_opening;
-    struct sf_disk_op read_op;
-    char read_path[SF_DISK_PATH_BYTES_MAX];
-    struct sf_sha256 hash;
-
-    unsigned in_flight;
-    bool has_failed;
-    bool is_stopping;
-    bool is_stepping;
-};
-
 static void step(struct staging *staging);
 
-static struct sf_disk *
-disk_of(const struct staging *staging)
+struct sf_disk *
+staging_disk(const struct staging *staging)
 {
     return staging->in->node->disk;
 }
 
 void
-staging_path(const struct inbound *in, char ret_path[STAGING_PATH_BYTES])
-{
-    static const char hex[] = "0123456789abcdef";
-    char *at = ret_path + snprintf(ret_path, STAGING_PATH_BYTES, "staging/");
-
-    for (size_t i = 0; i < sizeof(in->local.b); i++) {
-        *at++ = hex[in->local.b[i] >> 4];
-        *at++ = hex[in->local.b[i] & 15];
-    }
-    *at = '\0';
-}
-
-static void
-entry_path(const struct staging *staging, uint32_t entry, char path[SF_DISK_PATH_BYTES_MAX])
-{
-    char root[STAGING_PATH_BYTES];
-    const struct sf_outline *outline = staging->outline;
-
-    staging_path(staging->in, root);
-    if (outline->single) {
-        snprintf(path, SF_DISK_PATH_BYTES_MAX, "%s/%s", root, outline->label);
-    } else {
-        snprintf(path, SF_DISK_PATH_BYTES_MAX, "%s/%s/%s", root, outline->label,
-            outline->files[entry].path);
-    }
-}
-
-static void
-fail(struct staging *staging)
+staging_fail(struct staging *staging)
 {
     staging->has_failed = true;
-}
-
-/* --- Making the files ------------------------------------------------------------------ */
-
-static void built(struct sf_disk_op *op);
-
-static void
-build_submit(struct staging *staging, enum build_step build, struct sf_disk_op op)
-{
-    staging->build = build;
-    staging->build_op = op;
-    staging->build_op.done = built;
-    staging->build_op.owner = staging;
-    staging->in_flight++;
-    sf_disk_submit(disk_of(staging), &staging->build_op);
-}
-
-static void
-build_mkdir(struct staging *staging, enum build_step build)
-{
-    build_submit(staging, build,
-        (struct sf_disk_op){
-            .kind = SF_DISK_MKDIR, .path = staging->build_path, .flags = SF_DISK_SHARED});
-}
-
-/* The next directory of the entry's path that is not there yet, or the file itself. */
-static void
-build_next_part(struct staging *staging)
-{
-    char full[SF_DISK_PATH_BYTES_MAX];
-    const char *slash;
-
-    entry_path(staging, staging->build_entry, full);
-    slash = strchr(full + staging->build_at, '/');
-    if (slash != NULL && !staging->outline->single) {
-        size_t bytes = (size_t)(slash - full);
-
-        memcpy(staging->build_path, full, bytes);
-        staging->build_path[bytes] = '\0';
-        staging->build_at = bytes + 1;
-        build_mkdir(staging, BUILD_DIRS);
-        return;
-    }
-    memcpy(staging->build_path, full, sizeof(full));
-    build_submit(staging, BUILD_OPEN,
-        (struct sf_disk_op){.kind = SF_DISK_OPEN,
-            .path = staging->build_path,
-            .flags = SF_DISK_RDWR | SF_DISK_CREATE | SF_DISK_SHARED});
-}
-
-/* Where in an entry's path the first directory below the label ends; those before are there. */
-static size_t
-below_label(const struct staging *staging)
-{
-    return STAGING_PATH_BYTES + strlen(staging->outline->label) + 1;
-}
-
-static void
-build_entry(struct staging *staging)
-{
-    if (staging->build_entry == staging->outline->file_count) {
-        staging->build = BUILD_DONE;
-        return;
-    }
-    staging->build_at = below_label(staging);
-    if (staging->outline->single) {
-        staging->build_at = 0;
-    }
-    build_next_part(staging);
-}
-
-static void
-built(struct sf_disk_op *op)
-{
-    struct staging *staging = op->owner;
-    uint64_t bytes = 0;
-
-    staging->in_flight--;
-    if (op->status != SF_OK && !(op->kind == SF_DISK_MKDIR && op->status == SF_EEXIST)) {
-        fail(staging);
-        return;
-    }
-    if (staging->build_entry < staging->outline->file_count) {
-        bytes = staging->outline->files[staging->build_entry].bytes;
-    }
-    switch (staging->build) {
-    case BUILD_ROOT:
-        if (staging->outline->single) {
-            build_entry(staging);
-            break;
-        }
-        staging_path(staging->in, staging->build_path);
-        strcat(staging->build_path, "/");
-        strcat(staging->build_path, staging->outline->label);
-        build_mkdir(staging, BUILD_LABEL);
-        break;
-    case BUILD_LABEL:
-        build_entry(staging);
-        break;
-    case BUILD_DIRS:
-        build_next_part(staging);
-        break;
-    case BUILD_OPEN:
-        staging->build_file = op->ret_file;
-        build_submit(staging, BUILD_EMPTY,
-            (struct sf_disk_op){.kind = SF_DISK_TRUNCATE,
-                .file = staging->build_file,
-                .offset = staging->is_fresh ? 0 : bytes});
-        break;
-    case BUILD_EMPTY:
-        build_submit(staging, BUILD_SIZE,
-            (struct sf_disk_op){
-                .kind = SF_DISK_TRUNCATE, .file = staging->build_file, .offset = bytes});
-        break;
-    case BUILD_SIZE:
-        /* Its length is all that a file of zeros has to lose. */
-        build_submit(staging, BUILD_SYNC,
-            (struct sf_disk_op){.kind = SF_DISK_SYNC, .file = staging->build_file});
-        break;
-    case BUILD_SYNC:
-        build_submit(staging, BUILD_CLOSE,
-            (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = staging->build_file});
-        break;
-    case BUILD_CLOSE:
-        staging->build_entry++;
-        build_entry(staging);
-        break;
-    case BUILD_DONE:
-        break;
-    }
-    if (staging->build == BUILD_DONE) {
-        decoder_step(staging->in->decoder);
-    }
-}
-
-bool
-staging_is_ready(const struct staging *staging)
-{
-    return staging->build == BUILD_DONE && !staging->has_failed;
 }
 
 /* --- Writing ------------------------------------------------------------------------------- */
@@ -303,7 +38,7 @@ handle_changed(struct sf_disk_op *op)
     } else {
         handle->state = HANDLE_FREE;
         handle->entry = NO_ENTRY;
-        fail(staging);
+        staging_fail(staging);
     }
     step(staging);
 }
@@ -316,7 +51,7 @@ handle_submit(struct handle *handle, enum handle_state state, struct sf_disk_op 
     handle->op.done = handle_changed;
     handle->op.owner = handle;
     handle->staging->in_flight++;
-    sf_disk_submit(disk_of(handle->staging), &handle->op);
+    sf_disk_submit(staging_disk(handle->staging), &handle->op);
 }
 
 /*
@@ -351,7 +86,7 @@ handle_for(struct staging *staging, uint32_t entry)
         victim->staging = staging;
         victim->entry = entry;
         victim->is_dirty = false;
-        entry_path(staging, entry, victim->path);
+        staging_entry_path(staging, entry, victim->path);
         handle_submit(victim, HANDLE_OPENING,
             (struct sf_disk_op){.kind = SF_DISK_OPEN, .path = victim->path, .flags = SF_DISK_RDWR});
     }
@@ -402,7 +137,7 @@ written(struct sf_disk_op *op)
     }
     if (op->status != SF_OK ||
         sf_range_set_add(&staging->written, place, place + write->bytes.bytes) != SF_OK) {
-        fail(staging);
+        staging_fail(staging);
     } else {
         handle->is_dirty = true;
         staging->unsynced_bytes += write->bytes.bytes;
@@ -444,7 +179,7 @@ pump_writes(struct staging *staging)
             .owner = write,
         };
         staging->in_flight++;
-        sf_disk_submit(disk_of(staging), &write->op);
+        sf_disk_submit(staging_disk(staging), &write->op);
     }
     staging->queue_last = &staging->queue;
     while (*staging->queue_last != NULL) {
@@ -467,7 +202,7 @@ staging_zeros(struct staging *staging, uint64_t place, uint64_t bytes)
 {
     /* Nothing to sync: the length of the file was set when it was made, and is synced with it. */
     if (sf_range_set_add(&staging->written, place, place + bytes) != SF_OK) {
-        fail(staging);
+        staging_fail(staging);
     }
 }
 
@@ -490,11 +225,11 @@ end_round(struct staging *staging)
 {
     if (staging->sync_failed) {
         /* Final for what it covered; the kernel may now show bytes that the disk lacks. */
-        fail(staging);
+        staging_fail(staging);
         return;
     }
     if (sf_range_set_merge(&staging->synced, &staging->round) != SF_OK) {
-        fail(staging);
+        staging_fail(staging);
     }
     sf_range_set_clear(&staging->round);
 }
@@ -534,7 +269,7 @@ begin_round(struct staging *staging)
     staging->round_at = sf_mono_add(now, ROUND_EVERY);
     staging->unsynced_bytes = 0;
     if (sf_range_set_copy(&staging->round, &staging->written) != SF_OK) {
-        fail(staging);
+        staging_fail(staging);
         return;
     }
     for (size_t i = 0; i < HANDLES; i++) {
@@ -548,7 +283,7 @@ begin_round(struct staging *staging)
         staging->in_flight++;
         handle->op = (struct sf_disk_op){
             .kind = SF_DISK_SYNC, .file = handle->file, .done = synced, .owner = handle};
-        sf_disk_submit(disk_of(staging), &handle->op);
+        sf_disk_submit(staging_disk(staging), &handle->op);
     }
     if (staging->syncs == 0) {
         end_round(staging); /* only zeros */
@@ -615,7 +350,7 @@ chunk_read(struct sf_disk_op *op)
     staging->in_flight--;
     chunk->state = CHUNK_READ;
     if (op->status != SF_OK || op->ret_bytes < chunk->bytes) {
-        fail(staging);
+        staging_fail(staging);
     }
     step(staging);
 }
@@ -632,7 +367,7 @@ read_file_changed(struct sf_disk_op *op)
     } else if (op->status == SF_OK) {
         staging->read_file = op->ret_file;
     } else {
-        fail(staging);
+        staging_fail(staging);
     }
     step(staging);
 }
@@ -645,7 +380,7 @@ read_submit(struct staging *staging, struct sf_disk_op op)
     staging->read_op.owner = staging;
     staging->is_read_opening = true;
     staging->in_flight++;
-    sf_disk_submit(disk_of(staging), &staging->read_op);
+    sf_disk_submit(staging_disk(staging), &staging->read_op);
 }
 
 /* Stand at the file that holds read_place; returns whether it is open. */
@@ -670,7 +405,7 @@ open_for_reading(struct staging *staging)
     if (staging->read_file != SF_DISK_NO_FILE) {
         return true;
     }
-    entry_path(staging, staging->read_entry, staging->read_path);
+    staging_entry_path(staging, staging->read_entry, staging->read_path);
     read_submit(
         staging, (struct sf_disk_op){
                      .kind = SF_DISK_OPEN, .path = staging->read_path, .flags = SF_DISK_DIRECT});
@@ -724,7 +459,7 @@ read_chunks(struct staging *staging)
         staging->read_place += bytes;
         staging->read_next++;
         staging->in_flight++;
-        sf_disk_submit(disk_of(staging), &chunk->op);
+        sf_disk_submit(staging_disk(staging), &chunk->op);
     }
 }
 
@@ -905,6 +640,6 @@ staging_open(struct inbound *in, const struct sf_outline *outline, uint64_t veri
     }
     *ret_staging = staging;
     staging_path(in, staging->build_path);
-    build_mkdir(staging, BUILD_ROOT);
+    staging_build_mkdir(staging, BUILD_ROOT);
     return SF_OK;
 }

@@ -1,0 +1,240 @@
+/*
+ * decode_frame.c - one frame: from a piece of a bundle, or two, to a write.
+ */
+#include "node/decode.h"
+
+#include <stdlib.h>
+
+static void
+task_drop(struct flight *flight)
+{
+    struct task *task = FLIGHT_OF(flight, struct task);
+
+    free(task->joined);
+    free(task->out);
+    free(task);
+}
+
+static void
+task_finish(struct task *task)
+{
+    struct decoder *decoder = task->decoder;
+
+    if (task->out != NULL) {
+        decoder->frame_bytes -= task->plain_bytes;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (task->works[i] != NULL) {
+            task->works[i]->pending--;
+            decode_work_release(task->works[i]);
+        }
+    }
+    flight_end(&task->flight);
+    task_drop(&task->flight);
+}
+
+static void
+frame_written(struct staging_write *write)
+{
+    struct task *task = write->owner;
+    struct decoder *decoder = task->decoder;
+
+    decoder->in_flight--;
+    task_finish(task);
+    decoder_step(decoder);
+}
+
+static void
+write_task(struct task *task, uint64_t offset, struct sf_view bytes)
+{
+    struct decoder *decoder = task->decoder;
+
+    task->write = (struct staging_write){
+        .done = frame_written,
+        .owner = task,
+        .file = task->file,
+        .offset = offset,
+        .bytes = bytes,
+    };
+    decoder->in_flight++;
+    staging_write(decoder->staging, &task->write);
+}
+
+static struct task *
+task_of(struct sf_job *job)
+{
+    return (struct task *)(void *)((char *)job - offsetof(struct task, job));
+}
+
+static void
+run_decode(struct sf_job *job)
+{
+    struct task *task = task_of(job);
+
+    task->status = sf_frame_decode(task->codec, task->coded, task->out, task->plain_bytes);
+}
+
+static void
+decoded(struct sf_job *job)
+{
+    struct task *task = task_of(job);
+    struct decoder *decoder = task->decoder;
+
+    decoder->in_flight--;
+    if (task->status != SF_OK) {
+        decode_damaged(decoder, "a frame cannot be decoded");
+    }
+    if (decoder->is_stopping) {
+        task_finish(task);
+        return;
+    }
+    write_task(
+        task, task->frame * decoder->outline.frame_bytes, sf_view(task->out, task->plain_bytes));
+}
+
+static void
+decode_task(struct task *task)
+{
+    struct decoder *decoder = task->decoder;
+
+    task->out = malloc(task->plain_bytes);
+    if (task->out == NULL) {
+        decode_out_of_memory(decoder);
+        task_finish(task);
+        return;
+    }
+    decoder->frame_bytes += task->plain_bytes;
+    task->job = (struct sf_job){.run = run_decode, .done = decoded};
+    decoder->in_flight++;
+    sf_workers_submit(decoder->in->node->workers, &task->job);
+}
+
+static struct task *
+task_new(struct work *work, const struct sf_piece *piece)
+{
+    struct task *task = calloc(1, sizeof(*task));
+
+    if (task == NULL) {
+        decode_out_of_memory(work->decoder);
+        return NULL;
+    }
+    flight_begin(&work->decoder->in->node->flights, &task->flight, task_drop);
+    task->decoder = work->decoder;
+    task->works[0] = work;
+    task->file = piece->file;
+    task->frame = piece->frame;
+    task->codec = piece->codec;
+    task->plain_bytes = piece->plain_bytes;
+    task->total_bytes = piece->total_bytes;
+    work->pending++;
+    return task;
+}
+
+void
+decode_drop_part(struct decoder *decoder, struct task **at)
+{
+    struct task *task = *at;
+
+    *at = task->next;
+    decoder->part_count--;
+    task->works[0]->was_dropped = true;
+    task_finish(task);
+}
+
+/* Room for one more: the one furthest behind in the line of bundles is decoded again later. */
+static void
+make_room_for_part(struct decoder *decoder)
+{
+    struct task **worst = &decoder->parts;
+
+    if (decoder->part_count < PARTS_MAX) {
+        return;
+    }
+    for (struct task **at = &decoder->parts; *at != NULL; at = &(*at)->next) {
+        if ((*at)->works[0]->index > (*worst)->works[0]->index) {
+            worst = at;
+        }
+    }
+    decode_drop_part(decoder, worst);
+}
+
+static void
+take_part(struct work *work, const struct sf_piece *piece)
+{
+    struct decoder *decoder = work->decoder;
+    struct task **at = &decoder->parts;
+    struct task *task;
+
+    while (*at != NULL && ((*at)->file != piece->file || (*at)->frame != piece->frame)) {
+        at = &(*at)->next;
+    }
+    task = *at;
+    if (task != NULL) {
+        if (task->codec != piece->codec || task->total_bytes != piece->total_bytes ||
+            task->joined_bytes + piece->bytes.bytes != task->total_bytes) {
+            decode_damaged(decoder, "the parts of a frame do not fit together");
+            return;
+        }
+        memcpy(task->joined + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
+        *at = task->next;
+        decoder->part_count--;
+        task->works[1] = work;
+        work->pending++;
+        task->coded = sf_view(task->joined, task->total_bytes);
+        decode_task(task);
+        return;
+    }
+    make_room_for_part(decoder);
+    task = task_new(work, piece);
+    if (task == NULL) {
+        return;
+    }
+    task->joined = malloc(piece->total_bytes);
+    if (task->joined == NULL) {
+        decode_out_of_memory(decoder);
+        task_finish(task);
+        return;
+    }
+    memcpy(task->joined + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
+    task->joined_bytes = (uint32_t)piece->bytes.bytes;
+    task->next = decoder->parts;
+    decoder->parts = task;
+    decoder->part_count++;
+}
+
+void
+decode_take_frame(struct work *work, const struct sf_piece *piece)
+{
+    struct decoder *decoder = work->decoder;
+    uint64_t offset = piece->frame * decoder->outline.frame_bytes;
+    uint64_t place;
+    struct task *task;
+
+    if (sf_outline_check_piece(&decoder->outline, piece) != SF_OK) {
+        decode_damaged(decoder, "a frame does not fit the outline");
+        return;
+    }
+    place = staging_place(decoder->staging, piece->file, offset);
+    decode_work_end(work, place + piece->plain_bytes);
+    if (staging_has(decoder->staging, place, piece->plain_bytes)) {
+        return; /* written before a restart, or before this bundle was decoded again */
+    }
+    if (piece->codec == SF_CODEC_ZERO) {
+        staging_zeros(decoder->staging, place, piece->plain_bytes);
+        return;
+    }
+    if (piece->codec != SF_CODEC_RAW && !sf_piece_is_whole(piece)) {
+        take_part(work, piece);
+        return;
+    }
+    task = task_new(work, piece);
+    if (task == NULL) {
+        return;
+    }
+    if (piece->codec == SF_CODEC_RAW) {
+        write_task(task, offset + piece->part_offset, piece->bytes);
+    } else {
+        task->coded = piece->bytes;
+        decode_task(task);
+    }
+}

@@ -1,0 +1,102 @@
+/*
+ * intake.h - what intake.c and intake_open.c share; nobody else includes it.
+ */
+#ifndef SF_NODE_INTAKE_H
+#define SF_NODE_INTAKE_H
+
+#include "node/internal.h"
+
+enum {
+    FRAMES_MAX = 12,
+    BUNDLES_MAX = 8,
+};
+
+enum frame_state {
+    FRAME_FREE,
+    FRAME_READING,
+    FRAME_READ, /* may be hashed and coded */
+};
+
+struct frame {
+    struct intake *intake;
+    enum frame_state state;
+    uint32_t file;
+    uint64_t number;
+    uint8_t *plain;
+    uint8_t *scratch;
+    uint32_t plain_bytes;
+    bool is_hashed;
+    bool is_coded;
+    bool is_packed;
+    enum sf_codec codec;
+    struct sf_view coded;
+    struct sf_disk_op op;
+    struct sf_job code;
+};
+
+struct bundle {
+    struct intake *intake;
+    bool is_used;
+    bool is_known; /* journalled before a restart: compare only */
+    uint64_t index;
+    uint8_t *object;
+    size_t content_bytes;
+    uint8_t siv[SF_SIV_BYTES];
+    int status;
+    struct sf_job seal;
+    struct sf_spool_put put;
+};
+
+struct source {
+    int file;
+    struct sf_disk_stat stat;
+};
+
+struct intake {
+    struct outbound *out;
+    struct sf_outline outline; /* its strings stand in `names` */
+    char *names;
+    struct source *sources; /* in the outline's order */
+    struct sf_file_digest *digests;
+    uint8_t *outline_bytes;
+    size_t outline_count;
+    size_t outline_offset;
+    uint8_t *digest_bytes;
+    size_t digest_count;
+    size_t digest_offset;
+
+    struct frame frames[FRAMES_MAX];
+    uint64_t frame_ring; /* how many are used */
+    uint64_t read_next;  /* running numbers: frames begun to be read, */
+    uint64_t hash_next;  /* ... hashed, */
+    uint64_t pack_next;  /* ... packed, */
+    uint64_t free_next;  /* ... and given back */
+    uint64_t frame_total;
+    uint32_t read_file;
+    uint64_t read_frame;
+    size_t pack_offset;
+
+    struct sf_job hash_job;
+    uint64_t hash_until;
+    bool is_hashing;
+    struct sf_sha256 hash;
+    uint64_t hashed_bytes;
+
+    struct bundle bundles[BUNDLES_MAX];
+    size_t bundle_ring;
+    struct bundle *filling;
+    struct sf_content_writer writer;
+    uint64_t bundle_next;
+    bool is_packed; /* everything is in bundles */
+
+    uint32_t check_next; /* source whose stat is looked at again */
+    struct sf_disk_op check;
+    bool is_checking;
+    bool is_checked;
+
+    unsigned in_flight;
+    bool is_stopping;
+    bool is_stepping;
+};
+
+#endif

@@ -1,0 +1,228 @@
+/*
+ * intake_open.c - the beginning and the end of an intake: names and sizes are
+ * checked, the class is chosen and the outline encoded; the sources are closed.
+ */
+#include "node/intake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct named {
+    const struct sf_node_source *source;
+    const char *path;
+};
+
+static int
+compare_named(const void *a, const void *b)
+{
+    return sf_path_compare(((const struct named *)a)->path, ((const struct named *)b)->path);
+}
+
+/* Copy the paths, NUL-terminated, and put the sources in the order of the manifest. */
+static int
+sort_sources(struct intake *intake, const struct sf_node_send *send, struct sf_node_error *error)
+{
+    struct named *named = calloc(send->source_count, sizeof(*named));
+    size_t bytes = send->label.bytes + 1;
+    char *at;
+
+    for (size_t i = 0; i < send->source_count; i++) {
+        bytes += send->sources[i].path.bytes + 1;
+    }
+    intake->names = malloc(bytes);
+    if (named == NULL || intake->names == NULL) {
+        free(named);
+        return node_error(error, SF_ENOMEM, "out of memory");
+    }
+    at = intake->names;
+    memcpy(at, send->label.data, send->label.bytes);
+    at[send->label.bytes] = '\0';
+    intake->outline.label = at;
+    at += send->label.bytes + 1;
+    for (size_t i = 0; i < send->source_count; i++) {
+        struct sf_view path = send->single_file ? send->label : send->sources[i].path;
+
+        if (sf_path_check((const char *)path.data, path.bytes) != SF_OK) {
+            free(named);
+            return node_error(error, SF_EINVAL,
+                "file %zu of the transfer: its name cannot be delivered; components are 1 to %d "
+                "bytes, not . or .., at most %d of them",
+                i + 1, SF_COMPONENT_BYTES_MAX, SF_COMPONENTS_MAX);
+        }
+        named[i].source = &send->sources[i];
+        named[i].path = send->single_file ? intake->outline.label : at;
+        if (!send->single_file) {
+            memcpy(at, path.data, path.bytes);
+            at[path.bytes] = '\0';
+            at += path.bytes + 1;
+        }
+    }
+    qsort(named, send->source_count, sizeof(*named), compare_named);
+    for (size_t i = 0; i < send->source_count; i++) {
+        const struct sf_disk_stat *stat = &named[i].source->stat;
+
+        intake->sources[i] = (struct source){named[i].source->file, *stat};
+        intake->outline.files[i] = (struct sf_outline_file){
+            .path = named[i].path,
+            .bytes = stat->bytes,
+            .mtime_ms = stat->mtime_ns / 1000000,
+            .executable = named[i].source->executable,
+        };
+        intake->digests[i].bytes = stat->bytes;
+        sf_sha256(sf_view(NULL, 0), intake->digests[i].sha256);
+        intake->outline.total_bytes += stat->bytes;
+    }
+    free(named);
+    return SF_OK;
+}
+
+/* Choose the class by the outline's length, then encode the outline for good. */
+static int
+encode_outline(struct intake *intake, uint32_t fixed_class, struct sf_class_choice *ret_choice,
+    struct sf_node_error *error)
+{
+    struct sf_class_input input = {
+        .total_bytes = intake->outline.total_bytes,
+        .file_count = intake->outline.file_count,
+        .fixed = fixed_class,
+    };
+    size_t bytes;
+    int status;
+
+    intake->outline.class_bytes = SF_CLASS_DATA_MAX;
+    intake->outline.frame_bytes = sf_outline_frame_bytes_for(SF_CLASS_DATA_MAX);
+    status = sf_outline_encode(&intake->outline, NULL, 0, &bytes);
+    if (status != SF_OK) {
+        return node_error(error, status == SF_EFORMAT ? SF_EINVAL : status,
+            "the names of the transfer: %s",
+            status == SF_ELIMIT ? "too many or too long"
+                                : "two are the same, or one is a directory of another");
+    }
+    input.outline_bytes = bytes;
+    status = sf_class_choose(&input, ret_choice);
+    if (status == SF_OK && fixed_class == 0 && ret_choice->class_bytes > AUTO_CLASS_BYTES_MAX) {
+        /* Larger bundles save nothing and make memory and repair coarser. */
+        input.fixed = AUTO_CLASS_BYTES_MAX;
+        status = sf_class_choose(&input, ret_choice);
+    }
+    if (status != SF_OK) {
+        return node_error(error, status,
+            "%llu bytes do not fit a transfer of bundles of this size; send it in parts",
+            (unsigned long long)intake->outline.total_bytes);
+    }
+    intake->outline.class_bytes = ret_choice->class_bytes;
+    intake->outline.frame_bytes = ret_choice->frame_bytes;
+    intake->outline_bytes = malloc(bytes + 64);
+    if (intake->outline_bytes == NULL || sf_outline_encode(&intake->outline, intake->outline_bytes,
+                                             bytes + 64, &intake->outline_count) != SF_OK) {
+        return node_error(error, SF_ENOMEM, "out of memory");
+    }
+    return SF_OK;
+}
+
+static int
+allocate_frames(struct intake *intake, uint32_t workers)
+{
+    intake->frame_ring = 2 * (uint64_t)workers + 2 < FRAMES_MAX ? 2 * workers + 2 : FRAMES_MAX;
+    intake->bundle_ring = workers + 2 < BUNDLES_MAX ? workers + 2 : BUNDLES_MAX;
+    for (uint32_t i = 0; i < intake->outline.file_count; i++) {
+        intake->frame_total += sf_outline_frame_count(&intake->outline, i);
+    }
+    for (uint64_t i = 0; i < intake->frame_ring && i < intake->frame_total; i++) {
+        struct frame *frame = &intake->frames[i];
+
+        frame->intake = intake;
+        frame->plain = buffer_alloc(intake->outline.frame_bytes);
+        frame->scratch = malloc(intake->outline.frame_bytes);
+        if (frame->plain == NULL || frame->scratch == NULL) {
+            return SF_ENOMEM;
+        }
+    }
+    return SF_OK;
+}
+
+int
+intake_open(struct sf_node *node, const struct sf_node_send *send, uint32_t fixed_class,
+    struct intake **ret_intake, struct sf_class_choice *ret_choice, struct sf_node_error *error)
+{
+    struct intake *intake = calloc(1, sizeof(*intake));
+    int status = SF_OK;
+
+    if (intake != NULL) {
+        intake->sources = calloc(send->source_count, sizeof(*intake->sources));
+        intake->digests = calloc(send->source_count, sizeof(*intake->digests));
+        intake->outline.files = calloc(send->source_count, sizeof(*intake->outline.files));
+    }
+    if (intake == NULL || intake->sources == NULL || intake->digests == NULL ||
+        intake->outline.files == NULL) {
+        status = node_error(error, SF_ENOMEM, "out of memory");
+    }
+    if (status == SF_OK) {
+        intake->outline.single = send->single_file;
+        intake->outline.file_count = (uint32_t)send->source_count;
+        status = sort_sources(intake, send, error);
+    }
+    if (status == SF_OK) {
+        status = encode_outline(intake, fixed_class, ret_choice, error);
+    }
+    if (status == SF_OK && allocate_frames(intake, node->config.worker_count) != SF_OK) {
+        status = node_error(error, SF_ENOMEM, "out of memory");
+    }
+    if (status != SF_OK) {
+        intake_free(intake);
+        return status;
+    }
+    *ret_intake = intake;
+    return SF_OK;
+}
+
+static void
+closed(struct sf_disk_op *op)
+{
+    free(op);
+}
+
+void
+intake_close_source(struct sf_node *node, int file)
+{
+    struct sf_disk_op *op = calloc(1, sizeof(*op));
+
+    if (op != NULL) {
+        op->kind = SF_DISK_CLOSE;
+        op->file = file;
+        op->done = closed;
+        sf_disk_submit(node->disk, op);
+    }
+}
+
+void
+intake_free(struct intake *intake)
+{
+    if (intake == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < FRAMES_MAX; i++) {
+        free(intake->frames[i].plain);
+        free(intake->frames[i].scratch);
+    }
+    for (size_t i = 0; i < BUNDLES_MAX; i++) {
+        free(intake->bundles[i].object);
+    }
+    free(intake->sources);
+    free(intake->digests);
+    free(intake->outline_bytes);
+    free(intake->digest_bytes);
+    free(intake->outline.files);
+    free(intake->names);
+    sf_wipe(&intake->hash, sizeof(intake->hash));
+    free(intake);
+}
+
+void
+intake_close(struct intake *intake)
+{
+    for (uint32_t i = 0; i < intake->outline.file_count; i++) {
+        intake_close_source(intake->out->node, intake->sources[i].file);
+    }
+    intake_free(intake);
+}

@@ -1,0 +1,173 @@
+/*
+ * staging_build.c - the staged files are made: directories, names and lengths,
+ * before the first byte is written into one.
+ */
+#include "node/staging_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void built(struct sf_disk_op *op);
+
+void
+staging_path(const struct inbound *in, char ret_path[STAGING_PATH_BYTES])
+{
+    static const char hex[] = "0123456789abcdef";
+    char *at = ret_path + snprintf(ret_path, STAGING_PATH_BYTES, "staging/");
+
+    for (size_t i = 0; i < sizeof(in->local.b); i++) {
+        *at++ = hex[in->local.b[i] >> 4];
+        *at++ = hex[in->local.b[i] & 15];
+    }
+    *at = '\0';
+}
+
+void
+staging_entry_path(const struct staging *staging, uint32_t entry, char path[SF_DISK_PATH_BYTES_MAX])
+{
+    char root[STAGING_PATH_BYTES];
+    const struct sf_outline *outline = staging->outline;
+
+    staging_path(staging->in, root);
+    if (outline->single) {
+        snprintf(path, SF_DISK_PATH_BYTES_MAX, "%s/%s", root, outline->label);
+    } else {
+        snprintf(path, SF_DISK_PATH_BYTES_MAX, "%s/%s/%s", root, outline->label,
+            outline->files[entry].path);
+    }
+}
+
+static void
+build_submit(struct staging *staging, enum build_step build, struct sf_disk_op op)
+{
+    staging->build = build;
+    staging->build_op = op;
+    staging->build_op.done = built;
+    staging->build_op.owner = staging;
+    staging->in_flight++;
+    sf_disk_submit(staging_disk(staging), &staging->build_op);
+}
+
+void
+staging_build_mkdir(struct staging *staging, enum build_step build)
+{
+    build_submit(staging, build,
+        (struct sf_disk_op){
+            .kind = SF_DISK_MKDIR, .path = staging->build_path, .flags = SF_DISK_SHARED});
+}
+
+/* The next directory of the entry's path that is not there yet, or the file itself. */
+static void
+build_next_part(struct staging *staging)
+{
+    char full[SF_DISK_PATH_BYTES_MAX];
+    const char *slash;
+
+    staging_entry_path(staging, staging->build_entry, full);
+    slash = strchr(full + staging->build_at, '/');
+    if (slash != NULL && !staging->outline->single) {
+        size_t bytes = (size_t)(slash - full);
+
+        memcpy(staging->build_path, full, bytes);
+        staging->build_path[bytes] = '\0';
+        staging->build_at = bytes + 1;
+        staging_build_mkdir(staging, BUILD_DIRS);
+        return;
+    }
+    memcpy(staging->build_path, full, sizeof(full));
+    build_submit(staging, BUILD_OPEN,
+        (struct sf_disk_op){.kind = SF_DISK_OPEN,
+            .path = staging->build_path,
+            .flags = SF_DISK_RDWR | SF_DISK_CREATE | SF_DISK_SHARED});
+}
+
+/* Where in an entry's path the first directory below the label ends; those before are there. */
+static size_t
+below_label(const struct staging *staging)
+{
+    return STAGING_PATH_BYTES + strlen(staging->outline->label) + 1;
+}
+
+static void
+build_entry(struct staging *staging)
+{
+    if (staging->build_entry == staging->outline->file_count) {
+        staging->build = BUILD_DONE;
+        return;
+    }
+    staging->build_at = below_label(staging);
+    if (staging->outline->single) {
+        staging->build_at = 0;
+    }
+    build_next_part(staging);
+}
+
+static void
+built(struct sf_disk_op *op)
+{
+    struct staging *staging = op->owner;
+    uint64_t bytes = 0;
+
+    staging->in_flight--;
+    if (op->status != SF_OK && !(op->kind == SF_DISK_MKDIR && op->status == SF_EEXIST)) {
+        staging_fail(staging);
+        return;
+    }
+    if (staging->build_entry < staging->outline->file_count) {
+        bytes = staging->outline->files[staging->build_entry].bytes;
+    }
+    switch (staging->build) {
+    case BUILD_ROOT:
+        if (staging->outline->single) {
+            build_entry(staging);
+            break;
+        }
+        staging_path(staging->in, staging->build_path);
+        strcat(staging->build_path, "/");
+        strcat(staging->build_path, staging->outline->label);
+        staging_build_mkdir(staging, BUILD_LABEL);
+        break;
+    case BUILD_LABEL:
+        build_entry(staging);
+        break;
+    case BUILD_DIRS:
+        build_next_part(staging);
+        break;
+    case BUILD_OPEN:
+        staging->build_file = op->ret_file;
+        build_submit(staging, BUILD_EMPTY,
+            (struct sf_disk_op){.kind = SF_DISK_TRUNCATE,
+                .file = staging->build_file,
+                .offset = staging->is_fresh ? 0 : bytes});
+        break;
+    case BUILD_EMPTY:
+        build_submit(staging, BUILD_SIZE,
+            (struct sf_disk_op){
+                .kind = SF_DISK_TRUNCATE, .file = staging->build_file, .offset = bytes});
+        break;
+    case BUILD_SIZE:
+        /* Its length is all that a file of zeros has to lose. */
+        build_submit(staging, BUILD_SYNC,
+            (struct sf_disk_op){.kind = SF_DISK_SYNC, .file = staging->build_file});
+        break;
+    case BUILD_SYNC:
+        build_submit(staging, BUILD_CLOSE,
+            (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = staging->build_file});
+        break;
+    case BUILD_CLOSE:
+        staging->build_entry++;
+        build_entry(staging);
+        break;
+    case BUILD_DONE:
+        break;
+    }
+    if (staging->build == BUILD_DONE) {
+        decoder_step(staging->in->decoder);
+    }
+}
+
+bool
+staging_is_ready(const struct staging *staging)
+{
+    return staging->build == BUILD_DONE && !staging->has_failed;
+}
