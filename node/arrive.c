@@ -170,6 +170,13 @@ opened(struct sf_job *job)
     arrival_free(arrival);
 }
 
+/* A bundle waits for its slot, and its fact comes after that of its transfer. */
+static bool
+may_process(const struct inbound *in)
+{
+    return in->spool != NULL && in->record.phase != 0 && (in->seal == NULL || in->has_signer);
+}
+
 static void
 process(struct arrival *arrival)
 {
@@ -303,7 +310,7 @@ check_orphan(struct inbound *in)
 void
 arrive_go_on(struct inbound *in)
 {
-    if (in->spool == NULL || !is_open(in)) {
+    if (!may_process(in) || !is_open(in)) {
         return;
     }
     while (in->waiting != NULL) {
@@ -556,7 +563,7 @@ inbound_bundle(struct sf_node *node, const struct sf_link_event *event)
     arrival->sealed = event->buffer;
     in->received_bytes += event->buffer_bytes;
     in->touched = node->now;
-    if (in->spool == NULL) {
+    if (!may_process(in)) {
         arrival->next = in->waiting;
         in->waiting = arrival;
     } else {

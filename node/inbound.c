@@ -51,6 +51,16 @@ inbound_save(struct inbound *in)
     return sf_journal_set(in->node->journal, SF_TABLE_IN, key_view(in), sf_view(record, bytes));
 }
 
+/*
+ * A generation of receipts above all that this node has begun, also before its
+ * state was restored from an older copy: then the boot counter has jumped.
+ */
+static uint64_t
+new_generation(struct sf_node *node)
+{
+    return (uint64_t)node->boot << 32 | ++node->generations;
+}
+
 /* --- Making and unmaking --------------------------------------------------------------- */
 
 struct inbound *
@@ -70,9 +80,10 @@ inbound_create(
     sf_pair_key(id, sender, in->key);
     sf_sha256(key_view(in), digest);
     memcpy(in->local.b, digest, sizeof(in->local.b));
-    in->record.generation = 1;
+    in->record.generation = new_generation(node);
     in->record.created = node->wall;
     in->touched = node->now;
+    in->ask_at = sf_mono_add(node->now, GRANT_ASK);
     in->peer = NO_PEER;
     in->deliver_at = SF_NEVER;
     sf_range_set_init(&in->held, SF_JOURNAL_RANGES_MAX);
@@ -128,6 +139,7 @@ inbound_set_key(struct inbound *in, const uint8_t cek[SF_CEK_BYTES])
 
     if (peer != NULL) {
         memcpy(in->signer_pk, peer->conf.card.sign_pk, sizeof(in->signer_pk));
+        in->has_signer = true;
     }
     in->seal = sf_secret_alloc(sizeof(*in->seal));
     if (in->seal == NULL) {
@@ -195,12 +207,12 @@ inbound_resume(struct inbound *in)
 /* --- Receipts ---------------------------------------------------------------------------------- */
 
 static void
-fill_receipt(struct sf_node *node, struct sf_receipt *receipt, uint32_t number)
+fill_receipt(struct sf_node *node, struct sf_receipt *receipt)
 {
     uint64_t lines;
 
     receipt->receiver = node->card.fingerprint;
-    receipt->counter = (uint64_t)node->boot << 32 | number;
+    receipt->counter = (uint64_t)node->boot << 32 | ++node->receipts;
     sf_audit_head(node->audit, receipt->audit_head.b, &lines);
     sf_random_fill(&node->config.random, receipt->random, sizeof(receipt->random));
 }
@@ -231,7 +243,7 @@ inbound_sign(struct inbound *in, enum sf_receipt_phase phase, uint8_t out[SF_REC
     int status = SF_OK;
 
     sf_receipt_init(&receipt);
-    fill_receipt(in->node, &receipt, ++in->receipts);
+    fill_receipt(in->node, &receipt);
     receipt.sender = in->sender;
     receipt.transfer = in->id;
     receipt.generation = in->record.generation;
@@ -312,6 +324,7 @@ give_receipt(struct inbound *in)
 void
 inbound_refuse_unknown(struct sf_node *node, struct peer *peer, const struct refusal *refusal)
 {
+    const struct inbound *in = inbound_find(node, &refusal->transfer, &peer->conf.card.fingerprint);
     struct sf_receipt receipt;
     uint8_t *encoded;
     size_t bytes;
@@ -325,10 +338,10 @@ inbound_refuse_unknown(struct sf_node *node, struct peer *peer, const struct ref
         return;
     }
     sf_receipt_init(&receipt);
-    fill_receipt(node, &receipt, ++node->refusals);
+    fill_receipt(node, &receipt);
     receipt.sender = peer->conf.card.fingerprint;
     receipt.transfer = refusal->transfer;
-    receipt.generation = 1;
+    receipt.generation = in != NULL ? in->record.generation : new_generation(node);
     receipt.phase = SF_RECEIPT_REFUSED;
     receipt.refusal = refusal->reason;
     receipt.retryable = refusal->retryable;
@@ -351,6 +364,8 @@ inbound_peer_changed(struct sf_node *node, const struct peer *peer)
             continue;
         }
         memcpy(in->signer_pk, peer->conf.card.sign_pk, sizeof(in->signer_pk));
+        in->has_signer = true;
+        inbound_advance(in);
         if (in->record.phase >= SF_IN_DONE) {
             if (in->is_asked) {
                 inbound_send_tombstone(in);
@@ -404,40 +419,70 @@ record_facts(struct inbound *in)
 }
 
 static void
-key_kept(struct sf_vault_op *op)
+end_on_link(struct inbound *in)
 {
-    struct inbound *in = op->owner;
-
-    in->is_key_busy = false;
-    if (op->status != SF_OK) {
-        inbound_refuse(in, SF_REFUSAL_NO_SPACE, "its key could not be stored in the vault");
-        return;
+    if (in->handle != 0) {
+        sf_link_decline(in->node->link, in->peer, in->handle);
+        in->handle = 0;
     }
-    in->is_key_stored = true;
-    record_facts(in);
 }
 
-/* There is no room for its spool: nothing of it is kept, the sender asks again later. */
+/* Nothing of it is kept, not even that it was there: if its sender asks again, it begins anew. */
 static void
-no_spool(struct inbound *in, const struct sf_spool_op *op)
+forget(struct inbound *in)
+{
+    struct sf_node *node = in->node;
+
+    in->record.phase = SF_IN_REFUSED; /* in memory alone */
+    in->is_forgotten = true;
+    in->is_paused = false;
+    end_on_link(in);
+    if (in->decoder != NULL) {
+        decoder_stop(in->decoder);
+    }
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN, key_view(in)));
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_HELD, key_view(in)));
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_ORPHAN, key_view(in)));
+    node_commit_then(node, inbound_let_go, in);
+}
+
+/* There is no room to take it: the sender is told, and asks again later. */
+static void
+no_room(struct inbound *in, uint64_t need_bytes, int status)
 {
     struct peer *peer = peer_of(in->node, &in->sender);
     struct refusal refusal = {
         .transfer = in->id,
         .reason = SF_REFUSAL_NO_SPACE,
         .retryable = true,
-        .need_bytes = op->need_bytes,
+        .need_bytes = need_bytes,
     };
 
     node_say(in->node, SF_NODE_EVENT_WARNING, &in->id,
-        "refused for now: no space for its spool, %llu more bytes must become free (%s)",
-        (unsigned long long)op->need_bytes, sf_status_text(op->status));
-    record_in(in, "no_space", sf_status_text(op->status));
+        "refused for now: no space for it, %llu more bytes must become free (%s)",
+        (unsigned long long)need_bytes, sf_status_text(status));
+    record_in(in, "no_space", sf_status_text(status));
     if (peer != NULL) {
         inbound_refuse_unknown(in->node, peer, &refusal);
     }
-    inbound_let_go(in);
-    in->is_forgotten = true;
+    forget(in);
+}
+
+static void
+key_kept(struct sf_vault_op *op)
+{
+    struct inbound *in = op->owner;
+
+    in->is_key_busy = false;
+    if (!is_open(in)) {
+        return;
+    }
+    if (op->status != SF_OK) {
+        no_room(in, SF_VAULT_SECRET_BYTES_MAX, op->status);
+        return;
+    }
+    in->is_key_stored = true;
+    inbound_advance(in);
 }
 
 static void
@@ -446,15 +491,16 @@ spool_ready(struct sf_spool_op *op)
     struct inbound *in = op->owner;
 
     in->is_busy = false;
-    if (op->status != SF_OK) {
-        no_spool(in, op);
-        return;
+    if (op->status == SF_OK) {
+        in->spool = op->spool;
     }
-    in->spool = op->spool;
     if (!is_open(in)) {
         return;
     }
-    record_facts(in);
+    if (op->status != SF_OK) {
+        no_room(in, op->need_bytes, op->status);
+        return;
+    }
     inbound_advance(in);
 }
 
@@ -477,9 +523,11 @@ inbound_make_spool(struct inbound *in)
 void
 inbound_advance(struct inbound *in)
 {
-    if (in->spool == NULL || !is_open(in) || in->record.phase == SF_IN_DELIVERING) {
+    if (in->spool == NULL || !is_open(in) || in->record.phase == SF_IN_DELIVERING ||
+        (in->seal != NULL && !in->has_signer)) {
         return;
     }
+    record_facts(in);
     if (in->seal != NULL && in->decoder == NULL && decoder_open(in) != SF_OK) {
         in->node->health = SF_ENOMEM;
         return;
@@ -559,7 +607,8 @@ inbound_lost(struct inbound *in, uint64_t from, uint64_t to)
     node_say(node, SF_NODE_EVENT_WARNING, &in->id,
         "%llu held bundles are lost (first is %llu): the disk did not keep them; asking again",
         (unsigned long long)(to - from), (unsigned long long)from);
-    in->record.generation++;
+    in->record.generation = new_generation(node);
+    in->receipt_due = false; /* not before the loss is durable */
     node_must(node, sf_range_set_remove(&in->held, from, to));
     node_must(node, sf_journal_remove(node->journal, SF_TABLE_IN_HELD, key_view(in), from, to));
     node_must(node, inbound_save(in));
@@ -581,15 +630,6 @@ refusal_durable(void *owner)
 
     inbound_send_tombstone(in);
     inbound_let_go(in);
-}
-
-static void
-end_on_link(struct inbound *in)
-{
-    if (in->handle != 0) {
-        sf_link_decline(in->node->link, in->peer, in->handle);
-        in->handle = 0;
-    }
 }
 
 void
@@ -829,6 +869,37 @@ decode_again(struct inbound *in)
     inbound_advance(in);
 }
 
+/*
+ * Bundles come and their grant does not: it was lost here after the sender saw
+ * it arrive. A retryable refusal makes the sender give it again.
+ */
+static void
+ask_for_grant(struct inbound *in)
+{
+    struct peer *peer = peer_of(in->node, &in->sender);
+    struct refusal refusal = {
+        .transfer = in->id, .reason = SF_REFUSAL_STALE_PREKEY, .retryable = true};
+
+    if (!is_open(in) || in->seal != NULL || in->handle == 0 || in->node->now < in->ask_at ||
+        peer == NULL) {
+        return;
+    }
+    in->ask_at = sf_mono_add(in->node->now, GRANT_ASK);
+    inbound_refuse_unknown(in->node, peer, &refusal);
+}
+
+void
+inbound_rolled_back(struct sf_node *node)
+{
+    for (struct inbound *in = node->ins; in != NULL; in = in->next) {
+        if (is_open(in) && in->record.phase != 0) {
+            in->record.generation = new_generation(node);
+            in->receipt_due = true;
+            node_must(node, inbound_save(in));
+        }
+    }
+}
+
 void
 inbound_tick(struct sf_node *node)
 {
@@ -846,8 +917,9 @@ inbound_tick(struct sf_node *node)
             if (in->record.phase <= SF_IN_ORPHANED && in->seal == NULL &&
                 node->now >= sf_mono_add(in->touched, ORPHAN_GRACE)) {
                 record_in(in, "orphan_expired", "its grant never came");
-                inbound_refuse(in, SF_REFUSAL_CANCELLED, "its grant never came");
+                forget(in);
             }
+            ask_for_grant(in);
         }
         free_step(in);
     }
@@ -881,6 +953,7 @@ inbound_deadline(const struct sf_node *node)
         deadline = sf_mono_min(deadline, in->deliver_at);
         if (in->seal == NULL) {
             deadline = sf_mono_min(deadline, sf_mono_add(in->touched, ORPHAN_GRACE));
+            deadline = in->handle == 0 ? deadline : sf_mono_min(deadline, in->ask_at);
         }
     }
     return deadline;

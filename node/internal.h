@@ -53,9 +53,9 @@ enum {
 
 #define RECEIPT_EVERY   (1 * SF_SEC) /* HELD receipts of one transfer */
 #define MISMATCH_EVERY  (UINT64_C(3600) * SF_SEC)
-#define FINAL_FIRST     (30 * SF_SEC) /* after the peer's link has all, before it is asked again */
 #define RETRY_FIRST     (5 * SF_SEC)  /* after a refusal that may pass */
 #define RETRY_LAST      (300 * SF_SEC)
+#define GRANT_ASK       (30 * SF_SEC)  /* bundles without a grant: it is asked for */
 #define ORPHAN_GRACE    (UINT64_C(86400) * SF_SEC) /* orphans of a grant that never comes */
 #define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
 
@@ -74,6 +74,9 @@ struct peer {
 struct peer *peer_of(struct sf_node *node, const struct sf_fingerprint *fingerprint);
 struct peer *peer_named(struct sf_node *node, const char *name);
 unsigned peer_number(const struct sf_node *node, const struct peer *peer);
+
+/* This node's state was restored from an older copy: jump over what it may have used since. */
+void peers_rolled_back(struct sf_node *node);
 
 /* Write the peer's record to the journal; the caller commits. */
 SF_MUST_USE int peer_save(struct sf_node *node, const struct peer *peer);
@@ -267,6 +270,7 @@ struct inbound {
     struct sf_transfer_id id;
     struct sf_fingerprint sender;
     uint8_t signer_pk[SF_SIGN_PUBLIC_BYTES];
+    bool has_signer;             /* signer_pk is known: the sender is a peer */
     struct sf_transfer_id local; /* name of spool and staging: id and sender hashed together */
     uint8_t key[SF_PAIR_KEY_BYTES];
     struct sf_record_in record;
@@ -292,7 +296,7 @@ struct inbound {
     sf_mono deliver_at; /* delivery is tried again; SF_NEVER if not waiting for that */
     bool is_asked;      /* ended, and its sender announces it still */
     bool is_forgotten;  /* nothing of it was recorded; it vanishes */
-    uint32_t receipts;  /* given since the node started */
+    sf_mono ask_at;     /* when a grant that does not come is asked for */
     uint64_t received_bytes;
     uint64_t need_bytes;
     bool want_freed;
@@ -323,6 +327,8 @@ void inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_gran
 void inbound_cancelled(struct sf_node *node, struct peer *peer, struct sf_view encoded);
 /* The sender has a new card: what it could not open is written again. */
 void inbound_peer_changed(struct sf_node *node, const struct peer *peer);
+/* This node's state was restored from an older copy: what was said to be held may not be. */
+void inbound_rolled_back(struct sf_node *node);
 SF_MUST_USE int inbound_cancel(
     struct sf_node *node, struct inbound *in, struct sf_node_error *error);
 void inbound_tick(struct sf_node *node);
@@ -500,7 +506,8 @@ struct sf_node {
     struct sf_commit audit_commit;
     unsigned audit_commits; /* 0 or 1 */
     bool audit_again;       /* records were appended while it ran */
-    uint32_t refusals;      /* given about unknown transfers since the start */
+    uint32_t receipts;      /* signed since the start; with the boot counter they are in order */
+    uint32_t generations;   /* of receipts, begun since the start */
 };
 
 /* Append an event; printf-like text. */

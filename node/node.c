@@ -600,7 +600,7 @@ note_epoch(struct sf_node *node, const struct sf_link_event *event)
 static void
 note_stale(struct sf_node *node, const struct sf_link_event *event)
 {
-    uint32_t boot = (uint32_t)(event->epoch >> 32);
+    uint32_t boot = (uint32_t)(event->epoch >> 32) + 1; /* above what was used before */
     uint8_t value[4];
 
     node_say(node, SF_NODE_EVENT_WARNING, NULL,
@@ -612,10 +612,11 @@ note_stale(struct sf_node *node, const struct sf_link_event *event)
     }
     node->boot = boot;
     sf_put_be32(value, boot);
-    if (sf_journal_set(node->journal, SF_TABLE_NODE, sf_view("boot", 4), sf_view(value, 4)) ==
-        SF_OK) {
-        node_commit(node);
-    }
+    node_must(
+        node, sf_journal_set(node->journal, SF_TABLE_NODE, sf_view("boot", 4), sf_view(value, 4)));
+    peers_rolled_back(node);
+    inbound_rolled_back(node);
+    node_commit(node);
 }
 
 /* Somebody calls in a peer's name and cannot prove it: said once an hour, answered never. */

@@ -8,7 +8,11 @@
 
 #include <stdio.h>
 
-enum { LADDER_AHEAD_MAX = 4096 }; /* rungs a grant may skip */
+enum {
+    LADDER_AHEAD_MAX = 4096,   /* rungs a grant may skip */
+    RUNGS_SKIPPED = 1024,      /* after a roll-back; still within reach of the other end */
+    NUMBERS_SKIPPED = 1 << 20, /* the same for numbers of transfers */
+};
 
 struct peer *
 peer_of(struct sf_node *node, const struct sf_fingerprint *fingerprint)
@@ -54,6 +58,20 @@ peer_save(struct sf_node *node, const struct peer *peer)
 
     return sf_journal_set(
         node->journal, SF_TABLE_PEER, fingerprint_view(peer), sf_view(record, bytes));
+}
+
+void
+peers_rolled_back(struct sf_node *node)
+{
+    for (size_t i = 0; i < SF_NODE_PEERS_MAX; i++) {
+        struct peer *peer = &node->peers[i];
+
+        if (peer->used) {
+            peer->record.number_next += NUMBERS_SKIPPED;
+            peer->record.rung_next += RUNGS_SKIPPED;
+            node_must(node, peer_save(node, peer));
+        }
+    }
 }
 
 /* The state of a ladder at `rung`; 0 is its bottom. */

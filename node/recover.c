@@ -42,6 +42,12 @@ reopened(struct sf_spool_op *op)
     struct inbound *in = op->owner;
 
     in->is_busy = false;
+    if (in->record.phase == SF_IN_DELIVERING) {
+        /* All is staged; the bundles, kept or not, are not needed any more. */
+        in->spool = op->status == SF_OK ? op->spool : NULL;
+        deliver_resume(in);
+        return;
+    }
     if (op->status == SF_ENOENT) {
         spool_is_lost(in);
         return;
@@ -51,11 +57,7 @@ reopened(struct sf_spool_op *op)
         return;
     }
     in->spool = op->spool;
-    if (in->record.phase == SF_IN_DELIVERING) {
-        deliver_resume(in);
-    } else {
-        inbound_advance(in);
-    }
+    inbound_advance(in);
 }
 
 static void
@@ -121,7 +123,7 @@ restore(struct sf_node *node, struct sf_view key, const struct sf_record_in *rec
         in->is_freed = !in->is_key_stored && in->seal == NULL;
         return SF_OK;
     }
-    if (record->phase >= SF_IN_RECEIVING && in->seal == NULL) {
+    if (record->phase == SF_IN_RECEIVING && in->seal == NULL) {
         in->record.phase = SF_IN_ORPHANED; /* the vault has lost its key: a new grant is needed */
     }
     in->is_recorded = in->record.phase >= SF_IN_RECEIVING;

@@ -114,7 +114,8 @@ key_kept(struct sf_vault_op *op)
         return;
     }
     if (op->status != SF_OK) {
-        abandon(out, "its key could not be stored in the vault");
+        abandon(out, op->status == SF_ENOSPC ? "no space: its key could not be stored in the vault"
+                                             : "its key could not be stored in the vault");
         return;
     }
     out->is_busy = true;
@@ -403,6 +404,9 @@ reopened(struct sf_spool_op *op)
     if (op->status == SF_OK) {
         out->spool = op->spool;
         outbound_offer(out);
+        if (out->intake != NULL) {
+            intake_step(out->intake); /* resumed before the spool was open */
+        }
         return;
     }
     if (out->record.phase == SF_OUT_SEALING || out->record.phase == SF_OUT_CUSTODY) {
