@@ -58,7 +58,8 @@ E2E_TESTS = \
 	tests/e2e/files.sh \
 	tests/e2e/custody.sh \
 	tests/e2e/peers.sh \
-	tests/e2e/secrecy.sh
+	tests/e2e/secrecy.sh \
+	tests/e2e/weights.sh
 dist_check_SCRIPTS += $(E2E_TESTS)
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += tests/e2e/lib.sh
