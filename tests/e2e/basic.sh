@@ -98,7 +98,11 @@ check "a name with a newline is listed on one line" \
 # --- Looking ----------------------------------------------------------------
 
 check "status lists transfers" cli ground status --all
-says "run 7" || fail "status does not name the directory"
+if says "run 7"; then
+    fail "status still names what is delivered, and its key is gone"
+else
+    ok "names of what is delivered go with the key"
+fi
 for command in 'status' 'inbox' 'peer list' 'card' 'audit show' 'audit verify' 'doctor'; do
     # shellcheck disable=SC2086
     cli ground $command --json >"$work/json" 2>/dev/null
