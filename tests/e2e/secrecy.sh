@@ -73,10 +73,18 @@ check_exit 1 "no datagram holds the raw id" /usr/bin/python3 -c \
 for node in ground sat; do
     check_exit 1 "no secret stands in the arguments of the daemon of $node" \
         grep -qaE "$name|[0-9a-f]{64}" "/proc/${pids[$node]}/cmdline"
-    check_exit 1 "nor in its environment" grep -qaF "$name" "/proc/${pids[$node]}/environ"
+    if [[ $(id -u) == 0 ]]; then
+        check_exit 1 "nor in its environment" grep -qaF "$name" "/proc/${pids[$node]}/environ"
+    else
+        check_exit 2 "not even its own user can read its environment" \
+            grep -qaF "$name" "/proc/${pids[$node]}/environ"
+    fi
 done
-check "the receiver's sealed copy is gone" within 20 test -z "$(find "$work/sat/spool" -type f)"
-check "the sender's sealed copy is gone" within 20 test -z "$(find "$work/ground/spool" -type f)"
+spool_is_empty() {
+    [[ -z $(find "$work/$1/spool" -type f) ]]
+}
+check "the receiver's sealed copy is gone" within 20 spool_is_empty sat
+check "the sender's sealed copy is gone" within 20 spool_is_empty ground
 
 # --- Members of the group ---------------------------------------------------
 

@@ -41,7 +41,7 @@ PASSES_ON = set("command env exec if elif while until ! then else do time nice n
 WITH_NUMBER = {"timeout"}
 
 # Tools of a module that are not called by their package's command.
-TOOLS = {"clang-format-14": "clang-format", "autoreconf": "autoconf"}
+TOOLS = {"clang-format-14": "clang-format", "autoreconf": "autoconf", "ssh-keygen": "scp"}
 
 # Found on PATH by configure or make, not by a script.
 USED_BY_BUILD = {"gcc", "make", "automake", "xz", "pkg-config"}
