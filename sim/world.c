@@ -56,6 +56,7 @@ struct sf_world {
     struct world_node *nodes[SF_WORLD_NODES_MAX];
     unsigned count;
     struct sf_sim_path paths[SF_WORLD_NODES_MAX][SF_WORLD_NODES_MAX];
+    sf_mono path_zero; /* what their clocks are behind */
     uint64_t payload[SF_WORLD_NODES_MAX][SF_WORLD_NODES_MAX];
     struct datagram *flying;
     void (*event)(void *context, unsigned number, const struct sf_node_event *event);
@@ -100,8 +101,8 @@ fly(struct sf_world *world, unsigned from, unsigned to, const uint8_t *payload, 
     if (world->tap != NULL) {
         world->tap(world->tap_context, from, to, payload, bytes);
     }
-    copies = sf_sim_path_input(
-        &world->paths[from][to], bytes, bytes + IP_UDP_BYTES, world->clock.now, deliveries);
+    copies = sf_sim_path_input(&world->paths[from][to], bytes, bytes + IP_UDP_BYTES,
+        world->clock.now - world->path_zero, deliveries);
     for (size_t i = 0; i < copies; i++) {
         struct datagram *datagram = must_alloc(sizeof(*datagram) + bytes);
 
@@ -119,7 +120,7 @@ fly(struct sf_world *world, unsigned from, unsigned to, const uint8_t *payload, 
         world->flying = datagram;
         datagram->event.fire = arrive;
         datagram->event.owner = datagram;
-        sf_sim_clock_set(&world->clock, &datagram->event, deliveries[i].at);
+        sf_sim_clock_set(&world->clock, &datagram->event, deliveries[i].at + world->path_zero);
     }
 }
 
@@ -410,6 +411,13 @@ sf_world_path(
     sf_assert(sf_sim_path_init(&world->paths[from][to], config, world->seed,
                   STREAM_PATH + from * SF_WORLD_NODES_MAX + to) == SF_OK);
     world->paths[from][to].stats = stats;
+}
+
+void
+sf_world_path_zero(struct sf_world *world, sf_mono zero)
+{
+    sf_assert(zero <= world->clock.now);
+    world->path_zero = zero;
 }
 
 const struct sf_sim_path_stats *

@@ -62,6 +62,10 @@ void sf_world_introduce(
 /* What becomes of datagrams from one node to another; the default is a clean path of 1 ms. */
 void sf_world_path(
     struct sf_world *world, unsigned from, unsigned to, const struct sf_sim_path_config *config);
+
+/* Contacts, outages and fades of paths are counted from `zero` on the world's clock; 0 at first. */
+void sf_world_path_zero(struct sf_world *world, sf_mono zero);
+
 const struct sf_sim_path_stats *sf_world_path_stats(
     const struct sf_world *world, unsigned from, unsigned to);
 /* UDP payload bytes that entered the path. */
