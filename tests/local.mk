@@ -17,4 +17,5 @@ include tests/link.mk
 include tests/node.mk
 include tests/sim.mk
 include tests/app.mk
+include tests/e2e.mk
 include tests/house.mk
