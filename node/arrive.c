@@ -450,6 +450,7 @@ accept_data(struct inbound *in, const struct sf_link_event *event)
     }
     in->handle = event->handle;
     in->peer = event->peer;
+    in->link_count = event->object.is_count_final ? event->object.count : 0;
     in->receipt_due = in->is_recorded;
     if (in->is_paused && sf_link_pause(node->link, in->peer, in->handle) != SF_OK) {
         in->handle = 0;
@@ -535,6 +536,17 @@ find_handle(struct sf_node *node, unsigned peer, uint32_t handle)
         in = in->next;
     }
     return in;
+}
+
+/* The digests say it signed; this tells an end without digests from one that has not come. */
+void
+inbound_count(struct sf_node *node, const struct sf_link_event *event)
+{
+    struct inbound *in = find_handle(node, event->peer, event->handle);
+
+    if (in != NULL && event->object.is_count_final) {
+        in->link_count = event->object.count;
+    }
 }
 
 void

@@ -243,6 +243,12 @@ decoder_take(struct decoder *decoder, const struct opened *opened)
         return; /* too scattered: later, in order */
     }
     work->has_piece = sf_content_next(&work->reader, &work->piece);
+    if (!decoder->has_outline && (!work->has_piece || work->piece.type != SF_PIECE_OUTLINE)) {
+        free(work->plain);
+        free(work);
+        decode_damaged(decoder, "it does not begin with its outline");
+        return;
+    }
     while (*at != NULL && (*at)->index < work->index) {
         at = &(*at)->next;
     }
@@ -412,6 +418,32 @@ check_complete(struct decoder *decoder)
     decoder->is_complete = true;
 }
 
+/*
+ * Every bundle was decoded, nothing is under way, and yet it is not whole: no
+ * sender of ours makes such a transfer.
+ */
+static void
+check_missing(struct decoder *decoder)
+{
+    uint64_t count = decoder->has_digests ? decoder->digests.bundle_count : decoder->in->link_count;
+
+    if (decoder->is_complete || count == 0 || decoder->in_flight > 0 || decoder->fetches > 0 ||
+        decoder->staging == NULL || !staging_is_ready(decoder->staging) ||
+        !sf_range_set_covers(&decoder->begun, 0, count)) {
+        return;
+    }
+    for (const struct work *work = decoder->works; work != NULL; work = work->next) {
+        if (work->has_piece) {
+            return;
+        }
+    }
+    if (!decoder->has_digests) {
+        decode_damaged(decoder, "it ends without its digests");
+    } else if (!staging_has(decoder->staging, 0, decoder->outline.total_bytes)) {
+        decode_damaged(decoder, "frames of its files are missing");
+    }
+}
+
 void
 decoder_step(struct decoder *decoder)
 {
@@ -434,6 +466,7 @@ decoder_step(struct decoder *decoder)
         staging_step(decoder->staging);
         note_verified(decoder);
         check_complete(decoder);
+        check_missing(decoder);
     }
     decoder->is_stepping = false;
     if (decoder->is_complete && !decoder->is_told && !decoder->is_stopping &&
@@ -476,6 +509,20 @@ decoder_is_complete(const struct decoder *decoder, struct sf_digest *ret_manifes
         *ret_manifest = decoder->manifest;
     }
     return decoder->is_complete;
+}
+
+bool
+decoder_has_mismatch(const struct decoder *decoder)
+{
+    return decoder->has_mismatch;
+}
+
+void
+decoder_distrust(struct decoder *decoder)
+{
+    if (decoder->staging != NULL) {
+        staging_distrust(decoder->staging);
+    }
 }
 
 bool

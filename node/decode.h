@@ -40,7 +40,8 @@ struct task {
     uint32_t plain_bytes;
     struct sf_view coded; /* in a bundle, or `joined` */
     uint8_t *joined;
-    uint32_t joined_bytes;
+    uint32_t joined_bytes; /* of the first part that came, */
+    uint32_t part_offset;  /* ... and where it belongs */
     uint32_t total_bytes;
     uint8_t *out;
     int status;

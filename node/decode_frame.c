@@ -170,8 +170,11 @@ take_part(struct work *work, const struct sf_piece *piece)
     }
     task = *at;
     if (task != NULL) {
+        uint32_t at_most = task->part_offset == 0 ? task->joined_bytes : 0;
+
         if (task->codec != piece->codec || task->total_bytes != piece->total_bytes ||
-            task->joined_bytes + piece->bytes.bytes != task->total_bytes) {
+            task->joined_bytes + piece->bytes.bytes != task->total_bytes ||
+            piece->part_offset != at_most) {
             decode_damaged(decoder, "the parts of a frame do not fit together");
             return;
         }
@@ -197,6 +200,7 @@ take_part(struct work *work, const struct sf_piece *piece)
     }
     memcpy(task->joined + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
     task->joined_bytes = (uint32_t)piece->bytes.bytes;
+    task->part_offset = piece->part_offset;
     task->next = decoder->parts;
     decoder->parts = task;
     decoder->part_count++;

@@ -30,6 +30,7 @@ enum step {
     STEP_RENAME,
     STEP_TARGET_SYNC,
     STEP_SOURCE_SYNC,
+    STEP_UNDO, /* a sync failed: take back what it covered, to do it anew */
     STEP_DONE,
 };
 
@@ -113,7 +114,7 @@ delivered(void *owner)
     memcpy(in->delivered_as, delivery->name, sizeof(in->delivered_as));
     record_in(in, "delivered", NULL);
     node_say(in->node, SF_NODE_EVENT_TRANSFER, &in->id, "delivered from %s", delivery->peer);
-    inbound_send_tombstone(in);
+    inbound_tell_end(in);
     inbound_let_go(in);
 }
 
@@ -304,9 +305,48 @@ renamed(struct delivery *delivery, int status)
     submit_sync(delivery, STEP_TARGET_SYNC, delivery->target);
 }
 
+/*
+ * A failed sync is final for what it covered: names that programs go on seeing
+ * and that the disk does not have. They are made anew, before the next try.
+ */
+static void
+failed(struct delivery *delivery, int status)
+{
+    struct inbound *in = delivery->in;
+
+    snprintf(in->why, sizeof(in->why), "the inbox cannot be written: %s", sf_status_text(status));
+    node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "%s", in->why);
+    switch (delivery->step) {
+    case STEP_DIRS:
+    case STEP_LABEL_DIR:
+    case STEP_ROOT_DIR:
+    case STEP_INTENT:
+        decoder_distrust(in->decoder);
+        break;
+    case STEP_INBOX_SYNC:
+        snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
+        submit(delivery, STEP_UNDO,
+            (struct sf_disk_op){.kind = SF_DISK_RMDIR, .path = delivery->target});
+        break;
+    case STEP_TARGET_SYNC:
+    case STEP_SOURCE_SYNC:
+        set_paths(delivery);
+        submit(delivery, STEP_UNDO,
+            (struct sf_disk_op){.kind = SF_DISK_RENAME,
+                .path = delivery->target,
+                .path_to = delivery->source,
+                .flags = SF_DISK_NOREPLACE});
+        break;
+    default:
+        in->deliver_at = sf_mono_add(in->node->now, TRY_AGAIN);
+        break;
+    }
+}
+
 static void
 step_done(struct delivery *delivery, const struct sf_disk_op *op)
 {
+    struct inbound *in = delivery->in;
     char root[STAGING_PATH_BYTES];
 
     switch (delivery->step) {
@@ -365,6 +405,9 @@ step_done(struct delivery *delivery, const struct sf_disk_op *op)
     case STEP_SOURCE_SYNC:
         finish(delivery);
         break;
+    case STEP_UNDO:
+        in->deliver_at = sf_mono_add(in->node->now, TRY_AGAIN);
+        break;
     case STEP_DONE:
         break;
     }
@@ -374,7 +417,6 @@ static void
 done(struct sf_disk_op *op)
 {
     struct delivery *delivery = op->owner;
-    struct inbound *in = delivery->in;
 
     delivery->is_busy = false;
     if (delivery->step == STEP_LOOK && op->status == SF_ENOENT) {
@@ -384,12 +426,8 @@ done(struct sf_disk_op *op)
         return;
     }
     if (op->status != SF_OK && delivery->step != STEP_RENAME && delivery->step != STEP_FILE_SET &&
-        !(delivery->step == STEP_INBOX && op->status == SF_EEXIST)) {
-        /* A failed sync is final for what it covered: what is staged is written again. */
-        snprintf(in->why, sizeof(in->why), "the inbox cannot be written: %s",
-            sf_status_text(op->status));
-        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "%s", in->why);
-        in->deliver_at = sf_mono_add(in->node->now, TRY_AGAIN);
+        delivery->step != STEP_UNDO && !(delivery->step == STEP_INBOX && op->status == SF_EEXIST)) {
+        failed(delivery, op->status);
         return;
     }
     step_done(delivery, op);

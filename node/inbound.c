@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { VAULT_ROOM_BYTES = 512 << 10 }; /* the vault's file grows by groups of secrets */
+
 static struct sf_view
 key_view(const struct inbound *in)
 {
@@ -282,15 +284,25 @@ post_receipt(struct inbound *in, struct sf_view encoded)
     }
 }
 
+/* The end goes out at once, in the place of what was said before it. */
+void
+inbound_tell_end(struct inbound *in)
+{
+    struct sf_view receipt = sf_journal_get(in->node->journal, SF_TABLE_IN_RECEIPT, key_view(in));
+
+    if (receipt.data != NULL) {
+        post_receipt(in, receipt);
+    }
+}
+
 void
 inbound_send_tombstone(struct inbound *in)
 {
-    struct peer *peer = peer_of(in->node, &in->sender);
-    struct sf_view receipt = sf_journal_get(in->node->journal, SF_TABLE_IN_RECEIPT, key_view(in));
+    const struct peer *peer = peer_of(in->node, &in->sender);
 
-    if (peer != NULL && receipt.data != NULL &&
+    if (peer != NULL &&
         !mail_is_waiting(in->node, peer_number(in->node, peer), &in->id, MAIL_RECEIPT)) {
-        post_receipt(in, receipt);
+        inbound_tell_end(in);
     }
 }
 
@@ -478,7 +490,7 @@ key_kept(struct sf_vault_op *op)
         return;
     }
     if (op->status != SF_OK) {
-        no_room(in, SF_VAULT_SECRET_BYTES_MAX, op->status);
+        no_room(in, VAULT_ROOM_BYTES, op->status);
         return;
     }
     in->is_key_stored = true;
@@ -524,9 +536,10 @@ void
 inbound_advance(struct inbound *in)
 {
     if (in->spool == NULL || !is_open(in) || in->record.phase == SF_IN_DELIVERING ||
-        (in->seal != NULL && !in->has_signer)) {
+        (in->seal != NULL && !in->has_signer) || in->is_sweeping || in->node->now < in->decode_at) {
         return;
     }
+    in->decode_at = 0;
     record_facts(in);
     if (in->seal != NULL && in->decoder == NULL && decoder_open(in) != SF_OK) {
         in->node->health = SF_ENOMEM;
@@ -628,7 +641,7 @@ refusal_durable(void *owner)
 {
     struct inbound *in = owner;
 
-    inbound_send_tombstone(in);
+    inbound_tell_end(in);
     inbound_let_go(in);
 }
 
@@ -839,34 +852,51 @@ prune(struct sf_node *node)
     }
 }
 
+static void
+staging_gone(struct inbound *in)
+{
+    in->is_sweeping = false;
+    inbound_advance(in);
+}
+
 /*
  * What is staged is not to be trusted: a sync failed, or what was read back is
- * not what was sent. Decode it all again; what was given back is asked for again.
+ * not what was sent. Decode it all again, into new files: those there may look
+ * right and yet not be on the disk. What was given back is asked for again.
  */
 static void
 decode_again(struct inbound *in)
 {
     uint64_t punched = in->record.punched;
+    bool is_mismatch;
 
+    deliver_fini(in);
     decoder_stop(in->decoder);
     if (!decoder_is_idle(in->decoder) || in->fetches > 0) {
         return;
     }
+    is_mismatch = decoder_has_mismatch(in->decoder);
     decoder_free(in->decoder);
     in->decoder = NULL;
-    if (in->was_reset) {
+    if (is_mismatch && in->was_reset) {
         inbound_refuse(in, SF_REFUSAL_DAMAGED,
             "twice what was read back from the disk did not match the sender's digests");
         return;
     }
-    in->was_reset = true;
+    in->was_reset |= is_mismatch;
+    if (!is_mismatch) {
+        in->decode_ns = in->decode_ns == 0 ? DECODE_FIRST : 2 * in->decode_ns;
+        in->decode_ns = in->decode_ns > DECODE_LAST ? DECODE_LAST : in->decode_ns;
+        in->decode_at = sf_mono_add(in->node->now, in->decode_ns);
+    }
     in->record.verified = 0;
     in->record.punched = 0;
     node_say(in->node, SF_NODE_EVENT_WARNING, &in->id,
         "what was written does not read back right; decoding it again");
     record_in(in, "decoded_again", "what was written did not read back right");
     inbound_lost(in, 0, punched);
-    inbound_advance(in);
+    in->is_sweeping = true;
+    sweep_begin(in, staging_gone);
 }
 
 /*
@@ -911,6 +941,9 @@ inbound_tick(struct sf_node *node)
             if (in->decoder != NULL && decoder_has_failed(in->decoder)) {
                 decode_again(in);
             }
+            if (in->decode_at != 0 && node->now >= in->decode_at) {
+                inbound_advance(in);
+            }
             deliver_tick(in);
             arrive_go_on(in);
             give_receipt(in);
@@ -951,6 +984,7 @@ inbound_deadline(const struct sf_node *node)
             deadline = sf_mono_min(deadline, decoder_deadline(in->decoder));
         }
         deadline = sf_mono_min(deadline, in->deliver_at);
+        deadline = in->decode_at == 0 ? deadline : sf_mono_min(deadline, in->decode_at);
         if (in->seal == NULL) {
             deadline = sf_mono_min(deadline, sf_mono_add(in->touched, ORPHAN_GRACE));
             deadline = in->handle == 0 ? deadline : sf_mono_min(deadline, in->ask_at);

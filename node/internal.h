@@ -53,9 +53,11 @@ enum {
 
 #define RECEIPT_EVERY   (1 * SF_SEC) /* HELD receipts of one transfer */
 #define MISMATCH_EVERY  (UINT64_C(3600) * SF_SEC)
-#define RETRY_FIRST     (5 * SF_SEC)  /* after a refusal that may pass */
+#define RETRY_FIRST     (5 * SF_SEC) /* after a refusal that may pass */
 #define RETRY_LAST      (300 * SF_SEC)
-#define GRANT_ASK       (30 * SF_SEC)  /* bundles without a grant: it is asked for */
+#define GRANT_ASK       (30 * SF_SEC) /* bundles without a grant: it is asked for */
+#define DECODE_FIRST    (30 * SF_SEC) /* after the disk failed what is staged */
+#define DECODE_LAST     (UINT64_C(3600) * SF_SEC)
 #define ORPHAN_GRACE    (UINT64_C(86400) * SF_SEC) /* orphans of a grant that never comes */
 #define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
 
@@ -289,14 +291,17 @@ struct inbound {
     bool is_recording;  /* the first fact about it is being committed */
     bool is_recorded;   /* ... is durable: receipts may be given */
     bool is_checking_orphan;
-    bool receipt_due;   /* what is held has changed since the last receipt */
-    sf_mono receipt_at; /* not before */
-    bool is_paused;     /* no room for what is decoded */
-    bool was_reset;     /* decoded a second time, after a mismatch */
-    sf_mono deliver_at; /* delivery is tried again; SF_NEVER if not waiting for that */
-    bool is_asked;      /* ended, and its sender announces it still */
-    bool is_forgotten;  /* nothing of it was recorded; it vanishes */
-    sf_mono ask_at;     /* when a grant that does not come is asked for */
+    bool receipt_due;    /* what is held has changed since the last receipt */
+    sf_mono receipt_at;  /* not before */
+    bool is_paused;      /* no room for what is decoded */
+    bool was_reset;      /* decoded a second time, after a mismatch */
+    sf_mono decode_at;   /* a decoder is made again; 0: not waiting for that */
+    uint64_t decode_ns;  /* the last such wait */
+    sf_mono deliver_at;  /* delivery is tried again; SF_NEVER if not waiting for that */
+    bool is_asked;       /* ended, and its sender announces it still */
+    bool is_forgotten;   /* nothing of it was recorded; it vanishes */
+    sf_mono ask_at;      /* when a grant that does not come is asked for */
+    uint64_t link_count; /* of bundles, as the sender's link last said for good; else 0 */
     uint64_t received_bytes;
     uint64_t need_bytes;
     bool want_freed;
@@ -318,6 +323,7 @@ SF_MUST_USE int inbound_recover(struct sf_node *node, struct sf_node_error *erro
 void inbound_fini(struct sf_node *node);
 /* Events of the link about incoming objects. */
 void inbound_object(struct sf_node *node, const struct sf_link_event *event);
+void inbound_count(struct sf_node *node, const struct sf_link_event *event);
 void inbound_bundle(struct sf_node *node, const struct sf_link_event *event);
 void inbound_gone(struct sf_node *node, const struct sf_link_event *event);
 void inbound_spill(struct sf_node *node, const struct sf_link_event *event);
@@ -344,6 +350,9 @@ void inbound_resume(struct inbound *in);
 /* Spool, key and staging go as soon as nothing uses them; the durable fact allows it. */
 void inbound_let_go(void *owner);
 /* Send the signed receipt kept as the tombstone. */
+/* The FINAL or terminal REFUSED goes out: now that it is durable, ... */
+void inbound_tell_end(struct inbound *in);
+/* ... and again, when somebody asks. */
 void inbound_send_tombstone(struct inbound *in);
 
 /* Shared by the parts of the receiver. */
@@ -428,6 +437,10 @@ const struct sf_digests *decoder_digests(const struct decoder *decoder);
 bool decoder_is_complete(const struct decoder *decoder, struct sf_digest *ret_manifest);
 /* What is staged is not what it must be: decode again from the slots. */
 bool decoder_has_failed(const struct decoder *decoder);
+/* ... because its bytes are others, not because the disk said so. */
+bool decoder_has_mismatch(const struct decoder *decoder);
+/* Directories of what is staged could not be synced. */
+void decoder_distrust(struct decoder *decoder);
 /* Stop; once idle it may be freed. */
 void decoder_stop(struct decoder *decoder);
 void decoder_free(struct decoder *decoder);

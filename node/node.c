@@ -700,7 +700,8 @@ link_event(struct sf_node *node, const struct sf_link_event *event)
         inbound_object(node, event);
         break;
     case SF_LINK_COUNT:
-        break; /* the digests say it, signed */
+        inbound_count(node, event);
+        break;
     case SF_LINK_BUNDLE:
         inbound_bundle(node, event);
         break;

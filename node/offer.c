@@ -367,7 +367,8 @@ out_retry(struct outbound *out, struct out_to *to)
 {
     struct peer *peer = peer_of(out->node, &to->fingerprint);
 
-    if (peer != NULL && out_is_open(out) && out_to_is_open(to) && to->data_handle != 0) {
+    if (peer != NULL && out_is_open(out) && out_to_is_open(to) &&
+        (to->data_handle != 0 || to->was_received)) {
         grant_if_due(out, to, peer);
     }
     if (to->retry_at > out->node->now) {

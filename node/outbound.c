@@ -443,8 +443,8 @@ outbound_deadline(const struct sf_node *node)
             const struct out_to *to = &out->to[i];
 
             deadline = sf_mono_min(deadline, to->retry_at);
-            if (out_to_is_open(to) && to->data_handle != 0 && !to->record.opened &&
-                out->seal != NULL) {
+            if (out_to_is_open(to) && (to->data_handle != 0 || to->was_received) &&
+                !to->record.opened && out->seal != NULL) {
                 deadline = sf_mono_min(deadline, to->grant_at);
             }
         }

@@ -483,6 +483,7 @@ step(struct staging *staging)
 void
 staging_step(struct staging *staging)
 {
+    staging_build_again(staging);
     step(staging);
 }
 
@@ -491,6 +492,9 @@ staging_deadline(const struct staging *staging)
 {
     sf_mono deadline = SF_NEVER;
 
+    if (staging->build_waits && !staging->is_stopping) {
+        return staging->room_at;
+    }
     if (staging->build != BUILD_DONE || staging->has_failed || staging->is_stopping) {
         return SF_NEVER;
     }
@@ -515,6 +519,12 @@ staging_sha256(const struct staging *staging, uint32_t file)
     return staging->sha256[file];
 }
 
+void
+staging_distrust(struct staging *staging)
+{
+    staging_fail(staging);
+}
+
 bool
 staging_has_failed(const struct staging *staging)
 {
@@ -525,6 +535,7 @@ void
 staging_stop(struct staging *staging)
 {
     staging->is_stopping = true;
+    staging_build_stop(staging);
     /* Writes that were not begun are given back to their owners. */
     while (staging->queue != NULL) {
         struct staging_write *write = staging->queue;

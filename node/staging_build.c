@@ -102,6 +102,39 @@ build_entry(struct staging *staging)
     build_next_part(staging);
 }
 
+/* Nothing more is made; a file that is open is closed. */
+static void
+build_give_up(struct staging *staging, const struct sf_disk_op *op)
+{
+    bool is_open = (op->kind == SF_DISK_OPEN && op->status == SF_OK) ||
+                   op->kind == SF_DISK_TRUNCATE || op->kind == SF_DISK_SYNC;
+    int file = op->kind == SF_DISK_OPEN ? op->ret_file : staging->build_file;
+
+    if (is_open) {
+        build_submit(
+            staging, BUILD_CLOSE, (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = file});
+    }
+}
+
+void
+staging_build_again(struct staging *staging)
+{
+    if (staging->build_waits && !staging->is_stopping &&
+        staging->in->node->now >= staging->room_at) {
+        staging->build_waits = false;
+        build_submit(staging, staging->build, staging->build_op);
+    }
+}
+
+void
+staging_build_stop(struct staging *staging)
+{
+    if (staging->build_waits) {
+        staging->build_waits = false;
+        build_give_up(staging, &staging->build_op);
+    }
+}
+
 static void
 built(struct sf_disk_op *op)
 {
@@ -109,8 +142,16 @@ built(struct sf_disk_op *op)
     uint64_t bytes = 0;
 
     staging->in_flight--;
-    if (op->status != SF_OK && !(op->kind == SF_DISK_MKDIR && op->status == SF_EEXIST)) {
+    if (op->status == SF_ENOSPC && !staging->is_stopping) {
+        staging->build_waits = true;
+        staging->room_at = sf_mono_add(staging->in->node->now, ROOM_EVERY);
+        inbound_pause(staging->in, staging->outline->total_bytes);
+        return;
+    }
+    if (staging->is_stopping ||
+        (op->status != SF_OK && !(op->kind == SF_DISK_MKDIR && op->status == SF_EEXIST))) {
         staging_fail(staging);
+        build_give_up(staging, op);
         return;
     }
     if (staging->build_entry < staging->outline->file_count) {
@@ -162,6 +203,7 @@ built(struct sf_disk_op *op)
         break;
     }
     if (staging->build == BUILD_DONE) {
+        inbound_resume(staging->in);
         decoder_step(staging->in->decoder);
     }
 }

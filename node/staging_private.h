@@ -68,6 +68,7 @@ struct staging {
     uint32_t build_entry;
     size_t build_at; /* in the path, of the next directory to make */
     int build_file;
+    bool build_waits; /* the disk was full; the step is tried again at room_at */
     struct sf_disk_op build_op;
     char build_path[SF_DISK_PATH_BYTES_MAX];
 
@@ -115,6 +116,10 @@ void staging_fail(struct staging *staging);
 
 /* Make the directory build_path; everything else follows from there. */
 void staging_build_mkdir(struct staging *staging, enum build_step build);
+/* Try the step again that the full disk refused, when it is time. */
+void staging_build_again(struct staging *staging);
+/* Do not try it again. */
+void staging_build_stop(struct staging *staging);
 /* The path of file `entry` of the outline. */
 void staging_entry_path(
     const struct staging *staging, uint32_t entry, char path[SF_DISK_PATH_BYTES_MAX]);
