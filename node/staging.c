@@ -104,20 +104,54 @@ handle_of(struct staging *staging, uint32_t entry)
     return NULL;
 }
 
-/* No room: the write goes back to the head of the queue, and the sender is told to wait. */
+/* No room: what is queued waits, and the sender is told to. */
 static void
-wait_for_room(struct staging *staging, struct staging_write *write)
+wait_for_room(struct staging *staging, uint64_t free_bytes)
 {
     uint64_t left = staging->outline->total_bytes - sf_range_set_total(&staging->written);
 
-    write->next = staging->queue;
-    staging->queue = write;
-    if (write->next == NULL) {
-        staging->queue_last = &write->next;
-    }
     staging->is_full = true;
+    staging->room_bytes = 0;
     staging->room_at = sf_mono_add(staging->in->node->now, ROOM_EVERY);
-    inbound_pause(staging->in, left);
+    inbound_pause(staging->in, left > free_bytes ? left - free_bytes : left);
+}
+
+static void
+room_known(struct sf_disk_op *op)
+{
+    struct staging *staging = op->owner;
+    uint64_t reserve = staging->in->node->config.reserve_bytes;
+    uint64_t room = op->ret_stat.free_bytes > reserve ? op->ret_stat.free_bytes - reserve : 0;
+
+    staging->in_flight--;
+    staging->is_asking = false;
+    if (op->status != SF_OK) {
+        room = ROOM_BYTES; /* a disk that cannot say: it will refuse */
+    }
+    if (staging->queue != NULL && room < staging->queue->bytes.bytes) {
+        wait_for_room(staging, room);
+    } else {
+        staging->room_bytes = room < ROOM_BYTES ? room : ROOM_BYTES;
+    }
+    step(staging);
+}
+
+/* Whether `bytes` more may be written without touching what the journal needs to go on. */
+static bool
+has_room(struct staging *staging, uint64_t bytes)
+{
+    if (staging->room_bytes >= bytes) {
+        staging->room_bytes -= bytes;
+        return true;
+    }
+    if (!staging->is_asking) {
+        staging->is_asking = true;
+        staging->in_flight++;
+        staging->room_op =
+            (struct sf_disk_op){.kind = SF_DISK_SPACE, .done = room_known, .owner = staging};
+        sf_disk_submit(staging_disk(staging), &staging->room_op);
+    }
+    return false;
 }
 
 static void
@@ -132,7 +166,12 @@ written(struct sf_disk_op *op)
     sf_assert(handle != NULL);
     handle->writes--;
     if (op->status == SF_ENOSPC && !staging->is_stopping) {
-        wait_for_room(staging, write);
+        write->next = staging->queue;
+        staging->queue = write;
+        if (write->next == NULL) {
+            staging->queue_last = &write->next;
+        }
+        wait_for_room(staging, 0);
         return;
     }
     if (op->status != SF_OK ||
@@ -165,6 +204,9 @@ pump_writes(struct staging *staging)
         if (handle == NULL) {
             at = &write->next;
             continue;
+        }
+        if (!has_room(staging, write->bytes.bytes)) {
+            break;
         }
         *at = write->next;
         handle->writes++;

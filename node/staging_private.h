@@ -13,6 +13,7 @@ enum {
     READS = 2, /* chunks being read back or hashed */
     CHUNK_BYTES = 1 << 20,
     ROUND_BYTES = 32 << 20, /* written since the last sync before the next */
+    ROOM_BYTES = 32 << 20,  /* written at most before the disk is asked again what is free */
 };
 
 #define ROUND_EVERY (250 * SF_MS)
@@ -78,6 +79,9 @@ struct staging {
     struct staging_write **queue_last;
     bool is_full; /* the disk had no room for the write at the head of the queue */
     sf_mono room_at;
+    uint64_t room_bytes; /* may be written before the disk is asked again how much is free */
+    bool is_asking;
+    struct sf_disk_op room_op;
 
     struct sf_range_set written; /* on the line; completed */
     struct sf_range_set round;   /* what the running syncs cover */

@@ -91,6 +91,14 @@ addr_of(unsigned number)
 
 static void arrive(struct sf_sim_event *event, sf_mono now);
 
+/* Its power is cut, or it found that it cannot keep its promise and its program has stopped. */
+static bool
+is_off(const struct world_node *self)
+{
+    return self->node == NULL || sf_sim_disk_is_cut(self->disk) ||
+           sf_node_health(self->node) != SF_OK;
+}
+
 static void
 fly(struct sf_world *world, unsigned from, unsigned to, const uint8_t *payload, size_t bytes)
 {
@@ -178,12 +186,12 @@ step(struct world_node *self)
     sf_mono deadline;
     bool any = true;
 
-    if (self->node == NULL || self->is_stepping) {
+    if (self->is_stepping || is_off(self)) {
         return;
     }
     self->is_stepping = true;
     sf_sim_disk_advance(self->disk, now);
-    for (unsigned i = 0; any && !sf_sim_disk_is_cut(self->disk); i++) {
+    for (unsigned i = 0; any && !is_off(self); i++) {
         sf_assert(i < STEPS_MAX);
         any = sf_disk_poll(disk);
         any |= sf_workers_poll(&self->workers.workers);
@@ -192,8 +200,8 @@ step(struct world_node *self)
     }
     pull_events(self);
     self->is_stepping = false;
-    if (sf_sim_disk_is_cut(self->disk)) {
-        return; /* the power went in the middle; somebody will notice */
+    if (is_off(self)) {
+        return; /* in the middle of it; somebody will notice */
     }
     deadline = sf_mono_min(sf_node_deadline(self->node), sf_sim_disk_deadline(self->disk));
     if (deadline == SF_NEVER) {
@@ -217,7 +225,7 @@ arrive(struct sf_sim_event *event, sf_mono now)
     struct world_node *to = datagram->world->nodes[datagram->to];
     struct sf_addr from = addr_of(datagram->from);
 
-    if (to->node != NULL && !sf_sim_disk_is_cut(to->disk)) {
+    if (!is_off(to)) {
         sf_node_input(to->node, &from, datagram->payload, datagram->bytes, now);
         step(to);
     }
@@ -365,6 +373,12 @@ sf_world_crash(struct sf_world *world, unsigned number, enum sf_sim_damage_model
     self->node = NULL;
     sf_sim_clock_cancel(&world->clock, &self->wake);
     sf_sim_disk_restart(self->disk, model, sf_prng_u64(&world->crash_prng));
+}
+
+bool
+sf_world_is_off(const struct sf_world *world, unsigned number)
+{
+    return is_off(world->nodes[number]);
 }
 
 void

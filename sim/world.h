@@ -49,6 +49,12 @@ SF_MUST_USE int sf_world_start(
 /* The power of a node is cut: its memory is gone, its disk keeps what `model` leaves. */
 void sf_world_crash(struct sf_world *world, unsigned number, enum sf_sim_damage_model model);
 
+/*
+ * Whether a node does not run: it was not started, its disk has cut the power,
+ * or its health told its driver to stop. sf_world_crash() takes it from there.
+ */
+bool sf_world_is_off(const struct sf_world *world, unsigned number);
+
 /* Stop a node in an orderly way. */
 void sf_world_stop(struct sf_world *world, unsigned number);
 

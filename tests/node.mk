@@ -1,6 +1,6 @@
 # Tests of node/.
 
-node_tests = tests/unit/test_node tests/unit/test_node_custody
+node_tests = tests/unit/test_node tests/unit/test_node_custody tests/unit/test_node_refusal
 check_PROGRAMS += $(node_tests)
 TESTS += $(node_tests)
 
@@ -13,3 +13,7 @@ tests_unit_test_node_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 tests_unit_test_node_custody_SOURCES = \
 	tests/unit/test_node_custody.c tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_custody_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
+tests_unit_test_node_refusal_SOURCES = \
+	tests/unit/test_node_refusal.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_refusal_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)

@@ -159,16 +159,22 @@ test_receiver_full_before(void)
 static void
 test_receiver_full_during(void)
 {
+    enum { RESERVE = 1 << 20 };
+
     for (uint64_t room = 1040000; room < 2200000; room += 97000) {
         struct sf_node_transfer transfer;
         struct fixture f;
         enum sf_node_state state;
 
-        fixture_open(&f, 6, 2);
+        fixture_make(&f, 6, 2);
+        sf_world_config(f.world, SAT)->reserve_bytes = RESERVE;
+        fixture_start(&f, GROUND);
+        fixture_start(&f, SAT);
         fixture_run(&f, SF_SEC);
-        sf_sim_disk_set_capacity(fixture_disk(&f, SAT), used_bytes(&f, SAT) + room);
+        sf_sim_disk_set_capacity(fixture_disk(&f, SAT), used_bytes(&f, SAT) + RESERVE + room);
         fixture_send_file(&f, 1000000);
         fixture_run(&f, 120 * SF_SEC);
+        CHECK(!sf_world_is_off(f.world, SAT));
         transfer = fixture_transfer(&f, GROUND);
         state = transfer.state;
         if (state != SF_NODE_DONE) {
@@ -192,13 +198,15 @@ test_receiver_full_during(void)
 static void
 test_sender_full(void)
 {
+    struct sf_world_send order = fixture_order();
     struct sf_node_transfer transfer;
     struct fixture f;
 
     fixture_open(&f, 7, 2);
     fixture_run(&f, SF_SEC);
-    sf_sim_disk_set_capacity(fixture_disk(&f, GROUND), used_bytes(&f, GROUND) + 200000);
-    fixture_send_file(&f, 1000000);
+    fixture_source(&f, GROUND, "source/model", 1000000, 0);
+    sf_sim_disk_set_capacity(fixture_disk(&f, GROUND), used_bytes(&f, GROUND) + 800000);
+    fixture_send(&f, &order);
     REQUIRE(fixture_until(&f, GROUND, SF_NODE_FAILED, 60 * SF_SEC));
     transfer = fixture_transfer(&f, GROUND);
     CHECK(holds_text(transfer.why, "more bytes must become free"));
