@@ -79,20 +79,19 @@ print_address(const struct sf_sim_address *address, char text[ADDRESS_TEXT_BYTES
 static int
 use_profile(const char *name, struct sf_sim_profile *profile)
 {
+    const struct sf_sim_profile_named *known = sf_sim_profile_find(name);
     struct sf_sim_profile_error error;
     uint8_t *text;
     size_t bytes;
     FILE *file;
     int status = SF_SIM_EXIT_DONE;
 
-    for (const struct sf_sim_profile_named *known = sf_sim_profiles; known->name != NULL; known++) {
-        if (strcmp(known->name, name) == 0) {
-            if (sf_sim_profile_parse(profile, sf_view(known->text, strlen(known->text)), &error) ==
-                SF_OK) {
-                return SF_SIM_EXIT_DONE;
-            }
-            return sf_sim_say(SF_SIM_EXIT_FAILED, "%s: %s", name, error.text);
+    if (known != NULL) {
+        if (sf_sim_profile_parse(profile, sf_view(known->text, strlen(known->text)), &error) ==
+            SF_OK) {
+            return SF_SIM_EXIT_DONE;
         }
+        return sf_sim_say(SF_SIM_EXIT_FAILED, "%s:%u: %s", name, error.line, error.text);
     }
     file = fopen(name, "rbe");
     if (file == NULL) {

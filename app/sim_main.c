@@ -30,23 +30,27 @@ sf_sim_say(int status, const char *format, ...)
 int
 sf_sim_profiles_main(int argc, char **argv)
 {
+    const struct sf_sim_profile_named *profile;
+
     if (argc > 2) {
         return sf_sim_say(
             SF_SIM_EXIT_USAGE, "profiles takes one name at most, not \"%s\"", argv[2]);
     }
-    for (const struct sf_sim_profile_named *profile = sf_sim_profiles; profile->name != NULL;
-         profile++) {
-        if (argc == 1) {
-            printf("%-12s %s\n", profile->name, profile->summary);
-        } else if (strcmp(profile->name, argv[1]) == 0) {
-            printf("# %s: %s\n%s", profile->name, profile->summary, profile->text);
-            return SF_SIM_EXIT_DONE;
+    if (argc == 1) {
+        for (profile = sf_sim_profiles; profile->name != NULL; profile++) {
+            char summary[128];
+
+            sf_sim_profile_summary(profile, summary, sizeof(summary));
+            printf("%-16s %s\n", profile->name, summary);
         }
+        return SF_SIM_EXIT_DONE;
     }
-    if (argc > 1) {
+    profile = sf_sim_profile_find(argv[1]);
+    if (profile == NULL) {
         return sf_sim_say(SF_SIM_EXIT_FAILED,
             "there is no profile \"%s\"; `skyferry-sim profiles` shows those there are", argv[1]);
     }
+    fputs(profile->text, stdout);
     return SF_SIM_EXIT_DONE;
 }
 

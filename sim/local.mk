@@ -14,3 +14,30 @@ sim_libsim_a_SOURCES = \
 	%D%/value.c %D%/value.h \
 	%D%/whatif.c %D%/whatif.h \
 	%D%/world.c %D%/world.h
+
+# The profiles are installed as they are, and the program carries them.
+sim_profiles = \
+	%D%/profiles/bgan.profile \
+	%D%/profiles/clean.profile \
+	%D%/profiles/edge-4g-cgnat.profile \
+	%D%/profiles/geo-vsat.profile \
+	%D%/profiles/hostile.profile \
+	%D%/profiles/iridium-certus.profile \
+	%D%/profiles/leo-optical.profile \
+	%D%/profiles/leo-pass.profile \
+	%D%/profiles/lunar.profile \
+	%D%/profiles/mars-relay.profile \
+	%D%/profiles/oneweb.profile \
+	%D%/profiles/starlink.profile \
+	%D%/profiles/thin-return.profile
+profilesdir = $(pkgdatadir)/profiles
+dist_profiles_DATA = $(sim_profiles)
+nodist_sim_libsim_a_SOURCES = sim/profiles.c
+CLEANFILES += sim/profiles.c
+EXTRA_DIST += %D%/profiles.awk
+sim/profiles.c: $(sim_profiles) %D%/profiles.awk
+	$(AM_V_GEN)$(MKDIR_P) sim && \
+	LC_ALL=C $(AWK) -f $(srcdir)/sim/profiles.awk \
+		`for p in $(sim_profiles); do \
+			if test -f "$$p"; then echo "$$p"; else echo "$(srcdir)/$$p"; fi; done` > $@.tmp && \
+	mv $@.tmp $@

@@ -39,19 +39,27 @@ static const struct dimension size = {
     size_units, "a size (B, kB, MB, KiB, MiB, ...) or unlimited", "unlimited"};
 static const struct dimension share = {share_units, "a share from 0% to 100% (%, ppm)", NULL};
 
-enum place { PLACE_U64, PLACE_U32, PLACE_WINDOWS };
+/* Some shares must leave something. */
+static const struct dimension partial = {
+    share_units, "a share from 0% to less than 100% (%, ppm)", NULL};
+static const struct dimension span = {
+    time_units, "a time from 1ms to 1000d (ms, s, min, h, d) or none", "none"};
+
+enum place { PLACE_U64, PLACE_U32, PLACE_WINDOWS, PLACE_TIMES };
 
 struct key {
     const char *name;
     const struct dimension *dimension;
     enum place place;
-    size_t offset;
-    size_t count_offset; /* of windows */
+    size_t offset;       /* in the path's config, or in the translator's */
+    size_t count_offset; /* of windows and times */
     uint64_t max;
 };
 
 #define FIELD(name) offsetof(struct sf_sim_path_config, name)
+#define NAT(name)   offsetof(struct sf_sim_nat_config, name)
 
+/* Of each direction. */
 static const struct key keys[] = {
     {"rate", &rate, PLACE_U64, FIELD(rate_bps), 0, SF_SIM_PATH_RATE_BPS_MAX},
     {"delay", &duration, PLACE_U64, FIELD(delay_ns), 0, SF_SIM_PATH_TIME_NS_MAX},
@@ -66,13 +74,26 @@ static const struct key keys[] = {
     {"reorder-delay", &duration, PLACE_U64, FIELD(reorder_ns), 0, SF_SIM_PATH_TIME_NS_MAX},
     {"queue", &size, PLACE_U64, FIELD(queue_bytes), 0, UINT64_C(1) << 40},
     {"mtu", &size, PLACE_U32, FIELD(mtu_bytes), 0, SF_SIM_PATH_MTU_BYTES_MAX},
+    {"fade-span", &span, PLACE_U64, FIELD(fade_span_ns), 0, SF_SIM_PATH_TIME_NS_MAX},
+    {"fade-chance", &share, PLACE_U32, FIELD(fade_ppm), 0, SF_PRNG_PPM},
+    {"fade-rate", &partial, PLACE_U32, FIELD(fade_rate_ppm), 0, SF_PRNG_PPM - 1},
+    {"fade-loss", &share, PLACE_U32, FIELD(fade_loss_ppm), 0, SF_PRNG_PPM},
     {"period", &duration, PLACE_U64, FIELD(period_ns), 0, SF_SIM_PATH_TIME_NS_MAX},
+    {"duty", &share, PLACE_U32, FIELD(duty_ppm), 0, SF_PRNG_PPM},
     {"outage", &duration, PLACE_WINDOWS, FIELD(outages), FIELD(outage_count),
         SF_SIM_PATH_TIME_NS_MAX},
     {"contact", &duration, PLACE_WINDOWS, FIELD(contacts), FIELD(contact_count),
         SF_SIM_PATH_TIME_NS_MAX},
 };
-enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
+
+/* Of the link as a whole. */
+static const struct key nat_keys[] = {
+    {"nat-every", &span, PLACE_U64, NAT(every_ns), 0, SF_SIM_PATH_TIME_NS_MAX},
+    {"nat-idle", &span, PLACE_U64, NAT(idle_ns), 0, SF_SIM_PATH_TIME_NS_MAX},
+    {"nat-rebind", &duration, PLACE_TIMES, NAT(times), NAT(count), SF_SIM_PATH_TIME_NS_MAX},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* --- Errors --- */
 
@@ -168,13 +189,23 @@ read_value(const struct dimension *dimension, const char *text, uint64_t max, ui
 
 /* --- Keys --- */
 
+/* A point in time: "5s", or "now" where that means something. */
+static bool
+read_start(const struct key *key, const char *text, sf_mono now, sf_mono *ret_start)
+{
+    if (strcmp(text, "now") == 0 && now <= key->max) {
+        *ret_start = now;
+        return true;
+    }
+    return read_value(key->dimension, text, key->max, ret_start);
+}
+
 static int
-set_windows(struct sf_sim_path_config *config, const struct key *key, const char *value,
+set_window(uint8_t *config, const struct key *key, const char *value, sf_mono now,
     struct sf_sim_profile_error *error)
 {
-    struct sf_sim_window *windows =
-        (struct sf_sim_window *)(void *)((uint8_t *)config + key->offset);
-    size_t *count = (size_t *)(void *)((uint8_t *)config + key->count_offset);
+    struct sf_sim_window *windows = (struct sf_sim_window *)(void *)(config + key->offset);
+    size_t *count = (size_t *)(void *)(config + key->count_offset);
     const char *plus = strchr(value, '+');
     char start_text[SF_SIM_PROFILE_LINE_BYTES_MAX + 1];
     struct sf_sim_window window;
@@ -187,11 +218,11 @@ set_windows(struct sf_sim_path_config *config, const struct key *key, const char
         memcpy(start_text, value, (size_t)(plus - value));
         start_text[plus - value] = '\0';
     }
-    if (plus == NULL || !read_value(key->dimension, start_text, key->max, &window.start) ||
+    if (plus == NULL || !read_start(key, start_text, now, &window.start) ||
         !read_value(key->dimension, plus + 1, key->max, &window.span_ns)) {
         return fail(error, SF_EFORMAT,
-            "%s: \"%.60s\" is not accepted: give START+LENGTH such as 5s+2s, or none", key->name,
-            value);
+            "%s: \"%.60s\" is not accepted: give START+LENGTH such as 5s+2s%s, or none", key->name,
+            value, now == SF_NEVER ? "" : " or now+2s");
     }
     if (*count == SF_SIM_PATH_WINDOWS_MAX) {
         return fail(error, SF_ELIMIT, "%s: at most %d of them are accepted", key->name,
@@ -202,27 +233,80 @@ set_windows(struct sf_sim_path_config *config, const struct key *key, const char
 }
 
 static int
-set_key(struct sf_sim_path_config *config, const struct key *key, const char *value,
+set_time(uint8_t *config, const struct key *key, const char *value, sf_mono now,
     struct sf_sim_profile_error *error)
 {
-    uint8_t *place = (uint8_t *)config + key->offset;
+    sf_mono *times = (sf_mono *)(void *)(config + key->offset);
+    size_t *count = (size_t *)(void *)(config + key->count_offset);
+    sf_mono start;
+
+    if (strcmp(value, "none") == 0) {
+        *count = 0;
+        return SF_OK;
+    }
+    if (!read_start(key, value, now, &start)) {
+        return fail(error, SF_EFORMAT,
+            "%s: \"%.60s\" is not accepted: give a time from the start such as 90s%s, or none",
+            key->name, value, now == SF_NEVER ? "" : " or now");
+    }
+    if (*count == SF_SIM_NAT_TIMES_MAX) {
+        return fail(error, SF_ELIMIT, "%s: at most %d of them are accepted", key->name,
+            SF_SIM_NAT_TIMES_MAX);
+    }
+    times[(*count)++] = start;
+    return SF_OK;
+}
+
+static int
+set_key(uint8_t *config, const struct key *key, const char *value, sf_mono now,
+    struct sf_sim_profile_error *error)
+{
     uint64_t number;
     uint32_t small;
 
     if (key->place == PLACE_WINDOWS) {
-        return set_windows(config, key, value, error);
+        return set_window(config, key, value, now, error);
     }
-    if (!read_value(key->dimension, value, key->max, &number)) {
+    if (key->place == PLACE_TIMES) {
+        return set_time(config, key, value, now, error);
+    }
+    if (!read_value(key->dimension, value, key->max, &number) ||
+        (key->dimension == &span && number != 0 && number < SF_MS)) {
         return fail(error, SF_EFORMAT, "%s: \"%.60s\" is not accepted: give %s", key->name, value,
             key->dimension->accepted);
     }
     if (key->place == PLACE_U64) {
-        memcpy(place, &number, sizeof(number));
+        memcpy(config + key->offset, &number, sizeof(number));
     } else {
         small = (uint32_t)number;
-        memcpy(place, &small, sizeof(small));
+        memcpy(config + key->offset, &small, sizeof(small));
     }
     return SF_OK;
+}
+
+static const struct key *
+find_key(const struct key *table, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+static int
+no_key(const char *name, struct sf_sim_profile_error *error)
+{
+    char known[400] = "";
+
+    for (size_t i = 0; i < COUNT(keys) + COUNT(nat_keys); i++) {
+        const struct key *key = i < COUNT(keys) ? &keys[i] : &nat_keys[i - COUNT(keys)];
+
+        snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", i == 0 ? "" : " ",
+            key->name);
+    }
+    return fail(error, SF_EFORMAT, "\"%.40s\" is no key; accepted are: %s", name, known);
 }
 
 static int
@@ -232,23 +316,86 @@ assign(struct sf_sim_profile *profile, const char *name, const char *value,
     bool forward = strncmp(name, "back.", 5) != 0;
     bool back = strncmp(name, "forward.", 8) != 0;
     const char *bare = !forward ? name + 5 : !back ? name + 8 : name;
-    char known[160] = "";
+    const struct key *key = find_key(keys, COUNT(keys), bare);
     int status = SF_OK;
 
-    for (size_t i = 0; i < KEYS; i++) {
-        if (strcmp(keys[i].name, bare) == 0) {
-            if (forward) {
-                status = set_key(&profile->forward, &keys[i], value, error);
-            }
-            if (status == SF_OK && back) {
-                status = set_key(&profile->back, &keys[i], value, error);
-            }
-            return status;
+    if (key == NULL) {
+        key = find_key(nat_keys, COUNT(nat_keys), bare);
+        if (key == NULL) {
+            return no_key(name, error);
         }
-        snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", i == 0 ? "" : " ",
-            keys[i].name);
+        if (bare != name) {
+            return fail(
+                error, SF_EFORMAT, "\"%.40s\" is no key: %s is of the link as a whole", name, bare);
+        }
+        return set_key((uint8_t *)&profile->nat, key, value, profile->now, error);
     }
-    return fail(error, SF_EFORMAT, "\"%.40s\" is no key; accepted are: %s", name, known);
+    if (forward) {
+        status = set_key((uint8_t *)&profile->forward, key, value, profile->now, error);
+    }
+    if (status == SF_OK && back) {
+        status = set_key((uint8_t *)&profile->back, key, value, profile->now, error);
+    }
+    return status;
+}
+
+/* --- The whole --- */
+
+static int
+check_windows(const struct sf_sim_path_config *config, const struct sf_sim_window *windows,
+    size_t count, const char *name, struct sf_sim_profile_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (config->period_ns != 0 && windows[i].start >= config->period_ns) {
+            return fail(error, SF_EFORMAT,
+                "%s: number %zu begins after the period is over: give a START within it", name,
+                i + 1);
+        }
+    }
+    return SF_OK;
+}
+
+static int
+check_path(const struct sf_sim_path_config *c, struct sf_sim_profile_error *error)
+{
+    const struct {
+        bool is_wrong;
+        const char *name;
+        const char *needs;
+    } rules[] = {
+        {c->duty_ppm != 0 && c->period_ns == 0, "duty", "period"},
+        {c->reorder_ppm != 0 && c->reorder_ns == 0, "reorder", "reorder-delay"},
+        {c->burst_enter_ppm != 0 && c->burst_loss_ppm == 0, "burst-enter", "burst-loss"},
+        {c->burst_enter_ppm != 0 && c->burst_leave_ppm == 0, "burst-enter", "burst-leave"},
+        {c->burst_enter_ppm == 0 && c->burst_loss_ppm != 0, "burst-loss", "burst-enter"},
+        {c->fade_rate_ppm != 0 && c->fade_span_ns == 0, "fade-rate", "fade-span"},
+        {c->fade_loss_ppm != 0 && c->fade_span_ns == 0, "fade-loss", "fade-span"},
+        {c->fade_span_ns != 0 && c->fade_rate_ppm == 0 && c->fade_loss_ppm == 0, "fade-span",
+            "fade-rate or fade-loss"},
+    };
+    int status;
+
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        if (rules[i].is_wrong) {
+            return fail(error, SF_EFORMAT, "%s has no effect without %s: give both or neither",
+                rules[i].name, rules[i].needs);
+        }
+    }
+    status = check_windows(c, c->outages, c->outage_count, "outage", error);
+    if (status != SF_OK) {
+        return status;
+    }
+    return check_windows(c, c->contacts, c->contact_count, "contact", error);
+}
+
+int
+sf_sim_profile_check(const struct sf_sim_profile *profile, struct sf_sim_profile_error *ret_error)
+{
+    int status;
+
+    ret_error->line = 0;
+    status = check_path(&profile->forward, ret_error);
+    return status != SF_OK ? status : check_path(&profile->back, ret_error);
 }
 
 /* --- Lines --- */
@@ -307,6 +454,9 @@ void
 sf_sim_profile_init(struct sf_sim_profile *profile)
 {
     memset(profile, 0, sizeof(*profile));
+    profile->forward.fade_ppm = SF_PRNG_PPM;
+    profile->back.fade_ppm = SF_PRNG_PPM;
+    profile->now = SF_NEVER;
 }
 
 int
@@ -315,6 +465,7 @@ sf_sim_profile_parse(
 {
     struct sf_sim_profile work = *profile;
     unsigned int line_number = 0;
+    int status;
 
     ret_error->line = 0;
     if (text.bytes > SF_SIM_PROFILE_BYTES_MAX) {
@@ -324,7 +475,6 @@ sf_sim_profile_parse(
     while (text.bytes > 0) {
         const uint8_t *newline = memchr(text.data, '\n', text.bytes);
         size_t bytes = newline == NULL ? text.bytes : (size_t)(newline - text.data);
-        int status;
 
         ret_error->line = ++line_number;
         status = parse_line(&work, sf_view(text.data, bytes), ret_error);
@@ -335,6 +485,11 @@ sf_sim_profile_parse(
             bytes++;
         }
         text = sf_view(text.data + bytes, text.bytes - bytes);
+    }
+    status = sf_sim_profile_check(&work, ret_error);
+    if (status != SF_OK) {
+        ret_error->line = line_number; /* only now is it sure that nothing more comes */
+        return status;
     }
     *profile = work;
     return SF_OK;
@@ -360,24 +515,28 @@ sf_sim_profile_set(
 
 /* --- Profiles that come with the program --- */
 
-const struct sf_sim_profile_named sf_sim_profiles[] = {
-    {"leo", "low orbit, seen by a ground station: 20 ms, 100 Mbit down, 10 Mbit up",
-        "delay = 20ms\njitter = 5ms\nforward.rate = 10Mbit\nback.rate = 100Mbit\n"
-        "loss = 0.5%\nqueue = 512KiB\nmtu = 1500\n"},
-    {"geo", "geostationary: 300 ms one way, 20 Mbit, bursts of loss in rain",
-        "delay = 300ms\njitter = 10ms\nrate = 20Mbit\nloss = 0.1%\n"
-        "burst-enter = 0.05%\nburst-leave = 5%\nburst-loss = 80%\nqueue = 1MiB\nmtu = 1500\n"},
-    {"thin-return", "a fast downlink over a thousand times thinner way back",
-        "delay = 150ms\nforward.rate = 200Mbit\nback.rate = 200kbit\nloss = 1%\n"
-        "queue = 1MiB\nback.queue = 16KiB\nmtu = 1500\n"},
-    {"passes", "ten minutes of contact in every ninety-five",
-        "delay = 15ms\nrate = 50Mbit\nloss = 0.5%\nperiod = 95min\ncontact = 0s+10min\n"
-        "queue = 512KiB\nmtu = 1500\n"},
-    {"mars", "twenty-two light minutes, two megabits",
-        "delay = 22min\nrate = 2Mbit\nloss = 0.1%\nqueue = 64MiB\nmtu = 1500\n"},
-    {"hostile", "everything at once: loss in bursts, corruption, copies, reordering",
-        "delay = 40ms\njitter = 30ms\nrate = 20Mbit\nloss = 5%\nburst-enter = 0.2%\n"
-        "burst-leave = 2%\nburst-loss = 90%\ncorrupt = 0.5%\nduplicate = 2%\nreorder = 5%\n"
-        "reorder-delay = 200ms\nqueue = 256KiB\nmtu = 1500\n"},
-    {NULL, NULL, NULL},
-};
+const struct sf_sim_profile_named *
+sf_sim_profile_find(const char *name)
+{
+    for (const struct sf_sim_profile_named *profile = sf_sim_profiles; profile->name != NULL;
+         profile++) {
+        if (strcmp(profile->name, name) == 0) {
+            return profile;
+        }
+    }
+    return NULL;
+}
+
+void
+sf_sim_profile_summary(
+    const struct sf_sim_profile_named *profile, char *ret_line, size_t line_bytes)
+{
+    size_t first = strcspn(profile->text, "\n");
+    const char *colon = memchr(profile->text, ':', first);
+    const char *begin = colon == NULL ? profile->text : colon + 1;
+
+    while (*begin == ' ') {
+        begin++;
+    }
+    snprintf(ret_line, line_bytes, "%.*s", (int)(profile->text + first - begin), begin);
+}
