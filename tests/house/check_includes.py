@@ -38,7 +38,7 @@ LIBRARIES = [
     ("cbor.h", ["bundle/cbor*.c"]),
     ("cbor/*", ["bundle/cbor*.c"]),
     ("lz4*.h", ["bundle/frame.c", "tests/unit/test_frame.c"]),
-    ("jansson.h", ["app/*", "tests/*"]),
+    ("jansson.h", ["app/*", "link/contact_json.c", "tests/*"]),
     ("microhttpd.h", ["app/*"]),
     ("curl/*", ["app/*"]),
     ("CUnit/*", ["tests/*"]),
