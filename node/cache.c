@@ -20,6 +20,9 @@ struct cached {
     unsigned lent_count;
     uint64_t used; /* by the cache's own clock */
     struct sf_spool_io io;
+    uint8_t *scratch; /* while it is checked */
+    int status;
+    struct sf_job job;
     struct cached *next;
 };
 
@@ -45,6 +48,7 @@ remove_entry(struct sf_node *node, struct cached *entry)
     *at = entry->next;
     node->cache_bytes -= entry->out->record.class_bytes;
     free(entry->object);
+    free(entry->scratch);
     free(entry);
 }
 
@@ -107,43 +111,91 @@ lend(struct sf_node *node, struct cached *entry, uint32_t handle)
     entry->lent[entry->lent_count++] = handle;
 }
 
-/* A bundle in custody cannot be read: it may not fly, and the operator must know. */
+/* The load is over: hand the bundle to whoever waits, or say that it cannot be had. */
 static void
-cannot_read(struct sf_node *node, struct outbound *out, uint32_t handle, uint64_t index)
+finish_load(struct cached *entry, bool is_good)
 {
-    if (sf_link_unsupply(node->link, handle, index) == SF_OK) {
-        node_say(node, SF_NODE_EVENT_WARNING, &out->id,
-            "bundle %llu cannot be read from the spool; the disk is failing",
-            (unsigned long long)index);
-    }
-}
-
-static void
-loaded(struct sf_spool_io *io)
-{
-    struct cached *entry = io->owner;
-    struct sf_node *node = entry->out->node;
+    struct outbound *out = entry->out;
+    struct sf_node *node = out->node;
+    uint64_t index = entry->index;
     uint32_t waiting[LENT_MAX];
     unsigned count = entry->lent_count;
-    uint8_t id[SF_OBJECT_ID_BYTES];
-    uint8_t siv[SF_SIV_BYTES];
-    bool is_good =
-        io->status == SF_OK &&
-        sf_envelope_peek(sf_view(entry->object, entry->out->record.class_bytes), id, siv) == SF_OK;
 
     entry->is_loading = false;
     entry->lent_count = 0;
     memcpy(waiting, entry->lent, sizeof(waiting));
+    if (!is_good) {
+        remove_entry(node, entry);
+    }
     for (unsigned i = 0; i < count; i++) {
         if (is_good) {
             lend(node, entry, waiting[i]);
         } else {
-            cannot_read(node, entry->out, waiting[i], entry->index);
+            outbound_unreadable(node, waiting[i], index);
         }
     }
-    if (!is_good) {
-        remove_entry(node, entry);
+}
+
+static struct cached *
+cached_of(struct sf_job *job)
+{
+    return (struct cached *)(void *)((char *)job - offsetof(struct cached, job));
+}
+
+/* On a worker: is it still what was sealed? */
+static void
+run_check(struct sf_job *job)
+{
+    struct cached *entry = cached_of(job);
+    const struct outbound *out = entry->out;
+    const struct sf_envelope_expect expect = {
+        .signer_pk = out->node->identity->sign_pk,
+        .signer_fingerprint = &out->node->card.fingerprint,
+        .kind = SF_KIND_DATA,
+        .index = entry->index,
+    };
+    uint8_t siv[SF_SIV_BYTES];
+    struct sf_view content;
+
+    memcpy(entry->scratch, entry->object, out->record.class_bytes);
+    entry->status = sf_envelope_open(
+        out->seal, &expect, entry->scratch, out->record.class_bytes, &content, siv);
+    sf_wipe(entry->scratch, out->record.class_bytes);
+}
+
+static void
+checked(struct sf_job *job)
+{
+    struct cached *entry = cached_of(job);
+
+    free(entry->scratch);
+    entry->scratch = NULL;
+    finish_load(entry, entry->status == SF_OK);
+}
+
+/*
+ * What the disk gave is checked before it flies, or rot would be sent again and
+ * again. Once the key is forgotten only its outer form can be.
+ */
+static void
+loaded(struct sf_spool_io *io)
+{
+    struct cached *entry = io->owner;
+    const struct outbound *out = entry->out;
+    uint8_t id[SF_OBJECT_ID_BYTES];
+    uint8_t siv[SF_SIV_BYTES];
+
+    if (io->status == SF_OK && out->seal != NULL) {
+        entry->scratch = malloc(out->record.class_bytes);
+        if (entry->scratch != NULL) {
+            entry->job = (struct sf_job){.run = run_check, .done = checked};
+            sf_workers_submit(out->node->workers, &entry->job);
+            return;
+        }
     }
+    finish_load(entry,
+        io->status == SF_OK &&
+            sf_envelope_peek(sf_view(entry->object, out->record.class_bytes), id, siv) == SF_OK);
 }
 
 void
@@ -163,14 +215,14 @@ cache_want(struct sf_node *node, struct outbound *out, uint32_t handle, uint64_t
         return;
     }
     if (out->spool == NULL) {
-        cannot_read(node, out, handle, index);
+        outbound_unreadable(node, handle, index);
         return;
     }
     object = buffer_alloc(out->record.class_bytes);
     entry = object == NULL ? NULL : add(node, out, index, object);
     if (entry == NULL) {
         free(object);
-        cannot_read(node, out, handle, index);
+        outbound_unreadable(node, handle, index);
         return;
     }
     entry->is_loading = true;

@@ -163,6 +163,7 @@ struct out_to {
     bool is_paused;       /* the peer cannot take it now */
     sf_mono retry_at;     /* when to offer again; SF_NEVER if not waiting for that */
     uint64_t retry_ns;    /* the next wait */
+    bool was_offered;     /* before: ask for the map before anything is sent again */
     bool was_received;    /* its link has had all of it: ask for the map before sending again */
     uint64_t link_has;    /* bundles its link has reported */
     char why[128];
@@ -197,6 +198,8 @@ struct outbound {
     struct sf_vault_op vault_op;
     bool is_key_busy; /* vault_op is under way */
     bool is_custody_durable;
+    uint64_t unreadable; /* the bundle that could not be read last, */
+    unsigned unreadable_times;
     struct outbound *next;
 };
 
@@ -236,6 +239,8 @@ bool outbound_map(struct sf_node *node, uint32_t handle);
 /* The recipient's link has all of it: nothing is lent to the link while FINAL is awaited. */
 void outbound_received(struct sf_node *node, uint32_t handle);
 void outbound_declined(struct sf_node *node, uint32_t handle);
+/* A bundle its link wants cannot be had from the spool, or is not what was sealed. */
+void outbound_unreadable(struct sf_node *node, uint32_t handle, uint64_t index);
 
 /* --- Intake ------------------------------------------------------------------ */
 

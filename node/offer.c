@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { UNREADABLE_TIMES = 3 }; /* so often a bundle is read before it is given up */
+
 #define CANCEL_AGAIN (60 * SF_SEC) /* a cancel that nobody answered */
 
 void
@@ -134,8 +136,7 @@ offer_data(struct outbound *out, struct out_to *to, const struct peer *peer)
         .count = out->record.count != 0 ? out->record.count : out->record.slots,
         .is_count_final = out->record.count != 0,
         .class_bytes = out->record.class_bytes,
-        .ask_map =
-            (out->restarted || to->was_received || to->receipts.any) && !peer->conf.no_return,
+        .ask_map = (out->restarted || to->was_offered) && !peer->conf.no_return,
     };
     struct sf_node *node = out->node;
 
@@ -144,6 +145,7 @@ offer_data(struct outbound *out, struct out_to *to, const struct peer *peer)
         to->retry_at = sf_mono_add(node->now, RETRY_FIRST);
         return;
     }
+    to->was_offered = true;
     for (size_t i = 0; i < out->sealed.count; i++) {
         const struct sf_range *range = &out->sealed.ranges[i];
 
@@ -360,6 +362,38 @@ outbound_declined(struct sf_node *node, uint32_t handle)
     out_withdraw(out, to);
     to->retry_ns = to->retry_ns == 0 ? RETRY_FIRST : to->retry_ns;
     to->retry_at = sf_mono_add(node->now, to->retry_ns);
+}
+
+/*
+ * A bundle in custody cannot be read. Disks have bad moments, so it is tried
+ * again; then custody is lost, and everybody is told.
+ */
+void
+outbound_unreadable(struct sf_node *node, uint32_t handle, uint64_t index)
+{
+    struct out_to *to;
+    struct outbound *out = find_handle(node, handle, &to);
+    char why[128];
+
+    if (out == NULL) {
+        return;
+    }
+    if (sf_link_unsupply(node->link, handle, index) == SF_OK) {
+        node_say(node, SF_NODE_EVENT_WARNING, &out->id,
+            "bundle %llu does not read back from the spool as it was sealed",
+            (unsigned long long)index);
+    }
+    out->unreadable_times = out->unreadable == index ? out->unreadable_times + 1 : 1;
+    out->unreadable = index;
+    if (out->unreadable_times >= UNREADABLE_TIMES) {
+        snprintf(why, sizeof(why),
+            "bundle %llu in the spool is damaged: the disk did not keep it; send it again",
+            (unsigned long long)index);
+        outbound_fail(out, SF_CANCEL_CUSTODY_LOST, why);
+        return;
+    }
+    out_withdraw(out, to);
+    to->retry_at = sf_mono_add(node->now, RETRY_FIRST);
 }
 
 void

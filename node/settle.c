@@ -200,8 +200,9 @@ refused(struct outbound *out, struct out_to *to, struct peer *peer,
 static void
 forget_if_asked(struct outbound *out)
 {
-    if (!out->record.forget_key || out->record.phase != SF_OUT_CUSTODY || out->seal == NULL) {
-        return;
+    if (!out->record.forget_key || out->record.phase != SF_OUT_CUSTODY || out->seal == NULL ||
+        cache_is_busy(out->node, out)) {
+        return; /* the next receipt looks again */
     }
     for (uint32_t i = 0; i < out->record.recipient_count; i++) {
         if (!out->to[i].record.opened) {
