@@ -517,14 +517,6 @@ decoder_has_mismatch(const struct decoder *decoder)
     return decoder->has_mismatch;
 }
 
-void
-decoder_distrust(struct decoder *decoder)
-{
-    if (decoder->staging != NULL) {
-        staging_distrust(decoder->staging);
-    }
-}
-
 bool
 decoder_has_failed(const struct decoder *decoder)
 {

@@ -1,7 +1,7 @@
 /*
  * deliver.c - from staging into the inbox, once.
  *
- *   times and execute bits set -> directories below staging synced -> inbox/PEER made and synced
+ *   times and execute bits set -> inbox/PEER made and synced
  *   -> INTENT: phase DELIVERING with the signed FINAL receipt, durable
  *   -> rename without replacing -> both directories synced
  *   -> DONE durable -> FINAL sent
@@ -20,9 +20,6 @@ enum step {
     STEP_FILE, /* open one file after the other */
     STEP_FILE_SET,
     STEP_FILE_CLOSE,
-    STEP_DIRS, /* one directory of the staged tree after the other */
-    STEP_LABEL_DIR,
-    STEP_ROOT_DIR,
     STEP_INBOX,
     STEP_INBOX_SYNC,
     STEP_INTENT,
@@ -37,8 +34,7 @@ enum step {
 struct delivery {
     struct inbound *in;
     enum step step;
-    uint32_t file; /* of the outline, whose directories are synced now */
-    size_t at;
+    uint32_t file; /* of the outline, whose time is set now */
     int open_file;
     bool is_busy;
     char label[256];
@@ -238,50 +234,13 @@ set_file(struct delivery *delivery, int file)
             .flags = entry->executable ? SF_DISK_EXECUTABLE : 0});
 }
 
-/* Sync the next directory inside the staged tree; each path's directories, once each. */
-static bool
-sync_next_dir(struct delivery *delivery)
-{
-    const struct sf_outline *outline = decoder_outline(delivery->in->decoder);
-    char root[STAGING_PATH_BYTES];
-
-    staging_path(delivery->in, root);
-    for (; !outline->single && delivery->file < outline->file_count;
-         delivery->file++, delivery->at = 0) {
-        const char *path = outline->files[delivery->file].path;
-        const char *before = delivery->file == 0 ? "" : outline->files[delivery->file - 1].path;
-        const char *slash = strchr(path + delivery->at, '/');
-
-        for (; slash != NULL; slash = strchr(slash + 1, '/')) {
-            size_t bytes = (size_t)(slash - path);
-
-            if (strncmp(path, before, bytes + 1) == 0) {
-                continue; /* the same directory as the file before; it is synced */
-            }
-            delivery->at = bytes + 1;
-            snprintf(delivery->source, sizeof(delivery->source), "%s/%s/%.*s", root, outline->label,
-                (int)bytes, path);
-            submit_sync(delivery, STEP_DIRS, delivery->source);
-            return true;
-        }
-    }
-    return false;
-}
-
 static void
-sync_label_dir(struct delivery *delivery)
+make_inbox(struct delivery *delivery)
 {
-    const struct sf_outline *outline = decoder_outline(delivery->in->decoder);
-    char root[STAGING_PATH_BYTES];
-
-    staging_path(delivery->in, root);
-    if (outline->single) {
-        snprintf(delivery->source, sizeof(delivery->source), "%s", root);
-        submit_sync(delivery, STEP_ROOT_DIR, delivery->source);
-    } else {
-        snprintf(delivery->source, sizeof(delivery->source), "%s/%s", root, outline->label);
-        submit_sync(delivery, STEP_LABEL_DIR, delivery->source);
-    }
+    snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
+    submit(delivery, STEP_INBOX,
+        (struct sf_disk_op){
+            .kind = SF_DISK_MKDIR, .path = delivery->target, .flags = SF_DISK_SHARED});
 }
 
 static void
@@ -317,12 +276,6 @@ failed(struct delivery *delivery, int status)
     snprintf(in->why, sizeof(in->why), "the inbox cannot be written: %s", sf_status_text(status));
     node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "%s", in->why);
     switch (delivery->step) {
-    case STEP_DIRS:
-    case STEP_LABEL_DIR:
-    case STEP_ROOT_DIR:
-    case STEP_INTENT:
-        decoder_distrust(in->decoder);
-        break;
     case STEP_INBOX_SYNC:
         snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
         submit(delivery, STEP_UNDO,
@@ -359,37 +312,17 @@ step_done(struct delivery *delivery, const struct sf_disk_op *op)
         break;
     case STEP_FILE_CLOSE:
         delivery->file++;
-        if (open_next_file(delivery)) {
-            break;
+        if (!open_next_file(delivery)) {
+            make_inbox(delivery);
         }
-        if (!sync_next_dir(delivery)) {
-            sync_label_dir(delivery);
-        }
-        break;
-    case STEP_DIRS:
-        if (!sync_next_dir(delivery)) {
-            sync_label_dir(delivery);
-        }
-        break;
-    case STEP_LABEL_DIR:
-        staging_path(delivery->in, root);
-        snprintf(delivery->source, sizeof(delivery->source), "%s", root);
-        submit_sync(delivery, STEP_ROOT_DIR, delivery->source);
-        break;
-    case STEP_ROOT_DIR:
-        snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
-        submit(delivery, STEP_INBOX,
-            (struct sf_disk_op){
-                .kind = SF_DISK_MKDIR, .path = delivery->target, .flags = SF_DISK_SHARED});
         break;
     case STEP_INBOX:
         submit_sync(delivery, STEP_INBOX_SYNC, "inbox");
         break;
     case STEP_INBOX_SYNC:
-        submit_sync(delivery, STEP_INTENT, "staging");
+        intend(delivery);
         break;
     case STEP_INTENT:
-        intend(delivery);
         break;
     case STEP_LOOK:
         rename_now(delivery);
@@ -460,8 +393,8 @@ deliver_begin(struct inbound *in)
         return;
     }
     snprintf(delivery->label, sizeof(delivery->label), "%s", decoder_outline(in->decoder)->label);
-    if (!open_next_file(delivery) && !sync_next_dir(delivery)) {
-        sync_label_dir(delivery);
+    if (!open_next_file(delivery)) {
+        make_inbox(delivery);
     }
 }
 

@@ -444,8 +444,6 @@ bool decoder_is_complete(const struct decoder *decoder, struct sf_digest *ret_ma
 bool decoder_has_failed(const struct decoder *decoder);
 /* ... because its bytes are others, not because the disk said so. */
 bool decoder_has_mismatch(const struct decoder *decoder);
-/* Directories of what is staged could not be synced. */
-void decoder_distrust(struct decoder *decoder);
 /* Stop; once idle it may be freed. */
 void decoder_stop(struct decoder *decoder);
 void decoder_free(struct decoder *decoder);

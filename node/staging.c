@@ -561,12 +561,6 @@ staging_sha256(const struct staging *staging, uint32_t file)
     return staging->sha256[file];
 }
 
-void
-staging_distrust(struct staging *staging)
-{
-    staging_fail(staging);
-}
-
 bool
 staging_has_failed(const struct staging *staging)
 {

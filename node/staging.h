@@ -57,8 +57,6 @@ uint64_t staging_verified(const struct staging *staging);
 /* What was read back; valid for files that end at or before that. */
 const uint8_t *staging_sha256(const struct staging *staging, uint32_t file);
 
-/* A sync of its directories failed: as if one of its own had. */
-void staging_distrust(struct staging *staging);
 /* A sync or a read failed: what is staged is not to be trusted. */
 bool staging_has_failed(const struct staging *staging);
 

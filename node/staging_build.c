@@ -89,10 +89,90 @@ below_label(const struct staging *staging)
 }
 
 static void
+sync_names(struct staging *staging)
+{
+    build_submit(staging, BUILD_NAMES,
+        (struct sf_disk_op){.kind = SF_DISK_SYNC_DIR, .path = staging->build_path});
+}
+
+/* Sync the next directory below the label: each path's directories, once each. */
+static bool
+sync_next_dir(struct staging *staging)
+{
+    const struct sf_outline *outline = staging->outline;
+    char root[STAGING_PATH_BYTES];
+
+    staging_path(staging->in, root);
+    for (; !outline->single && staging->build_entry < outline->file_count;
+         staging->build_entry++, staging->build_at = 0) {
+        uint32_t entry = staging->build_entry;
+        const char *path = outline->files[entry].path;
+        const char *before = entry == 0 ? "" : outline->files[entry - 1].path;
+        const char *slash = strchr(path + staging->build_at, '/');
+
+        for (; slash != NULL; slash = strchr(slash + 1, '/')) {
+            size_t bytes = (size_t)(slash - path);
+
+            if (strncmp(path, before, bytes + 1) == 0) {
+                continue; /* the same directory as the file before; it is synced */
+            }
+            staging->build_at = bytes + 1;
+            snprintf(staging->build_path, sizeof(staging->build_path), "%s/%s/%.*s", root,
+                outline->label, (int)bytes, path);
+            sync_names(staging);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* After those below the label: the label's own, the transfer's, and that of all transfers. */
+static void
+sync_top_dir(struct staging *staging)
+{
+    const struct sf_outline *outline = staging->outline;
+    char root[STAGING_PATH_BYTES];
+
+    staging_path(staging->in, root);
+    switch (staging->build_at++) {
+    case 0:
+        if (!outline->single) {
+            snprintf(
+                staging->build_path, sizeof(staging->build_path), "%s/%s", root, outline->label);
+            sync_names(staging);
+            break;
+        }
+        staging->build_at++;
+        /* fall through */
+    case 1:
+        snprintf(staging->build_path, sizeof(staging->build_path), "%s", root);
+        sync_names(staging);
+        break;
+    case 2:
+        snprintf(staging->build_path, sizeof(staging->build_path), "staging");
+        sync_names(staging);
+        break;
+    default:
+        staging->build = BUILD_DONE;
+        break;
+    }
+}
+
+static void
+build_names(struct staging *staging)
+{
+    if (!sync_next_dir(staging)) {
+        sync_top_dir(staging);
+    }
+}
+
+static void
 build_entry(struct staging *staging)
 {
     if (staging->build_entry == staging->outline->file_count) {
-        staging->build = BUILD_DONE;
+        staging->build_entry = 0;
+        staging->build_at = 0;
+        build_names(staging);
         return;
     }
     staging->build_at = below_label(staging);
@@ -198,6 +278,9 @@ built(struct sf_disk_op *op)
     case BUILD_CLOSE:
         staging->build_entry++;
         build_entry(staging);
+        break;
+    case BUILD_NAMES:
+        build_names(staging);
         break;
     case BUILD_DONE:
         break;

@@ -55,6 +55,7 @@ enum build_step {
     BUILD_SIZE,
     BUILD_SYNC,
     BUILD_CLOSE,
+    BUILD_NAMES, /* sync of the directories, so that files once verified are found again */
     BUILD_DONE,
 };
 

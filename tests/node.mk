@@ -1,6 +1,7 @@
 # Tests of node/.
 
-node_tests = tests/unit/test_node tests/unit/test_node_custody tests/unit/test_node_refusal
+node_tests = tests/unit/test_node tests/unit/test_node_custody tests/unit/test_node_refusal \
+	tests/unit/test_node_restart
 check_PROGRAMS += $(node_tests)
 TESTS += $(node_tests)
 
@@ -17,3 +18,7 @@ tests_unit_test_node_custody_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 tests_unit_test_node_refusal_SOURCES = \
 	tests/unit/test_node_refusal.c tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_refusal_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
+tests_unit_test_node_restart_SOURCES = \
+	tests/unit/test_node_restart.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_restart_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
