@@ -451,6 +451,15 @@ sf_scenario_check(const struct sf_scenario *scenario, struct sf_scenario_error *
     if (scenario->size_bytes == 0) {
         return fail(ret_error, SF_EFORMAT, "there is no size: give %s", SF_SIM_VALUE_SIZE_FORM);
     }
+    for (size_t i = 0; i < scenario->receiver_count; i++) {
+        const struct sf_scenario_receiver *receiver = &scenario->receivers[i];
+        struct sf_sim_profile_error error;
+        int status = sf_sim_profile_check(&receiver->profile, &error);
+
+        if (status != SF_OK) {
+            return fail(ret_error, status, "%s: %.400s", receiver->name, error.text);
+        }
+    }
     return SF_OK;
 }
 

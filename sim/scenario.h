@@ -89,7 +89,7 @@ SF_MUST_USE int sf_scenario_parse(struct sf_scenario *scenario, struct sf_view t
 SF_MUST_USE int sf_scenario_set(struct sf_scenario *scenario, const char *key, const char *value,
     const struct sf_scenario_loader *loader, struct sf_scenario_error *ret_error);
 
-/* Whether the question is complete. SF_OK, or SF_EFORMAT with *ret_error. */
+/* Whether the question is complete and its networks agree with themselves. SF_OK, or SF_EFORMAT with *ret_error. */
 SF_MUST_USE int sf_scenario_check(
     const struct sf_scenario *scenario, struct sf_scenario_error *ret_error);
 

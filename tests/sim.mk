@@ -28,6 +28,26 @@ TESTS += tests/fuzz/fuzz_profile
 endif
 EXTRA_DIST += tests/fuzz/corpus/profile
 
+# What-if: scenarios, the engines' answer and the fluid's.
+whatif_tests = tests/unit/test_scenario tests/unit/test_whatif
+check_PROGRAMS += $(whatif_tests)
+TESTS += $(whatif_tests)
+
+tests_unit_test_scenario_SOURCES = tests/unit/test_scenario.c tests/unit/check.h
+tests_unit_test_scenario_LDADD = sim/libsim.a base/libbase.a $(CUNIT_LIBS)
+
+tests_unit_test_whatif_SOURCES = tests/unit/test_whatif.c tests/unit/check.h
+tests_unit_test_whatif_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS) -lm
+
+check_PROGRAMS += tests/fuzz/fuzz_scenario
+tests_fuzz_fuzz_scenario_SOURCES = tests/fuzz/fuzz_scenario.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_scenario_LDADD = sim/libsim.a $(NODE_LIBS) -lm
+tests_fuzz_fuzz_scenario_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+if !FUZZING
+TESTS += tests/fuzz/fuzz_scenario
+endif
+EXTRA_DIST += tests/fuzz/corpus/scenario
+
 dist_check_SCRIPTS += tests/e2e/test_sim_link
 TESTS += tests/e2e/test_sim_link
 
