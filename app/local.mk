@@ -79,6 +79,7 @@ skyferry_sim_SOURCES = \
 	%D%/sim.h \
 	%D%/sim_link.c \
 	%D%/sim_main.c \
+	%D%/sim_passes.c \
 	%D%/sim_proxy.c %D%/sim_proxy.h
-skyferry_sim_LDADD = sim/libsim.a base/libbase.a
+skyferry_sim_LDADD = app/libapp.a sim/libsim.a link/liblink.a base/libbase.a $(JANSSON_LIBS) -lm
 dist_man_MANS += docs/man/skyferry-sim.1

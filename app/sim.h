@@ -15,6 +15,9 @@ int sf_sim_link_main(int argc, char **argv);
 /* Show the profiles that come with the program, or the text of one. */
 int sf_sim_profiles_main(int argc, char **argv);
 
+/* Predict when satellites stand over ground stations. */
+int sf_sim_passes_main(int argc, char **argv);
+
 /* "skyferry-sim: ..." as one line on standard error; returns `status`. */
 __attribute__((format(printf, 2, 3))) int sf_sim_say(int status, const char *format, ...);
 

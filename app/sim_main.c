@@ -11,6 +11,9 @@
 static const char usage[] =
     "usage: skyferry-sim link --listen ADDR:PORT --to ADDR:PORT [--profile NAME|FILE]\n"
     "                         [--set KEY=VALUE]... [--seed N] [--record FILE]\n"
+    "       skyferry-sim passes --tle FILE --station NAME:LATITUDE,LONGITUDE[,METRES[,MASK]]...\n"
+    "                         [--satellite NAME|NUMBER] [--from TIME] [--days N]\n"
+    "                         [--rate RATE] [--up RATE] [--down RATE] [--format table|ion|hdtn]\n"
     "       skyferry-sim profiles [NAME]\n"
     "       skyferry-sim --help | --version\n";
 
@@ -71,12 +74,14 @@ main(int argc, char **argv)
         status = SF_SIM_EXIT_DONE;
     } else if (strcmp(argv[1], "link") == 0) {
         status = sf_sim_link_main(argc - 1, argv + 1);
+    } else if (strcmp(argv[1], "passes") == 0) {
+        status = sf_sim_passes_main(argc - 1, argv + 1);
     } else if (strcmp(argv[1], "profiles") == 0) {
         status = sf_sim_profiles_main(argc - 1, argv + 1);
     } else {
         fputs(usage, stderr);
-        return sf_sim_say(
-            SF_SIM_EXIT_USAGE, "there is no command \"%s\"; there are link and profiles", argv[1]);
+        return sf_sim_say(SF_SIM_EXIT_USAGE,
+            "there is no command \"%s\"; there are link, passes and profiles", argv[1]);
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         return sf_sim_say(SF_SIM_EXIT_FAILED, "standard output cannot be written");

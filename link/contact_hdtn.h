@@ -35,7 +35,8 @@ SF_MUST_USE int sf_contact_hdtn_decode(const struct sf_contact_hdtn *config, str
 /*
  * Write a sealed plan into `out` of `out_bytes_max`; there is no NUL at the end.
  * With `out` NULL only the size is told. Times are rounded inwards to seconds
- * (what then is empty is left out); light times are those at the contact's start.
+ * (what then is empty is left out); light times are those at the contact's start,
+ * `owlt` rounded up.
  *
  * Returns SF_OK and the size; SF_EINVAL if a node has no number or a contact
  * starts before the reference, then *ret_error says which; SF_ELIMIT if it does

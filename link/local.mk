@@ -31,3 +31,15 @@ link_liblink_a_SOURCES += \
 	%D%/report.c %D%/report.h \
 	%D%/rtt.c %D%/rtt.h \
 	%D%/window.c
+
+# Contact plans, orbits and passes: who hears whom when. Users link $(JANSSON_LIBS) and -lm.
+link_liblink_a_SOURCES += \
+	%D%/contact.c %D%/contact.h \
+	%D%/contact_hdtn.c %D%/contact_hdtn.h \
+	%D%/contact_ion.c %D%/contact_ion.h \
+	%D%/contact_json.c %D%/contact_json.h \
+	%D%/contact_orbit.c %D%/contact_orbit.h \
+	%D%/contact_text.c %D%/contact_text.h \
+	%D%/passes.c %D%/passes.h \
+	%D%/sgp4.c %D%/sgp4.h \
+	%D%/sgp4_deep.c %D%/sgp4_deep.h

@@ -16,6 +16,8 @@
 
 #include <stdbool.h>
 
+enum { SF_SGP4_YEARS_MAX = 100 };
+
 /* Mean elements as published: angles in radians, mean motion in radians a minute (Kozai). */
 struct sf_sgp4_elements {
     double epoch_days; /* days since 1970-01-01 00:00 UTC */
@@ -48,10 +50,11 @@ struct sf_sgp4_deep {
     int resonance; /* 0: none, 1: of one day, 2: of half a day */
     double synchronous[3];
     double half_day[10];
-    double lambda, lambda_dot; /* resonance angle at epoch, and its steady rate */
+    double lambda, lambda_dot;  /* resonance angle at epoch, and its steady rate */
+    double at, at_lambda, at_n; /* where sf_sgp4_seek() got to */
 };
 
-/* Prepared once per satellite, then read only. */
+/* Prepared once per satellite, then read only but for sf_sgp4_seek(). */
 struct sf_sgp4 {
     struct sf_sgp4_elements elements;
     double n, a; /* Brouwer mean motion and semi-major axis, in earth radii */
@@ -77,11 +80,19 @@ SF_MUST_USE int sf_sgp4_init(struct sf_sgp4 *sat, const struct sf_sgp4_elements 
  * The state `minutes` after the epoch (before it, if negative).
  *
  * Returns SF_OK; SF_ESTATE if the theory has no answer there, since the
- * satellite has come down or the elements have run out of meaning.
+ * satellite has come down, the elements have run out of meaning, or it is more
+ * than SF_SGP4_YEARS_MAX away.
  * *ret_state is changed on SF_OK only.
  */
 SF_MUST_USE int sf_sgp4_at(
     const struct sf_sgp4 *sat, double minutes, struct sf_sgp4_state *ret_state);
+
+/*
+ * Make later questions about times from `minutes` on, away from the epoch,
+ * cheap for resonant orbits, which are followed step by step from their epoch.
+ * Answers stay the same to the last bit.
+ */
+void sf_sgp4_seek(struct sf_sgp4 *sat, double minutes);
 
 /* The orbit's period at epoch, in minutes. */
 double sf_sgp4_period_minutes(const struct sf_sgp4 *sat);

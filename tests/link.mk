@@ -131,3 +131,38 @@ tests_fuzz_make_corpus_objects_LDADD = $(LINK_LDADD)
 EXTRA_PROGRAMS += tests/bench/bench_link_objects
 tests_bench_bench_link_objects_SOURCES = tests/bench/bench_link_objects.c
 tests_bench_bench_link_objects_LDADD = $(LINK_LDADD)
+
+# Contact plans, orbits and passes.
+CONTACT_LDADD = link/liblink.a base/libbase.a $(JANSSON_LIBS) -lm
+contact_tests = tests/unit/test_contact tests/unit/test_orbit tests/unit/test_passes \
+	tests/unit/test_sgp4
+check_PROGRAMS += $(contact_tests)
+TESTS += $(contact_tests)
+tests_unit_test_contact_SOURCES = tests/unit/test_contact.c
+tests_unit_test_contact_LDADD = $(CONTACT_LDADD) $(CUNIT_LIBS)
+tests_unit_test_orbit_SOURCES = tests/unit/test_orbit.c
+tests_unit_test_orbit_LDADD = $(CONTACT_LDADD) $(CUNIT_LIBS)
+tests_unit_test_passes_SOURCES = tests/unit/test_passes.c
+tests_unit_test_passes_LDADD = $(CONTACT_LDADD) $(CUNIT_LIBS)
+tests_unit_test_sgp4_SOURCES = tests/unit/test_sgp4.c
+tests_unit_test_sgp4_LDADD = $(CONTACT_LDADD) $(CUNIT_LIBS)
+
+dist_check_SCRIPTS += tests/vectors/check_passes.sh
+TESTS += tests/vectors/check_passes.sh
+EXTRA_DIST += tests/vectors/passes.py tests/vectors/sgp4.txt tests/vectors/passes.tle
+
+contact_fuzz = tests/fuzz/fuzz_contact_hdtn tests/fuzz/fuzz_contact_ion tests/fuzz/fuzz_orbit
+check_PROGRAMS += $(contact_fuzz)
+tests_fuzz_fuzz_contact_hdtn_SOURCES = tests/fuzz/fuzz_contact_hdtn.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_contact_hdtn_LDADD = $(CONTACT_LDADD)
+tests_fuzz_fuzz_contact_hdtn_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_contact_ion_SOURCES = tests/fuzz/fuzz_contact_ion.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_contact_ion_LDADD = $(CONTACT_LDADD)
+tests_fuzz_fuzz_contact_ion_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_orbit_SOURCES = tests/fuzz/fuzz_orbit.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_orbit_LDADD = $(CONTACT_LDADD)
+tests_fuzz_fuzz_orbit_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+if !FUZZING
+TESTS += $(contact_fuzz)
+endif
+EXTRA_DIST += tests/fuzz/corpus/contact_hdtn tests/fuzz/corpus/contact_ion tests/fuzz/corpus/orbit

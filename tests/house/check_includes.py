@@ -177,6 +177,8 @@ def self_test():
         ("bundle/manifest.c", None, "cbor.h", True),
         ("app/text.c", None, "CUnit/Basic.h", True),
         ("node/node.c", None, "jansson.h", True),
+        ("link/contact_hdtn.c", None, "jansson.h", True),
+        ("link/contact_json.c", None, "jansson.h", False),
         ("link/pacer.c", None, "time.h", True),
         ("link/pacer.c", None, "stdint.h", False),
         ("node/node.c", None, "pthread.h", True),
