@@ -8,6 +8,11 @@ two_nodes
 inbox=$work/sat/inbox/ground
 head -c 20000000 /dev/urandom >"$work/model.bin"
 
+# spool_is_empty NODE [PATTERN]: no such bundles are kept there any more.
+spool_is_empty() {
+    [[ -z $(find "$work/$1/spool" -type f -name "${2:-*}") ]]
+}
+
 # --- The peer is away -------------------------------------------------------
 
 stop sat
@@ -17,6 +22,10 @@ id=$(cli ground send "$work/model.bin" --as second --to sat 2>/dev/null)
 check "the transfer is in custody" is_state ground "$id" custody
 check_exit 3 "send --wait --timeout gives up waiting, not the transfer" \
     cli ground send "$work/model.bin" --as third --to sat --wait --timeout 1s
+all_in_custody() {
+    ! cli ground status | grep -q sealing
+}
+check "what was not waited for is in custody too" within 60 all_in_custody
 check "the source may change and go now" rm "$work/model.bin"
 
 stop ground KILL
@@ -77,7 +86,7 @@ if within 20 is_sealing; then
         grep -qx 1 "$work/changing.exit"
     check "it is said why" grep -q "chang" "$work/changing.err"
     check "nothing of it is delivered" test ! -e "$inbox/changing"
-    check "the receiver frees what it had" within 30 test -z "$(ls "$work/sat/spool")"
+    check "the receiver frees what it had" within 30 spool_is_empty sat
 else
     within 60 test -s "$work/changing.exit"
     skip "sealing was too quick for the source to change"
@@ -106,7 +115,7 @@ check "a transfer in custody is cancelled" cli ground cancel "$id"
 check "it shows as cancelled" is_state ground "$id" cancelled
 check_exit 1 "it cannot be cancelled twice" cli ground cancel "$id"
 check_exit 1 "status --wait exits 1 for it" cli ground status "$id" --wait
-check "its space is given back" within 30 test -z "$(find "$work/ground/spool" -name "$id*")"
+check "its space is given back" within 30 spool_is_empty ground "$id*"
 start sat
 sleep 2
 check "nothing of it was delivered" test ! -e "$inbox/unwanted"
