@@ -1,0 +1,135 @@
+#!/bin/bash
+# A full disk at either end: it is said, with the amount that is missing; what
+# waits goes on when there is room; nothing is lost and nothing is left behind.
+# shellcheck source=tests/e2e/lib.sh
+. "${srcdir:-$(dirname "$0")/../..}/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/faults.sh
+. "${srcdir:-$(dirname "$0")/../..}/tests/e2e/faults.sh"
+
+if [[ $(id -u) != 0 ]]; then
+    skip "only root can mount a small file system"
+    rm -rf "$work"
+    trap - EXIT
+    exit 77
+fi
+mounts=()
+# small NODE: its home is a file system of 160 MiB.
+small() {
+    mkdir "$work/$1"
+    mount -t tmpfs -o size=160m,mode=700 tmpfs "$work/$1" || return 1
+    mounts+=("$work/$1")
+}
+release() {
+    local mount
+    for mount in "${mounts[@]}"; do
+        umount "$mount" 2>/dev/null || umount -l "$mount"
+    done
+    mounts=()
+}
+# The mounts go before the directories below them do.
+end() {
+    local node
+    for node in "${!pids[@]}"; do
+        stop "$node"
+    done
+    release
+    finish
+}
+trap 'fail "the test itself broke off"; end' EXIT
+
+if ! small ground || ! small sat; then
+    skip "no file system can be mounted here"
+    release
+    rm -rf "$work"
+    trap - EXIT
+    exit 77
+fi
+two_nodes
+inbox=$work/sat/inbox/ground
+head -c 30000000 /dev/urandom >"$work/model.bin"
+fill() {
+    fallocate -l "$2" "$work/$1/ballast"
+}
+
+# --- The receiver's disk is full ---------------------------------------------
+
+fill sat 125M
+id=$(cli ground send "$work/model.bin" --to sat 2>/dev/null)
+amount='__import__("re").search(r"[0-9]+ more bytes", %s) is not None'
+# shellcheck disable=SC2059 # a format for expressions
+at_sender=$(printf "$amount" 't["recipients"][0]["why"]')
+# shellcheck disable=SC2059
+at_receiver=$(printf "$amount" 't["why"]')
+check "a full disk there does not concern custody here" is_state ground "$id" custody
+check "the sender's status says that the receiver has no room, and how many bytes are missing" \
+    within 20 holds ground "$id" "$at_sender"
+echo "     $(field ground "$id" 't["recipients"][0]["state"] + ": " + t["recipients"][0]["why"]')"
+check "the receiver's log says it too" grep -qE "${id:0:8}.* [0-9]+ more bytes" "$work/sat.log"
+check "the reserve is kept" test "$(df --output=avail -k "$work/sat" | tail -n 1)" -ge 16000
+
+# Now there is room for the sealed bundles, not for the file.
+stop sat
+rm "$work/sat/ballast"
+fill sat 105M
+start sat
+check "the receiver's status says how much is missing for the file" \
+    within 30 holds sat "$id" "$at_receiver"
+echo "     $(field sat "$id" 't["state"] + ": " + t["why"]')"
+check "the sender's status says that too" within 20 holds ground "$id" "$at_sender"
+stop sat KILL
+start sat
+if [[ $full == 1 ]]; then
+    check "so it does after a kill" within 20 holds sat "$id" "$at_receiver"
+fi
+rm "$work/sat/ballast"
+check "it goes on when there is room" \
+    timeout 60 "$build/skyferry" --home "$work/ground" status "$id" --wait
+check "to the byte" same_sha256 "$work/model.bin" "$inbox/model.bin"
+check "it arrived once" delivered_once "$inbox" model.bin
+check "the receiver holds nothing of it any more" within 20 nothing_left sat
+rm "$inbox/model.bin"
+
+# --- Others take the very last byte ---------------------------------------------
+
+if [[ $full == 1 ]]; then
+    cli ground peer add sat --rate 30Mbit 2>/dev/null
+    id=$(cli ground send "$work/model.bin" --to sat 2>/dev/null)
+    sleep 2
+    cat /dev/zero >"$work/sat/ballast" 2>/dev/null
+    sleep 3
+    rm -f "$work/sat/ballast"
+    if kill -0 "${pids[sat]}" 2>/dev/null; then
+        ok "the receiver runs on although even the reserve is gone"
+    else
+        check "without its reserve the receiver stops, and says why" \
+            grep -q "the journal could not be written" "$work/sat.log"
+        start sat
+    fi
+    check "the transfer is not lost" \
+        timeout 90 "$build/skyferry" --home "$work/ground" status "$id" --wait
+    check "it is right to the byte" same_sha256 "$work/model.bin" "$inbox/model.bin"
+    check "it came once" delivered_once "$inbox" model.bin
+    rm "$inbox/model.bin"
+    cli ground peer add sat --rate 400Mbit 2>/dev/null
+fi
+
+# --- The sender's disk is full -------------------------------------------------
+
+fill ground 130M
+check_exit 1 "send says that there is no room" cli ground send "$work/model.bin" --to sat --wait
+if grep -qE 'no space|No space|room|full' "$work/check.out" && grep -qE '[0-9]{4,}|[0-9.]+ [MG]iB' "$work/check.out"; then
+    ok "and how much is missing: $(grep -v "^[0-9a-f]*$" "$work/check.out" | tail -n 1)"
+else
+    fail "and how much is missing: $(cat "$work/check.out")"
+fi
+check "nothing is left behind here" within 20 nothing_left ground
+check "nor there" within 20 nothing_left sat
+check "nothing of it was delivered" test ! -e "$inbox/model.bin"
+rm "$work/ground/ballast"
+check "with room it is sent" cli ground send "$work/model.bin" --to sat --wait
+check "to the byte at last" same_sha256 "$work/model.bin" "$inbox/model.bin"
+for node in ground sat; do
+    check "the audit log of $node is intact" cli "$node" audit verify
+    check "no daemon of $node failed of itself" no_crash "$node"
+done
+end
