@@ -32,7 +32,7 @@ FORBIDDEN = [
     (re.compile(r"\b(BLUEPRINT|RULES R\d|RULES\b(?=[ ,.)]))"), "a document that is not here"),
 ]
 # A hash and a number mean something else in these.
-NO_NUMBERS = (".svg", ".css", ".service", ".1", ".5", ".8", ".m4")
+NO_NUMBERS = (".svg", ".css", "_html.c", ".service", ".1", ".5", ".8", ".m4")
 
 DOCUMENT = re.compile(r"[\w./-]*\b[\w-]+\.(?:md|cddl)\b")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
