@@ -80,37 +80,56 @@ check "an idle receiver takes no CPU" test $(($(ticks sat) - before_sat)) -le 1
 
 # --- All cores ------------------------------------------------------------------
 
-# CPU seconds of each thread of the sender, in ticks, most first.
-threads() {
-    sed 's/.*) //' "/proc/${pids[ground]}"/task/*/stat | awk '{print $12 + $13}' | sort -nr
+# wanted: the time in ms that each thread of the sealer ran or waited for a core, most first. So
+# other work on the machine does not matter.
+wanted() {
+    awk '{print int(($1 + $2) / 1000000)}' "/proc/${pids[sealer]}"/task/*/schedstat | sort -nr
 }
 
+# In memory, if there is a place: it is not the disk that is measured here.
+memory=
+if [[ -d /dev/shm && -w /dev/shm && $(df --output=avail -k /dev/shm | tail -n 1) -gt 2000000 ]]; then
+    memory=$(mktemp -d /dev/shm/skyferry-e2e-XXXXXX)
+    trap 'rm -rf "$memory"; fail "the test itself broke off"; finish' EXIT
+    ln -s "$memory" "$work/sealer"
+fi
+stop ground
 stop sat
 if (($(nproc) < 2)); then
     skip "there is one core"
 else
-    cat "$work/small.bin" "$work/small.bin" "$work/small.bin" >"$work/seal.bin"
-    for attempt in 1 2 3 4 5; do
-        stop ground
-        start ground
+    make_node sealer
+    introduce sealer sat
+    for _ in 1 2 3 4; do
+        cat "$work/small.bin"
+    done >"${memory:-$work}/seal.bin"
+    for attempt in 1 2 3; do
+        start sealer
         began=$(date +%s%N)
-        before=$(ticks ground)
-        cli ground send "$work/seal.bin" --as "seal-$attempt" --to sat >"$work/seal.id" 2>/dev/null
-        wall=$((($(date +%s%N) - began) / 10000000))
-        used=$(($(ticks ground) - before))
-        mapfile -t each < <(threads)
-        cli ground cancel "$(cat "$work/seal.id")" 2>/dev/null
-        echo "sealing 300 MB: $used ticks of CPU in $wall of wall; by thread: ${each[*]}"
-        # Two threads that shared the work evenly, and ran at the same time.
-        if ((used * 10 > wall * 15)) || ((each[1] * 2 > each[0] && attempt == 5)); then
+        cli sealer send "${memory:-$work}/seal.bin" --as "seal-$attempt" --to sat \
+            >"$work/seal.id" 2>/dev/null
+        wall=$((($(date +%s%N) - began) / 1000000))
+        mapfile -t each < <(wanted)
+        all=0
+        for one in "${each[@]}"; do
+            all=$((all + one))
+        done
+        cli sealer cancel "$(cat "$work/seal.id")" 2>/dev/null
+        stop sealer
+        echo "sealing 400 MB: $wall ms, of cores wanted $all ms; by thread: ${each[*]}"
+        if ((all * 10 > wall * 15)); then
             break
         fi
     done
-    check "sealing is shared among the cores" test $((each[1] * 2)) -gt "${each[0]}"
-    if ((used * 10 > wall * 15)); then
-        ok "and takes more than one and a half of them"
+    # Of the three that took most, one is the loop and two seal.
+    check "sealing is shared among threads" test $((each[2] * 3)) -gt "${each[0]}"
+    if ((all * 10 > wall * 15)); then
+        ok "and would take more than one and a half cores"
+    elif [[ -n $memory ]]; then
+        fail "and would take more than one and a half cores"
     else
-        skip "other work, or the disk, leaves sealing less than one and a half cores here"
+        skip "a disk in between: how many cores sealing would take is not to be seen"
     fi
 fi
+rm -rf "$memory"
 finish
