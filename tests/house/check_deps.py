@@ -41,7 +41,8 @@ PASSES_ON = set("command env exec if elif while until ! then else do time nice n
 WITH_NUMBER = {"timeout"}
 
 # Tools of a module that are not called by their package's command.
-TOOLS = {"clang-format-14": "clang-format", "autoreconf": "autoconf", "ssh-keygen": "scp"}
+TOOLS = {"clang-format-14": "clang-format", "autoreconf": "autoconf", "nm": "gcc",
+         "ssh-keygen": "scp"}
 
 # Found on PATH by configure or make, not by a script.
 USED_BY_BUILD = {"gcc", "make", "automake", "xz", "pkg-config"}
@@ -189,6 +190,7 @@ def without_text(source):
 def commands(source):
     """The words at the place of a command."""
     text = re.sub(r"\b\w+\+?=\([^)]*\)", "_", without_text(source))  # lists are no commands
+    text = re.sub(r"\(\(.*?\)\)+", "_", text)  # nor is arithmetic
     text = re.sub(r"\d?[<>]+&?\s*[\w/$.{}_-]+", " ", text)
     in_case = False
     for line in re.split(r"\n|;;|;|\|\||&&|\||&|\$\(|(?<![\w$])\(", text):
@@ -283,6 +285,7 @@ def self_test():
         ("cat <<EOF\nrsync a b\nEOF\nls", {"cat", "ls"}),
         ("case $a in\nrsync) scp x ;;\nesac", {"scp"}),
         ("n=$((n + 1))", set()),
+        ("if ((status == 0 || (n > 3))); then nc x; fi", {"nc"}),
         ("case $n in\n1) both=(ground sat) ;;\nesac\nall=(a\n b)", set()),
     ]
     for source, expected in cases:
