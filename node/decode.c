@@ -218,12 +218,40 @@ may_begin(const struct decoder *decoder, uint64_t index)
            (decoder->has_outline || index == decoder->outline_bundles);
 }
 
+/*
+ * All works may be waiting for parts of frames in bundles that cannot begin for
+ * want of a work. So the one furthest up the line gives way to `index` if that
+ * lies before it; it is decoded again from its slot. The lowest goes on always.
+ */
+static void
+make_room(struct decoder *decoder, uint64_t index)
+{
+    struct task **at = &decoder->parts;
+    uint64_t last = 0;
+
+    if (decoder->work_count + decoder->fetches < WORKS_MAX) {
+        return;
+    }
+    for (const struct task *task = decoder->parts; task != NULL; task = task->next) {
+        last = task->works[0]->index > last ? task->works[0]->index : last;
+    }
+    while (last > index && *at != NULL) {
+        if ((*at)->works[0]->index == last) {
+            decode_drop_part(decoder, at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
+}
+
 void
 decoder_take(struct decoder *decoder, const struct opened *opened)
 {
-    struct work *work = may_begin(decoder, opened->index) ? calloc(1, sizeof(*work)) : NULL;
     struct work **at = &decoder->works;
+    struct work *work;
 
+    make_room(decoder, opened->index);
+    work = may_begin(decoder, opened->index) ? calloc(1, sizeof(*work)) : NULL;
     if (work == NULL) {
         free(opened->plain);
         return;
@@ -319,13 +347,14 @@ fetch_next(struct decoder *decoder)
 {
     uint64_t index;
 
-    while (decoder->fetches < FETCHES_MAX && decoder->in->spool != NULL &&
-           decoder->work_count + decoder->fetches < WORKS_MAX && !decoder->is_stopping &&
+    while (decoder->fetches < FETCHES_MAX && decoder->in->spool != NULL && !decoder->is_stopping &&
            (decoder->staging == NULL || staging_is_ready(decoder->staging)) &&
            next_to_fetch(decoder, &index)) {
-        struct fetch *fetch = calloc(1, sizeof(*fetch));
+        struct fetch *fetch;
 
-        if (fetch == NULL) {
+        make_room(decoder, index);
+        if (decoder->work_count + decoder->fetches >= WORKS_MAX ||
+            (fetch = calloc(1, sizeof(*fetch))) == NULL) {
             return;
         }
         *fetch =
