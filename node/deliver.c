@@ -346,12 +346,29 @@ step_done(struct delivery *delivery, const struct sf_disk_op *op)
     }
 }
 
+/* It was called back before the rename was intended: close what is open and do no more. */
+static void
+give_up(struct delivery *delivery, const struct sf_disk_op *op)
+{
+    if (delivery->step == STEP_FILE && op->status == SF_OK) {
+        delivery->open_file = op->ret_file;
+    } else if (delivery->step != STEP_FILE_SET) {
+        return;
+    }
+    submit(delivery, STEP_FILE_CLOSE,
+        (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = delivery->open_file});
+}
+
 static void
 done(struct sf_disk_op *op)
 {
     struct delivery *delivery = op->owner;
 
     delivery->is_busy = false;
+    if (delivery->in->record.phase == SF_IN_REFUSED) {
+        give_up(delivery, op);
+        return;
+    }
     if (delivery->step == STEP_LOOK && op->status == SF_ENOENT) {
         /* Not staged any more: the rename was done before the restart. */
         snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
