@@ -200,7 +200,7 @@ outbound_offer(struct outbound *out)
 }
 
 static void
-post_cancel(struct outbound *out, struct out_to *to, struct peer *peer)
+post_cancel(const struct outbound *out, struct peer *peer)
 {
     struct sf_cancel cancel = {
         .by = out->node->card.fingerprint,
@@ -210,7 +210,6 @@ post_cancel(struct outbound *out, struct out_to *to, struct peer *peer)
     uint8_t encoded[SF_CANCEL_BYTES_MAX];
     size_t bytes;
 
-    to->retry_at = sf_mono_add(out->node->now, CANCEL_AGAIN);
     if (sf_cancel_encode(&cancel, out->node->identity, encoded, sizeof(encoded), &bytes) == SF_OK) {
         int status = mail_letter(
             out->node, peer, SF_LETTER_CANCEL, sf_view(encoded, bytes), &out->id, MAIL_CANCEL);
@@ -230,9 +229,12 @@ out_tell_cancelled(struct outbound *out)
         struct out_to *to = &out->to[i];
         struct peer *peer = peer_of(out->node, &to->fingerprint);
 
-        if (to->record.phase == SF_TO_CANCELLING && peer != NULL &&
-            !mail_is_waiting(out->node, peer_number(out->node, peer), &out->id, MAIL_CANCEL)) {
-            post_cancel(out, to, peer);
+        if (to->record.phase != SF_TO_CANCELLING || peer == NULL) {
+            continue;
+        }
+        to->retry_at = sf_mono_add(out->node->now, CANCEL_AGAIN); /* the answer may be lost */
+        if (!mail_is_waiting(out->node, peer_number(out->node, peer), &out->id, MAIL_CANCEL)) {
+            post_cancel(out, peer);
         }
     }
 }
