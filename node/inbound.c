@@ -341,7 +341,9 @@ inbound_refuse_unknown(struct sf_node *node, struct peer *peer, const struct ref
     uint8_t *encoded;
     size_t bytes;
 
-    if (peer->refused_at != 0 && node->now < sf_mono_add(peer->refused_at, SF_SEC)) {
+    /* Every cancel has its answer; what a peer can cause without a signed letter is bounded. */
+    if (refusal->reason != SF_REFUSAL_CANCELLED && peer->refused_at != 0 &&
+        node->now < sf_mono_add(peer->refused_at, SF_SEC)) {
         return;
     }
     peer->refused_at = node->now;
@@ -910,12 +912,14 @@ ask_for_grant(struct inbound *in)
     struct refusal refusal = {
         .transfer = in->id, .reason = SF_REFUSAL_STALE_PREKEY, .retryable = true};
 
-    if (!is_open(in) || in->seal != NULL || in->handle == 0 || in->node->now < in->ask_at ||
-        peer == NULL) {
+    if (!is_open(in) || in->record.phase > SF_IN_ORPHANED || in->seal != NULL || in->handle == 0 ||
+        in->node->now < in->ask_at) {
         return;
     }
     in->ask_at = sf_mono_add(in->node->now, GRANT_ASK);
-    inbound_refuse_unknown(in->node, peer, &refusal);
+    if (peer != NULL) {
+        inbound_refuse_unknown(in->node, peer, &refusal);
+    }
 }
 
 void
@@ -977,7 +981,8 @@ inbound_deadline(const struct sf_node *node)
         if (!is_open(in)) {
             continue;
         }
-        if (in->receipt_due && in->is_recorded && !has_mail(in)) {
+        if (in->receipt_due && in->is_recorded && in->record.phase == SF_IN_RECEIVING &&
+            !has_mail(in)) {
             deadline = sf_mono_min(deadline, in->receipt_at);
         }
         if (in->decoder != NULL) {
@@ -985,7 +990,7 @@ inbound_deadline(const struct sf_node *node)
         }
         deadline = sf_mono_min(deadline, in->deliver_at);
         deadline = in->decode_at == 0 ? deadline : sf_mono_min(deadline, in->decode_at);
-        if (in->seal == NULL) {
+        if (in->record.phase <= SF_IN_ORPHANED && in->seal == NULL) {
             deadline = sf_mono_min(deadline, sf_mono_add(in->touched, ORPHAN_GRACE));
             deadline = in->handle == 0 ? deadline : sf_mono_min(deadline, in->ask_at);
         }

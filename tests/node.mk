@@ -1,7 +1,7 @@
 # Tests of node/.
 
 node_tests = tests/unit/test_node tests/unit/test_node_custody tests/unit/test_node_refusal \
-	tests/unit/test_node_restart
+	tests/unit/test_node_restart tests/unit/test_node_review
 check_PROGRAMS += $(node_tests)
 TESTS += $(node_tests)
 
@@ -22,3 +22,7 @@ tests_unit_test_node_refusal_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 tests_unit_test_node_restart_SOURCES = \
 	tests/unit/test_node_restart.c tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_restart_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
+tests_unit_test_node_review_SOURCES = \
+	tests/unit/test_node_review.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_review_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
