@@ -80,6 +80,10 @@ skyferry_sim_SOURCES = \
 	%D%/sim_link.c \
 	%D%/sim_main.c \
 	%D%/sim_passes.c \
-	%D%/sim_proxy.c %D%/sim_proxy.h
-skyferry_sim_LDADD = app/libapp.a sim/libsim.a link/liblink.a base/libbase.a $(JANSSON_LIBS) -lm
+	%D%/sim_proxy.c %D%/sim_proxy.h \
+	%D%/sim_run.c %D%/sim_run.h \
+	%D%/sim_run_print.c
+skyferry_sim_LDADD = app/libapp.a sim/libsim.a node/libnode.a link/liblink.a store/libstore.a \
+	bundle/libbundle.a base/libbase.a $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
+	$(LZ4_LIBS) $(URING_LIBS) -lm
 dist_man_MANS += docs/man/skyferry-sim.1

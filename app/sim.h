@@ -15,6 +15,9 @@ int sf_sim_link_main(int argc, char **argv);
 /* Show the profiles that come with the program, or the text of one. */
 int sf_sim_profiles_main(int argc, char **argv);
 
+/* Tell what becomes of a scenario. Exit status 6 as well: it cannot be done, or not in time. */
+int sf_sim_run_main(int argc, char **argv);
+
 /* Predict when satellites stand over ground stations. */
 int sf_sim_passes_main(int argc, char **argv);
 

@@ -14,6 +14,9 @@ static const char usage[] =
     "       skyferry-sim passes --tle FILE --station NAME:LATITUDE,LONGITUDE[,METRES[,MASK]]...\n"
     "                         [--satellite NAME|NUMBER] [--from TIME] [--days N]\n"
     "                         [--rate RATE] [--up RATE] [--down RATE] [--format table|ion|hdtn]\n"
+    "       skyferry-sim run [SCENARIO] [--size SIZE] [--profile NAME|FILE] [--set KEY=VALUE]...\n"
+    "                        [--receivers N] [--start TIME] [--until TIME] [--rate RATE] [--mtu N]\n"
+    "                        [--seed N] [--title TEXT] [--estimate] [--json] [--report FILE]\n"
     "       skyferry-sim profiles [NAME]\n"
     "       skyferry-sim --help | --version\n";
 
@@ -76,12 +79,14 @@ main(int argc, char **argv)
         status = sf_sim_link_main(argc - 1, argv + 1);
     } else if (strcmp(argv[1], "passes") == 0) {
         status = sf_sim_passes_main(argc - 1, argv + 1);
+    } else if (strcmp(argv[1], "run") == 0) {
+        status = sf_sim_run_main(argc - 1, argv + 1);
     } else if (strcmp(argv[1], "profiles") == 0) {
         status = sf_sim_profiles_main(argc - 1, argv + 1);
     } else {
         fputs(usage, stderr);
         return sf_sim_say(SF_SIM_EXIT_USAGE,
-            "there is no command \"%s\"; there are link, passes and profiles", argv[1]);
+            "there is no command \"%s\"; there are link, passes, run and profiles", argv[1]);
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         return sf_sim_say(SF_SIM_EXIT_FAILED, "standard output cannot be written");

@@ -8,7 +8,9 @@ sim_libsim_a_SOURCES = \
 	%D%/image.c %D%/image.h \
 	%D%/nat.c %D%/nat.h \
 	%D%/path.c %D%/path.h \
+	%D%/plot.c %D%/plot.h \
 	%D%/profile.c %D%/profile.h \
+	%D%/report_html.c %D%/report_html.h \
 	%D%/scenario.c %D%/scenario.h \
 	%D%/tree.c %D%/tree.h \
 	%D%/tree_whole.c \

@@ -29,7 +29,7 @@ endif
 EXTRA_DIST += tests/fuzz/corpus/profile
 
 # What-if: scenarios, the engines' answer and the fluid's.
-whatif_tests = tests/unit/test_scenario tests/unit/test_whatif
+whatif_tests = tests/unit/test_scenario tests/unit/test_whatif tests/unit/test_report_html
 check_PROGRAMS += $(whatif_tests)
 TESTS += $(whatif_tests)
 
@@ -38,6 +38,9 @@ tests_unit_test_scenario_LDADD = sim/libsim.a base/libbase.a $(CUNIT_LIBS)
 
 tests_unit_test_whatif_SOURCES = tests/unit/test_whatif.c tests/unit/check.h
 tests_unit_test_whatif_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS) -lm
+
+tests_unit_test_report_html_SOURCES = tests/unit/test_report_html.c tests/unit/check.h
+tests_unit_test_report_html_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS) -lm
 
 check_PROGRAMS += tests/fuzz/fuzz_scenario
 tests_fuzz_fuzz_scenario_SOURCES = tests/fuzz/fuzz_scenario.c $(FUZZ_REPLAY)
