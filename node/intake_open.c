@@ -176,22 +176,36 @@ intake_open(struct sf_node *node, const struct sf_node_send *send, uint32_t fixe
     return SF_OK;
 }
 
+struct closing {
+    struct flight flight;
+    struct sf_disk_op op;
+};
+
+static void
+closing_drop(struct flight *flight)
+{
+    free(FLIGHT_OF(flight, struct closing));
+}
+
 static void
 closed(struct sf_disk_op *op)
 {
-    free(op);
+    struct closing *closing = op->owner;
+
+    flight_end(&closing->flight);
+    free(closing);
 }
 
 void
 intake_close_source(struct sf_node *node, int file)
 {
-    struct sf_disk_op *op = calloc(1, sizeof(*op));
+    struct closing *closing = calloc(1, sizeof(*closing));
 
-    if (op != NULL) {
-        op->kind = SF_DISK_CLOSE;
-        op->file = file;
-        op->done = closed;
-        sf_disk_submit(node->disk, op);
+    if (closing != NULL) {
+        closing->op = (struct sf_disk_op){
+            .kind = SF_DISK_CLOSE, .file = file, .done = closed, .owner = closing};
+        flight_begin(&node->flights, &closing->flight, closing_drop);
+        sf_disk_submit(node->disk, &closing->op);
     }
 }
 
