@@ -147,8 +147,8 @@ tests_unit_test_passes_LDADD = $(CONTACT_LDADD) $(CUNIT_LIBS)
 tests_unit_test_sgp4_SOURCES = tests/unit/test_sgp4.c
 tests_unit_test_sgp4_LDADD = $(CONTACT_LDADD) $(CUNIT_LIBS)
 
-dist_check_SCRIPTS += tests/vectors/check_passes.sh
-TESTS += tests/vectors/check_passes.sh
+dist_check_SCRIPTS += tests/vectors/check_passes.sh tests/e2e/test_sim_passes
+TESTS += tests/vectors/check_passes.sh tests/e2e/test_sim_passes
 EXTRA_DIST += tests/vectors/passes.py tests/vectors/sgp4.txt tests/vectors/passes.tle
 
 contact_fuzz = tests/fuzz/fuzz_contact_hdtn tests/fuzz/fuzz_contact_ion tests/fuzz/fuzz_orbit

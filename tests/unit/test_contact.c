@@ -2,6 +2,7 @@
 #include "link/contact_hdtn.h"
 #include "link/contact_ion.h"
 #include "link/contact_json.h"
+#include "link/contact_text.h"
 #include "tests/unit/check.h"
 
 #define DAY INT64_C(1795392000000) /* 2026-11-23 00:00:00 UTC */
@@ -460,6 +461,75 @@ test_limits(void)
     sf_contact_plan_fini(&plan);
 }
 
+static void
+test_dates(void)
+{
+    static const unsigned int lengths[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int64_t expected = -25567; /* 1 January 1900 */
+    int64_t days;
+    size_t wrong = 0;
+
+    for (unsigned int year = 1900; year <= 2500; year++) {
+        bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+        for (unsigned int month = 1; month <= 12; month++) {
+            unsigned int length = lengths[month - 1] + (month == 2 && leap);
+
+            for (unsigned int day = 1; day <= length; day++, expected++) {
+                struct sf_contact_date date =
+                    sf_contact_date_of((struct sf_wall){expected * 86400000 + 45296789});
+
+                wrong += !sf_contact_days(year, month, day, &days) || days != expected;
+                wrong += date.year != year || date.month != month || date.day != day ||
+                         date.hour != 12 || date.minute != 34 || date.second != 56;
+            }
+            wrong += sf_contact_days(year, month, length + 1, &days);
+            wrong += sf_contact_days(year, month, 0, &days);
+        }
+    }
+    CHECK_EQ(wrong, 0);
+    CHECK(sf_contact_days(1970, 1, 1, &days) && days == 0);
+    CHECK(!sf_contact_days(2026, 13, 1, &days) && !sf_contact_days(2026, 0, 1, &days));
+    CHECK(!sf_contact_days(1899, 12, 31, &days) && !sf_contact_days(10000, 1, 1, &days));
+}
+
+static bool
+real(const char *spelled, double *ret_value)
+{
+    return sf_contact_real(sf_view(spelled, strlen(spelled)), ret_value);
+}
+
+static void
+test_numbers(void)
+{
+    static const char *const good[] = {"0", "1", "-1.5", "+2", ".5", "5.", "1e3", "1E-7",
+        "15.49507895", "-.22483E-4", "123456789012345678", "0.00000000000000001", "1e300"};
+    static const char *const bad[] = {"", "-", ".", "1e", "1e+", "e5", "1.2.3", "1 ", " 1", "0x10",
+        "nan", "inf", "1e301", "1234567890123456789", "1,5", "1e5x", "--1"};
+    uint64_t integer;
+    double value;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        double expected = strtod(good[i], NULL);
+        double slack = (expected < 0 ? -expected : expected) * 1e-15;
+
+        REQUIRE(real(good[i], &value));
+        CHECK(value - expected <= slack && expected - value <= slack);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK(!real(bad[i], &value));
+    }
+    CHECK(sf_contact_decimal(sf_view("1.5", 3), 3, 1500, &integer) && integer == 1500);
+    CHECK(!sf_contact_decimal(sf_view("1.5", 3), 3, 1499, &integer));
+    CHECK(!sf_contact_decimal(sf_view("1.5001", 6), 3, UINT64_MAX, &integer));
+    CHECK(!sf_contact_decimal(sf_view("1.", 2), 3, UINT64_MAX, &integer));
+    CHECK(!sf_contact_decimal(sf_view("18446744073709552", 17), 3, UINT64_MAX, &integer));
+    CHECK(!sf_contact_integer(sf_view("1.0", 3), UINT64_MAX, &integer));
+    CHECK(sf_contact_integer(sf_view("18446744073709551615", 20), UINT64_MAX, &integer) &&
+          integer == UINT64_MAX);
+    CHECK(!sf_contact_integer(sf_view("18446744073709551616", 20), UINT64_MAX, &integer));
+}
+
 CHECK_MAIN("contact", {"an ION plan is read as ionrc(5) says", test_ion},
     {"the next contact, the one now and the idle time are found", test_questions},
     {"a mistake in an ION plan is told with line, value and what is accepted", test_ion_mistakes},
@@ -468,4 +538,6 @@ CHECK_MAIN("contact", {"an ION plan is read as ionrc(5) says", test_ion},
     {"an error leaves the plan as it was", test_untouched},
     {"ION to HDTN to ION keeps contacts, rates and light times", test_round_trip},
     {"nodes have names, numbers or both, and exports need numbers", test_names},
-    {"what is outside of the limits is refused, and full plans are searched right", test_limits})
+    {"what is outside of the limits is refused, and full plans are searched right", test_limits},
+    {"every day of six centuries has its number", test_dates},
+    {"numbers are read whole or not at all", test_numbers})
