@@ -63,7 +63,14 @@ static void
 arrival_drop(struct flight *flight)
 {
     struct arrival *arrival = FLIGHT_OF(flight, struct arrival);
+    struct arrival **at = &arrival->in->waiting;
 
+    while (*at != NULL && *at != arrival) {
+        at = &(*at)->next;
+    }
+    if (*at == arrival) {
+        *at = arrival->next; /* it is not there to be freed again */
+    }
     free(arrival->plain);
     free(arrival);
 }

@@ -6,13 +6,27 @@
 #include <stdlib.h>
 
 static void
-task_drop(struct flight *flight)
+task_free(struct task *task)
 {
-    struct task *task = FLIGHT_OF(flight, struct task);
-
     free(task->joined);
     free(task->out);
     free(task);
+}
+
+/* The power is gone; a part that waited for the other is not there to be freed again. */
+static void
+task_drop(struct flight *flight)
+{
+    struct task *task = FLIGHT_OF(flight, struct task);
+    struct task **at = &task->decoder->parts;
+
+    while (*at != NULL && *at != task) {
+        at = &(*at)->next;
+    }
+    if (*at == task) {
+        *at = task->next;
+    }
+    task_free(task);
 }
 
 static void
@@ -30,7 +44,7 @@ task_finish(struct task *task)
         }
     }
     flight_end(&task->flight);
-    task_drop(&task->flight);
+    task_free(task);
 }
 
 static void

@@ -379,6 +379,9 @@ inbound_peer_changed(struct sf_node *node, const struct peer *peer)
         }
         memcpy(in->signer_pk, peer->conf.card.sign_pk, sizeof(in->signer_pk));
         in->has_signer = true;
+        if (in->deliver_at != SF_NEVER) {
+            in->deliver_at = 0; /* its folder in the inbox has a name now */
+        }
         inbound_advance(in);
         if (in->record.phase >= SF_IN_DONE) {
             if (in->is_asked) {

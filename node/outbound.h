@@ -44,6 +44,11 @@ void out_tell_cancelled(struct outbound *out);
 /* Do what is due for one recipient by its timers. */
 void out_retry(struct outbound *out, struct out_to *to);
 
+/* --- settle.c --- */
+
+/* What the recipients said is durable: end the transfer if all of them have ended. */
+void out_settle(void *owner);
+
 /* --- outbound.c --- */
 
 /* The content key goes, from memory and from the disk, and with it the label. */

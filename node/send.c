@@ -7,7 +7,7 @@
  * out and a bundle may fly. A crash before the facts leaves a file and a
  * secret that nobody knows, and recovery removes both.
  */
-#include "node/internal.h"
+#include "node/outbound.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -487,6 +487,8 @@ restore(struct sf_node *node, const struct sf_transfer_id *id, const struct sf_r
             .slots = record->count != 0 ? record->count : record->slots,
         };
         sf_spool_reopen(node->spools, &out->spool_op);
+        /* The last FINAL may have become durable right before the end did. */
+        node_commit_then(node, out_settle, out);
     } else if (record->phase != SF_OUT_FAILED || record->reason != 0) {
         out->want_freed = true;
         out->is_freed = out->seal == NULL && !has_spool_file(node, id);

@@ -94,8 +94,8 @@ done_durable(void *owner)
     node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "done: every recipient has it");
 }
 
-static void
-final_durable(void *owner)
+void
+out_settle(void *owner)
 {
     struct outbound *out = owner;
     struct sf_node *node = out->node;
@@ -284,7 +284,7 @@ take_receipt(struct outbound *out, struct out_to *to, struct peer *peer,
     }
     save_held(out, to, had_any && generation != to->receipts.generation);
     node_must(out->node, outbound_save_to(out, to));
-    node_commit_then(out->node, final_durable, out);
+    node_commit_then(out->node, out_settle, out);
     forget_if_asked(out);
 }
 

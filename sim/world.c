@@ -448,6 +448,13 @@ sf_world_path_payload(const struct sf_world *world, unsigned from, unsigned to)
 
 /* --- Transfers ------------------------------------------------------------------------------ */
 
+static void
+error_of_open(struct sf_node_error *error, int status, const char *path)
+{
+    error->status = status;
+    snprintf(error->text, sizeof(error->text), "%s: %s", path, sf_status_text(status));
+}
+
 int
 sf_world_send(struct sf_world *world, const struct sf_world_send *send,
     struct sf_transfer_id *ret_transfer, struct sf_node_error *error)
@@ -475,7 +482,12 @@ sf_world_send(struct sf_world *world, const struct sf_world_send *send,
     for (size_t i = 0; i < send->path_count; i++) {
         struct sf_disk_op op = {.kind = SF_DISK_OPEN, .path = send->paths[i]};
 
-        sf_assert(sf_disk_run(self->config.disk, &op) == SF_OK);
+        status = sf_disk_run(self->config.disk, &op);
+        if (status != SF_OK) {
+            error_of_open(error, status, send->paths[i]);
+            free(sources);
+            return status;
+        }
         sources[i].file = op.ret_file;
         sources[i].stat = op.ret_stat;
         if (send->names != NULL) {
