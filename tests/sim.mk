@@ -51,6 +51,10 @@ TESTS += tests/fuzz/fuzz_scenario
 endif
 EXTRA_DIST += tests/fuzz/corpus/scenario
 
+dist_check_SCRIPTS += tests/e2e/sim_run.sh
+TESTS += tests/e2e/sim_run.sh
+EXTRA_DIST += tests/e2e/check_page.py
+
 dist_check_SCRIPTS += tests/e2e/test_sim_link
 TESTS += tests/e2e/test_sim_link
 
