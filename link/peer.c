@@ -138,8 +138,14 @@ sf_peer_has_control(const struct sf_peer *peer)
 static bool
 wants_session(const struct sf_peer *peer)
 {
-    if (peer->out[SF_OUT_DATA].is_open || peer->opening.is_on || is_dark(peer)) {
+    const struct sf_session_out *data = &peer->out[SF_OUT_DATA];
+
+    if (peer->opening.is_on || is_dark(peer)) {
         return false;
+    }
+    if (data->is_open) {
+        /* It was given up while nothing was to be sent, which would now wait for ever. */
+        return !data->is_heard && !peer->config.no_return && is_trusted(peer) && has_work(peer);
     }
     return sf_peer_has_control(peer) || sf_inbox_deadline(peer->inbox) != SF_NEVER ||
            (is_trusted(peer) && (has_work(peer) || must_be_reached(peer)));

@@ -340,6 +340,23 @@ test_outage(void)
     finish();
 }
 
+/* Work that comes after a call was answered on the fallback alone, or not at all. */
+static void
+test_work_later(void)
+{
+    for (uint64_t deaf = 0; deaf < 4 * SF_SEC; deaf += 150 * SF_MS) {
+        start(63);
+        world.channels[0].is_dark = true;
+        open_both();
+        world_run(&world, deaf);
+        world.channels[0].is_dark = false;
+        world_run(&world, 20 * SF_SEC);
+        world_offer(&world, 0, 1, 0, 20, 65536);
+        CHECK(world_deliver(&world, 0, 0, 10 * SF_SEC));
+        finish();
+    }
+}
+
 static void
 test_contact(void)
 {
@@ -617,6 +634,7 @@ CHECK_MAIN("link", {"an object crosses a clean path at the rate of the line", te
     {"a geostationary path", test_geostationary}, {"to Mars", test_mars},
     {"a minute's round trip that nobody announced", test_unknown_round_trip},
     {"an outage of ten minutes leaves beacons, and ends at once", test_outage},
+    {"work that comes long after a call that was not answered", test_work_later},
     {"a day in the dark, ended by the contact plan", test_contact},
     {"outages of any length at any moment", test_many_outages},
     {"without answers the budget ends the sending", test_one_direction_dark},
