@@ -434,7 +434,8 @@ sf_node_drop(struct sf_node *node)
 static bool
 is_quiet(const struct sf_node *node)
 {
-    if (node->commits > 0 || node->audit_commits > 0 || !keyring_is_idle(node)) {
+    if (node->commits > 0 || node->audit_commits > 0 || node->flights != NULL ||
+        !keyring_is_idle(node)) {
         return false;
     }
     for (const struct outbound *out = node->outs; out != NULL; out = out->next) {
