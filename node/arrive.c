@@ -53,8 +53,11 @@ verdict(struct inbound *in, uint64_t index, enum sf_link_verdict verdict_)
 static void
 arrival_free(struct arrival *arrival)
 {
+    struct inbound *in = arrival->in;
+
     flight_end(&arrival->flight);
-    sf_link_buffer_return(arrival->in->node->link, arrival->sealed);
+    node_must(in->node, sf_range_set_remove(&in->storing, arrival->index, arrival->index + 1));
+    sf_link_buffer_return(in->node->link, arrival->sealed);
     free(arrival->plain);
     free(arrival);
 }
@@ -241,6 +244,10 @@ orphan_durable(void *owner)
     in->is_checking_orphan = false;
     in->fetches--;
     if (is_open(in)) {
+        uint64_t index = orphan->opened.index;
+
+        node_must(in->node, sf_range_set_remove(&in->orphans, index, index + 1));
+        node_must(in->node, sf_range_set_add(&in->held, index, index + 1));
         in->receipt_due = true;
         if (in->decoder != NULL) {
             decoder_take(in->decoder, &orphan->opened);
@@ -267,9 +274,9 @@ orphan_opened(struct fetch *fetch)
         in->is_checking_orphan = false;
         return;
     }
-    node_must(in->node, sf_range_set_remove(&in->orphans, index, index + 1));
     node_must(in->node, sf_journal_remove(journal, SF_TABLE_IN_ORPHAN, key, index, index + 1));
     if (fetch->status != SF_OK) {
+        node_must(in->node, sf_range_set_remove(&in->orphans, index, index + 1));
         /* It was in no receipt, so nothing is taken back. */
         node_commit(in->node);
         verdict(in, index, SF_LINK_AGAIN);
@@ -281,8 +288,7 @@ orphan_opened(struct fetch *fetch)
     orphan->in = in;
     orphan->opened = (struct opened){index, fetch->plain, fetch->content};
     fetch->plain = NULL;
-    in->fetches++; /* until the fact is durable */
-    node_must(in->node, sf_range_set_add(&in->held, index, index + 1));
+    in->fetches++; /* until the fact is durable: only then it is held */
     node_must(in->node, sf_journal_add(journal, SF_TABLE_IN_HELD, key, index, index + 1, NULL));
     node_commit_then(in->node, orphan_durable, orphan);
 }
@@ -448,6 +454,9 @@ accept_data(struct inbound *in, const struct sf_link_event *event)
         status = sf_range_set_merge(&have, &in->orphans);
     }
     if (status == SF_OK) {
+        status = sf_range_set_merge(&have, &in->storing);
+    }
+    if (status == SF_OK) {
         status = sf_link_accept(node->link, event->peer, event->handle, &have);
     }
     sf_range_set_fini(&have);
@@ -556,6 +565,40 @@ inbound_count(struct sf_node *node, const struct sf_link_event *event)
     }
 }
 
+/*
+ * It is here, or on its way to the disk: its slot is not written again, least
+ * of all once a receipt lists it.
+ */
+static bool
+has_bundle(const struct inbound *in, uint64_t index)
+{
+    return sf_range_set_has(&in->held, index) || sf_range_set_has(&in->orphans, index) ||
+           sf_range_set_has(&in->storing, index);
+}
+
+/* A bundle that came complete; NULL if it is not taken. */
+static struct arrival *
+arrival_new(struct inbound *in, const struct sf_link_event *event)
+{
+    struct arrival *arrival;
+
+    if (event->index >= in->record.slots || event->buffer_bytes != in->record.class_bytes) {
+        return NULL;
+    }
+    if (has_bundle(in, event->index)) {
+        verdict(in, event->index, SF_LINK_KEEP);
+        return NULL;
+    }
+    arrival = calloc(1, sizeof(*arrival));
+    if (arrival == NULL ||
+        sf_range_set_add(&in->storing, event->index, event->index + 1) != SF_OK) {
+        verdict(in, event->index, SF_LINK_AGAIN);
+        free(arrival);
+        return NULL;
+    }
+    return arrival;
+}
+
 void
 inbound_bundle(struct sf_node *node, const struct sf_link_event *event)
 {
@@ -571,7 +614,7 @@ inbound_bundle(struct sf_node *node, const struct sf_link_event *event)
         return;
     }
     in = find_handle(node, event->peer, event->handle);
-    arrival = in == NULL || !is_open(in) ? NULL : calloc(1, sizeof(*arrival));
+    arrival = in == NULL || !is_open(in) ? NULL : arrival_new(in, event);
     if (arrival == NULL) {
         sf_link_buffer_return(node->link, event->buffer);
         return;
@@ -644,8 +687,12 @@ static void
 spill_begin(struct sf_node *node, const struct sf_link_event *event, bool is_load)
 {
     struct inbound *in = find_handle(node, event->peer, event->handle);
-    struct spill *spill = in == NULL || in->spool == NULL ? NULL : calloc(1, sizeof(*spill));
+    struct spill *spill = NULL;
 
+    if (in != NULL && in->spool != NULL && event->index < in->record.slots &&
+        !has_bundle(in, event->index)) {
+        spill = calloc(1, sizeof(*spill));
+    }
     if (spill == NULL) {
         if (is_load) {
             sf_link_loaded(

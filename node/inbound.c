@@ -90,6 +90,7 @@ inbound_create(
     in->deliver_at = SF_NEVER;
     sf_range_set_init(&in->held, SF_JOURNAL_RANGES_MAX);
     sf_range_set_init(&in->orphans, SF_JOURNAL_RANGES_MAX);
+    sf_range_set_init(&in->storing, SF_JOURNAL_RANGES_MAX);
     while (*last != NULL) {
         last = &(*last)->next;
     }
@@ -97,8 +98,8 @@ inbound_create(
     return in;
 }
 
-static void
-forget_key_memory(struct inbound *in)
+void
+inbound_forget_key(struct inbound *in)
 {
     if (in->seal != NULL) {
         sf_seal_fini(in->seal);
@@ -119,9 +120,10 @@ inbound_unlink(struct sf_node *node, struct inbound *in)
     arrive_drop(in);
     decoder_free(in->decoder);
     deliver_fini(in);
-    forget_key_memory(in);
+    inbound_forget_key(in);
     sf_range_set_fini(&in->held);
     sf_range_set_fini(&in->orphans);
+    sf_range_set_fini(&in->storing);
     free(in);
 }
 
@@ -153,21 +155,25 @@ inbound_set_key(struct inbound *in, const uint8_t cek[SF_CEK_BYTES])
 
 /* --- Room ----------------------------------------------------------------------------------- */
 
-/* Whether the peer's quota has room for `bytes` more sealed bytes. */
+/* Whether the peer may have one more transfer here, with `bytes` more sealed bytes. */
 bool
-inbound_fits_quota(struct sf_node *node, const struct peer *peer, uint64_t bytes)
+inbound_fits_quota(const struct sf_node *node, const struct peer *peer, uint64_t bytes)
 {
+    size_t count = 0;
     uint64_t quota =
         peer->conf.quota_bytes != 0 ? peer->conf.quota_bytes : node->config.quota_bytes;
     uint64_t used = 0;
 
     for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
-        if (in->record.phase < SF_IN_DONE &&
-            sf_fingerprint_equal(&in->sender, &peer->conf.card.fingerprint)) {
+        if (!sf_fingerprint_equal(&in->sender, &peer->conf.card.fingerprint)) {
+            continue;
+        }
+        count += !in->is_freed || in->is_forgotten;
+        if (in->record.phase < SF_IN_DONE) {
             used += in->record.slots * in->record.class_bytes;
         }
     }
-    return quota == 0 || (used <= quota && bytes <= quota - used);
+    return count < INBOUND_MAX && (quota == 0 || (used <= quota && bytes <= quota - used));
 }
 
 void
@@ -316,8 +322,8 @@ give_receipt(struct inbound *in)
     uint8_t *encoded;
     size_t bytes;
 
-    if (!in->receipt_due || !in->is_recorded || in->record.phase != SF_IN_RECEIVING ||
-        peer == NULL || node->now < in->receipt_at ||
+    if (!in->receipt_due || !in->is_recorded || in->changes > 0 ||
+        in->record.phase != SF_IN_RECEIVING || peer == NULL || node->now < in->receipt_at ||
         mail_is_waiting(node, peer_number(node, peer), &in->id, MAIL_RECEIPT)) {
         return;
     }
@@ -409,6 +415,8 @@ recorded(void *owner)
         in->receipt_due = true;
         in->receipt_at = 0;
         give_receipt(in);
+    } else {
+        inbound_advance(in); /* the grant may have come meanwhile */
     }
 }
 
@@ -420,8 +428,8 @@ record_facts(struct inbound *in)
     struct peer *peer = peer_of(node, &in->sender);
     enum sf_in_phase phase = in->seal != NULL ? SF_IN_RECEIVING : SF_IN_ORPHANED;
 
-    if (in->spool == NULL || in->record.phase == phase || !is_open(in) || peer == NULL ||
-        (in->seal != NULL && !in->is_key_stored)) {
+    if (in->spool == NULL || in->is_recording || in->record.phase >= phase || !is_open(in) ||
+        peer == NULL || (in->seal != NULL && !in->is_key_stored)) {
         return;
     }
     in->record.phase = (uint8_t)phase;
@@ -478,7 +486,9 @@ no_room(struct inbound *in, uint64_t need_bytes, int status)
     node_say(in->node, SF_NODE_EVENT_WARNING, &in->id,
         "refused for now: no space for it, %llu more bytes must become free (%s)",
         (unsigned long long)need_bytes, sf_status_text(status));
-    record_in(in, "no_space", sf_status_text(status));
+    if (peer != NULL && record_may(peer, in->node->now)) {
+        record_in(in, "no_space", sf_status_text(status));
+    }
     if (peer != NULL) {
         inbound_refuse_unknown(in->node, peer, &refusal);
     }
@@ -600,6 +610,7 @@ inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *gr
         return;
     }
     in->is_key_busy = true;
+    in->is_key_stored = false;
     in->vault_op = (struct sf_vault_op){.done = key_kept, .owner = in};
     vault_key_in(in, in->vault_op.key);
     sf_vault_put(node->vault, &in->vault_op, sf_view(grant->cek, SF_CEK_BYTES), node->now);
@@ -609,12 +620,23 @@ inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *gr
 /* --- Losses ------------------------------------------------------------------------------------------ */
 
 static void
-lost_durable(void *owner)
+generation_durable(void *owner)
 {
     struct inbound *in = owner;
 
+    in->changes--;
     in->receipt_due = true;
     in->receipt_at = 0;
+}
+
+/* No receipt names a generation that a crash could take back. */
+static void
+begin_generation(struct inbound *in)
+{
+    in->record.generation = new_generation(in->node);
+    in->changes++;
+    node_must(in->node, inbound_save(in));
+    node_commit_then(in->node, generation_durable, in);
 }
 
 void
@@ -625,12 +647,9 @@ inbound_lost(struct inbound *in, uint64_t from, uint64_t to)
     node_say(node, SF_NODE_EVENT_WARNING, &in->id,
         "%llu held bundles are lost (first is %llu): the disk did not keep them; asking again",
         (unsigned long long)(to - from), (unsigned long long)from);
-    in->record.generation = new_generation(node);
-    in->receipt_due = false; /* not before the loss is durable */
     node_must(node, sf_range_set_remove(&in->held, from, to));
     node_must(node, sf_journal_remove(node->journal, SF_TABLE_IN_HELD, key_view(in), from, to));
-    node_must(node, inbound_save(in));
-    node_commit_then(node, lost_durable, in);
+    begin_generation(in);
     record_in(in, "bundles_lost", "a held bundle could not be read back");
     for (uint64_t index = from; index < to && in->handle != 0; index++) {
         if (sf_link_received(node->link, in->peer, in->handle, index, SF_LINK_AGAIN) == SF_ENOENT) {
@@ -772,7 +791,7 @@ spool_gone(struct sf_spool_op *op)
 static void
 erase_key(struct inbound *in)
 {
-    forget_key_memory(in);
+    inbound_forget_key(in);
     in->is_key_busy = true;
     in->vault_op = (struct sf_vault_op){.done = key_gone, .owner = in};
     vault_key_in(in, in->vault_op.key);
@@ -826,21 +845,55 @@ inbound_let_go(void *owner)
 
 /* --- Time ---------------------------------------------------------------------------------------------------- */
 
-/* The oldest tombstones of a peer give way; its low-water mark remembers that they ended. */
+/* Which peer has most tombstones; NO_PEER if those that belong to no peer are more. */
+static unsigned
+most_tombstones(struct sf_node *node)
+{
+    size_t counts[SF_NODE_PEERS_MAX] = {0};
+    size_t strays = 0;
+    unsigned most = NO_PEER;
+
+    for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
+        const struct peer *peer = peer_of(node, &in->sender);
+        size_t *count = peer == NULL ? &strays : &counts[peer_number(node, peer)];
+
+        *count += in->is_freed && !in->is_forgotten;
+    }
+    for (unsigned i = 0; i < SF_NODE_PEERS_MAX; i++) {
+        if (counts[i] > (most == NO_PEER ? strays : counts[most])) {
+            most = i;
+        }
+    }
+    return most;
+}
+
+/*
+ * The oldest tombstones of the peer that has most give way, so that no peer can
+ * push out those of others; its low-water mark remembers that they ended.
+ */
 static void
 prune(struct sf_node *node)
 {
     size_t ended = 0;
+    unsigned most = NO_PEER;
     struct inbound *next;
 
-    for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
-        ended += in->is_freed;
+    if (node->commits > 0) {
+        return;
     }
-    for (struct inbound *in = node->ins; in != NULL && node->commits == 0; in = next) {
+    for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
+        ended += in->is_freed && !in->is_forgotten;
+    }
+    if (ended > TOMBSTONES_MAX) {
+        most = most_tombstones(node);
+    }
+    for (struct inbound *in = node->ins; in != NULL; in = next) {
         struct peer *peer = peer_of(node, &in->sender);
+        bool is_most = (peer == NULL ? NO_PEER : peer_number(node, peer)) == most;
 
         next = in->next;
-        if (!in->is_freed || in->is_key_busy || (ended <= TOMBSTONES_MAX && !in->is_forgotten)) {
+        if (!in->is_freed || in->is_key_busy ||
+            (!in->is_forgotten && !(ended > TOMBSTONES_MAX && is_most))) {
             continue;
         }
         if (!in->is_forgotten) {
@@ -930,9 +983,7 @@ inbound_rolled_back(struct sf_node *node)
 {
     for (struct inbound *in = node->ins; in != NULL; in = in->next) {
         if (is_open(in) && in->record.phase != 0) {
-            in->record.generation = new_generation(node);
-            in->receipt_due = true;
-            node_must(node, inbound_save(in));
+            begin_generation(in);
         }
     }
 }
@@ -984,8 +1035,8 @@ inbound_deadline(const struct sf_node *node)
         if (!is_open(in)) {
             continue;
         }
-        if (in->receipt_due && in->is_recorded && in->record.phase == SF_IN_RECEIVING &&
-            !has_mail(in)) {
+        if (in->receipt_due && in->is_recorded && in->changes == 0 &&
+            in->record.phase == SF_IN_RECEIVING && !has_mail(in)) {
             deadline = sf_mono_min(deadline, in->receipt_at);
         }
         if (in->decoder != NULL) {

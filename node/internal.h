@@ -45,7 +45,8 @@ enum {
     EVENTS_MAX = 512,               /* waiting to be pulled; the oldest give way */
     TRANSFERS_MAX = 4096,           /* of each direction, open and ended */
     HISTORY_MAX = 256,              /* ended outgoing transfers kept for `status` */
-    TOMBSTONES_MAX = 4096,          /* ended incoming transfers kept per peer */
+    TOMBSTONES_MAX = 4096,          /* ended incoming transfers kept; who has most loses first */
+    INBOUND_MAX = 256,              /* incoming transfers of one peer that have not ended */
     CACHE_BYTES_MAX = 24 << 20,     /* sealed bundles lent to the link or just sealed */
     AUTO_CLASS_BYTES_MAX = 1 << 20, /* larger bundles only where the operator asks for them */
     NO_PEER = 0xffff,
@@ -70,6 +71,10 @@ struct peer {
     bool up;
     sf_mono mismatch_at; /* when a failed call in its name was last told of; 0: never */
     sf_mono refused_at;  /* when it was last told no: at most one a second */
+    bool has_skipped;    /* rungs after a roll-back, in this run */
+    unsigned records;    /* of the audit log it has caused lately, */
+    sf_mono records_at;  /* ... counted down from then, */
+    uint64_t omitted;    /* ... and those that were too many */
 };
 
 /* The peer of that fingerprint or name, or NULL. */
@@ -79,6 +84,8 @@ unsigned peer_number(const struct sf_node *node, const struct peer *peer);
 
 /* This node's state was restored from an older copy: jump over what it may have used since. */
 void peers_rolled_back(struct sf_node *node);
+/* The same for the ladder towards one peer, once in a run. */
+void peer_rolled_back(struct sf_node *node, struct peer *peer);
 
 /* Write the peer's record to the journal; the caller commits. */
 SF_MUST_USE int peer_save(struct sf_node *node, const struct peer *peer);
@@ -285,17 +292,19 @@ struct inbound {
     struct sf_spool *spool;
     struct sf_range_set held;
     struct sf_range_set orphans;
-    struct decoder *decoder;   /* from the moment there are seal and spool */
-    struct delivery *delivery; /* while staged files move into the inbox */
-    struct arrival *waiting;   /* bundles that came before there was a spool */
-    unsigned arrivals;         /* bundles in jobs or on their way to the disk */
-    unsigned fetches;          /* bundles being read back from their slots */
-    uint32_t handle;           /* of the data object on the link; 0: none */
+    struct decoder *decoder;     /* from the moment there are seal and spool */
+    struct delivery *delivery;   /* while staged files move into the inbox */
+    struct arrival *waiting;     /* bundles that came before there was a spool */
+    struct sf_range_set storing; /* bundles that came and are not yet held, or lost again */
+    unsigned arrivals;           /* bundles in jobs or on their way to the disk */
+    unsigned fetches;            /* bundles being read back from their slots */
+    uint32_t handle;             /* of the data object on the link; 0: none */
     unsigned peer;
     bool is_key_stored; /* the content key is durable in the vault */
     bool is_recording;  /* the first fact about it is being committed */
     bool is_recorded;   /* ... is durable: receipts may be given */
     bool is_checking_orphan;
+    unsigned changes;    /* generations being committed: no receipt meanwhile */
     bool receipt_due;    /* what is held has changed since the last receipt */
     sf_mono receipt_at;  /* not before */
     bool is_paused;      /* no room for what is decoded */
@@ -365,7 +374,9 @@ struct inbound *inbound_create(
     struct sf_node *node, const struct sf_transfer_id *id, const struct sf_fingerprint *sender);
 void inbound_unlink(struct sf_node *node, struct inbound *in);
 SF_MUST_USE int inbound_set_key(struct inbound *in, const uint8_t cek[SF_CEK_BYTES]);
-bool inbound_fits_quota(struct sf_node *node, const struct peer *peer, uint64_t bytes);
+/* From memory alone; the vault keeps it. */
+void inbound_forget_key(struct inbound *in);
+bool inbound_fits_quota(const struct sf_node *node, const struct peer *peer, uint64_t bytes);
 void inbound_make_spool(struct inbound *in);
 void inbound_advance(struct inbound *in);
 /* Bundles that waited for the spool, and orphans that waited for the grant, go on. */
@@ -472,7 +483,12 @@ void sweep_begin(struct inbound *in, void (*done)(struct inbound *in));
 
 void record_out(struct outbound *out, const char *event, const struct out_to *to, const char *why);
 void record_in(struct inbound *in, const char *event, const char *why);
-void record_peer(struct sf_node *node, const char *event, const struct peer *peer, const char *why);
+void record_peer(struct sf_node *node, const char *event, struct peer *peer, const char *why);
+/*
+ * Whether one more record that a peer causes at will may be written; those that
+ * may not are counted, and record_peer() tells how many they were.
+ */
+bool record_may(struct peer *peer, sf_mono now);
 
 /* --- The node ----------------------------------------------------------------------- */
 
@@ -503,6 +519,7 @@ struct sf_node {
     struct sf_audit *audit;
     struct sf_link *link;
     uint32_t boot;
+    uint32_t boot_began; /* what it was when the node started */
 
     struct peer peers[SF_NODE_PEERS_MAX];
     unsigned peer_order[SF_NODE_PEERS_MAX];
@@ -539,6 +556,9 @@ void node_must(struct sf_node *node, int status);
 void node_commit(struct sf_node *node);
 /* Commit, then call `done(owner)`; not called if the journal died. */
 void node_commit_then(struct sf_node *node, void (*done)(void *owner), void *owner);
+
+/* Act on one event of the link. */
+void node_link_event(struct sf_node *node, const struct sf_link_event *event);
 
 /* Page-aligned memory; NULL if there is none. Free with free(). */
 uint8_t *buffer_alloc(size_t bytes);

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A restored copy is not older than so many starts; a peer that says so would use them up. */
+enum { BOOTS_AHEAD_MAX = 1 << 16 };
+
 /* --- Small services ---------------------------------------------------------- */
 
 void
@@ -271,6 +274,7 @@ count_start(struct sf_node *node)
     int status;
 
     node->boot = value.bytes == 4 ? sf_get_be32(value.data) + 1 : 1;
+    node->boot_began = node->boot;
     sf_put_be32(boot, node->boot);
     status = sf_journal_set(node->journal, SF_TABLE_NODE, key, sf_view(boot, sizeof(boot)));
     return status != SF_OK ? status : commit_now(node);
@@ -601,18 +605,25 @@ note_epoch(struct sf_node *node, const struct sf_link_event *event)
 static void
 note_stale(struct sf_node *node, const struct sf_link_event *event)
 {
-    uint32_t boot = (uint32_t)(event->epoch >> 32) + 1; /* above what was used before */
+    struct peer *peer = &node->peers[event->peer];
+    uint64_t boot = (event->epoch >> 32) + 1; /* above what was used before */
     uint8_t value[4];
 
     node_say(node, SF_NODE_EVENT_WARNING, NULL,
         "peer %s has seen later sessions of this node than the node remembers: its state was "
         "restored from an older copy",
-        node->peers[event->peer].conf.name);
+        peer->conf.name);
+    peer_rolled_back(node, peer);
+    node_commit(node);
     if (boot <= node->boot) {
         return;
     }
-    node->boot = boot;
-    sf_put_be32(value, boot);
+    if (boot - node->boot_began > BOOTS_AHEAD_MAX) {
+        record_peer(node, "stale_rejected", peer, "it claims sessions of too many starts ahead");
+        return;
+    }
+    node->boot = (uint32_t)boot;
+    sf_put_be32(value, node->boot);
     node_must(
         node, sf_journal_set(node->journal, SF_TABLE_NODE, sf_view("boot", 4), sf_view(value, 4)));
     peers_rolled_back(node);
@@ -672,8 +683,8 @@ peer_event(struct sf_node *node, const struct sf_link_event *event)
     }
 }
 
-static void
-link_event(struct sf_node *node, const struct sf_link_event *event)
+void
+node_link_event(struct sf_node *node, const struct sf_link_event *event)
 {
     switch (event->kind) {
     case SF_LINK_WANT:
@@ -729,7 +740,7 @@ drain(struct sf_node *node)
     struct sf_link_event event;
 
     while (sf_link_event(node->link, &event)) {
-        link_event(node, &event);
+        node_link_event(node, &event);
     }
 }
 

@@ -68,9 +68,25 @@ peers_rolled_back(struct sf_node *node)
 
         if (peer->used) {
             peer->record.number_next += NUMBERS_SKIPPED;
-            peer->record.rung_next += RUNGS_SKIPPED;
             node_must(node, peer_save(node, peer));
         }
+        if (peer->used && peer->conf.no_return) {
+            peer_rolled_back(node, peer); /* it cannot say so itself */
+        }
+    }
+}
+
+/*
+ * Each peer speaks for its own ladder alone: the other end looks ahead only so
+ * far, and a peer that lies would move the others out of its reach.
+ */
+void
+peer_rolled_back(struct sf_node *node, struct peer *peer)
+{
+    if (!peer->has_skipped) {
+        peer->has_skipped = true;
+        peer->record.rung_next += RUNGS_SKIPPED;
+        node_must(node, peer_save(node, peer));
     }
 }
 
@@ -202,17 +218,19 @@ peers_require_psk(void *context, const struct sf_fingerprint *sender)
     return peer != NULL && peer->conf.has_psk;
 }
 
-/* What the journal knows of a peer that is being added: counters, and perhaps a newer card. */
+/* What the journal knows of a peer: a newer card perhaps, and its counters if it is new here. */
 static int
-restore(struct sf_node *node, struct peer *peer)
+restore(struct sf_node *node, struct peer *peer, bool is_new)
 {
     struct sf_view key = fingerprint_view(peer);
     struct sf_view record = sf_journal_get(node->journal, SF_TABLE_PEER, key);
     struct sf_view encoded = sf_journal_get(node->journal, SF_TABLE_CARD, key);
     struct sf_card card;
 
-    peer->record = (struct sf_record_peer){.number_next = 1, .rung_next = 1, .rung_in = 1};
-    if (record.data != NULL && sf_record_peer_decode(record, &peer->record) != SF_OK) {
+    if (is_new) {
+        peer->record = (struct sf_record_peer){.number_next = 1, .rung_next = 1, .rung_in = 1};
+    }
+    if (is_new && record.data != NULL && sf_record_peer_decode(record, &peer->record) != SF_OK) {
         return SF_EFORMAT;
     }
     if (encoded.data != NULL && sf_card_decode(encoded, &card) == SF_OK &&
@@ -321,7 +339,7 @@ sf_node_peer_set(struct sf_node *node, const struct sf_node_peer *conf, struct s
     }
     before = *peer;
     peer->conf = *conf;
-    status = restore(node, peer);
+    status = restore(node, peer, is_new);
     if (status == SF_OK) {
         status = peer_link(node, peer);
     }

@@ -8,7 +8,12 @@
 
 #include <stdio.h>
 
-enum { FILES_LISTED_MAX = 64 }; /* more are covered by the digest over all of them */
+enum {
+    FILES_LISTED_MAX = 64, /* more are covered by the digest over all of them */
+    RECORDS_MAX = 64,      /* that a peer can cause at once... */
+};
+
+#define RECORD_EVERY (60 * SF_SEC) /* ...and then one each time: no peer fills the disk with them */
 
 static void
 durable(struct sf_commit *commit)
@@ -154,12 +159,34 @@ record_in(struct inbound *in, const char *event, const char *why)
     append(node, &entry);
 }
 
+bool
+record_may(struct peer *peer, sf_mono now)
+{
+    uint64_t spans = (now - peer->records_at) / RECORD_EVERY;
+
+    peer->records -= spans < peer->records ? (unsigned)spans : peer->records;
+    peer->records_at = sf_mono_add(peer->records_at, spans * RECORD_EVERY);
+    if (peer->records == RECORDS_MAX) {
+        peer->omitted++;
+        return false;
+    }
+    peer->records++;
+    return true;
+}
+
 void
-record_peer(struct sf_node *node, const char *event, const struct peer *peer, const char *why)
+record_peer(struct sf_node *node, const char *event, struct peer *peer, const char *why)
 {
     struct sf_audit_entry entry;
 
+    if (!record_may(peer, node->now)) {
+        return;
+    }
     begin(node, &entry, event, why);
     add_node(node, &entry, "peer", "peer_key", &peer->conf.card.fingerprint);
+    if (peer->omitted > 0) {
+        sf_audit_entry_number(&entry, "omitted", peer->omitted);
+        peer->omitted = 0;
+    }
     append(node, &entry);
 }

@@ -125,6 +125,8 @@ restore(struct sf_node *node, struct sf_view key, const struct sf_record_in *rec
     }
     if (record->phase == SF_IN_RECEIVING && in->seal == NULL) {
         in->record.phase = SF_IN_ORPHANED; /* the vault has lost its key: a new grant is needed */
+    } else if (record->phase == SF_IN_ORPHANED) {
+        inbound_forget_key(in); /* no fact speaks for its grant, nor for its number */
     }
     in->is_recorded = in->record.phase >= SF_IN_RECEIVING;
     if (restore_sets(in) != SF_OK) {
