@@ -77,12 +77,15 @@ dist_bashcompletion_DATA = contrib/completion/skyferry
 bin_PROGRAMS += skyferry-sim
 skyferry_sim_SOURCES = \
 	%D%/sim.h \
+	%D%/sim_control.c %D%/sim_control.h \
 	%D%/sim_link.c \
 	%D%/sim_main.c \
 	%D%/sim_passes.c \
 	%D%/sim_proxy.c %D%/sim_proxy.h \
+	%D%/sim_relay.c %D%/sim_relay.h \
 	%D%/sim_run.c %D%/sim_run.h \
-	%D%/sim_run_print.c
+	%D%/sim_run_print.c \
+	%D%/sim_tun.c %D%/sim_tun.h
 skyferry_sim_LDADD = app/libapp.a sim/libsim.a node/libnode.a link/liblink.a store/libstore.a \
 	bundle/libbundle.a base/libbase.a $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
 	$(LZ4_LIBS) $(URING_LIBS) -lm

@@ -1,24 +1,40 @@
-/* skyferry-sim link: options, start and result; the forwarding itself is in sim_proxy.c. */
+/*
+ * skyferry-sim link: options, start and result; and the side that speaks to a link that runs.
+ * The forwarding itself is in sim_relay.c.
+ */
 #include <config.h>
 
 #include "app/sim.h"
+#include "app/sim_control.h"
 #include "app/sim_proxy.h"
+#include "app/sim_tun.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <netdb.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { ADDRESS_TEXT_BYTES = 320 };
+enum { ADDRESS_TEXT_BYTES = 320, REALTIME_PRIORITY = 10 };
 
 struct options {
     const char *listen;
     const char *to;
     const char *record;
-    struct sf_sim_proxy_config config;
+    const char *tun[SF_SIM_DIRECTIONS];
+    size_t tun_count;
+    bool make;
+    bool realtime;
+    bool counters; /* of a link that runs */
+    bool has_seed;
+    bool has_profile;
+    struct sf_sim_profile profile;
+    uint64_t seed;
+    char changes[SF_SIM_PROFILE_BYTES_MAX + 1]; /* what --profile and --set say, as lines */
+    char control[SF_SIM_CONTROL_PATH_BYTES];    /* empty: not given */
 };
 
 /* "ADDR:PORT" or "[ADDR]:PORT". Says what is wrong and returns false if it is none. */
@@ -75,23 +91,49 @@ print_address(const struct sf_sim_address *address, char text[ADDRESS_TEXT_BYTES
     }
 }
 
+/* Remember `text` for a link that runs. */
+static bool
+add_change(struct options *options, const char *text, size_t bytes)
+{
+    size_t used = strlen(options->changes);
+
+    if (bytes + 1 > sizeof(options->changes) - 1 - used) {
+        return false;
+    }
+    memcpy(options->changes + used, text, bytes);
+    memcpy(options->changes + used + bytes, "\n", 2);
+    return true;
+}
+
+/* Apply the text of a profile called `name`. Returns an exit status. */
+static int
+use_text(struct options *options, const char *name, struct sf_view text)
+{
+    struct sf_sim_profile_error error;
+
+    if (sf_sim_profile_parse(&options->profile, text, &error) != SF_OK) {
+        return sf_sim_say(SF_SIM_EXIT_FAILED, "%s:%u: %s", name, error.line, error.text);
+    }
+    options->has_profile = true;
+    if (!add_change(options, (const char *)text.data, text.bytes)) {
+        return sf_sim_say(SF_SIM_EXIT_FAILED, "%s: the profiles together have more than %d bytes",
+            name, SF_SIM_PROFILE_BYTES_MAX);
+    }
+    return SF_SIM_EXIT_DONE;
+}
+
 /* Apply a profile that comes with the program, or a file. Returns an exit status. */
 static int
-use_profile(const char *name, struct sf_sim_profile *profile)
+use_profile(struct options *options, const char *name)
 {
     const struct sf_sim_profile_named *known = sf_sim_profile_find(name);
-    struct sf_sim_profile_error error;
+    int status;
     uint8_t *text;
     size_t bytes;
     FILE *file;
-    int status = SF_SIM_EXIT_DONE;
 
     if (known != NULL) {
-        if (sf_sim_profile_parse(profile, sf_view(known->text, strlen(known->text)), &error) ==
-            SF_OK) {
-            return SF_SIM_EXIT_DONE;
-        }
-        return sf_sim_say(SF_SIM_EXIT_FAILED, "%s:%u: %s", name, error.line, error.text);
+        return use_text(options, name, sf_view(known->text, strlen(known->text)));
     }
     file = fopen(name, "rbe");
     if (file == NULL) {
@@ -103,12 +145,28 @@ use_profile(const char *name, struct sf_sim_profile *profile)
     bytes = text == NULL ? 0 : fread(text, 1, SF_SIM_PROFILE_BYTES_MAX + 1, file);
     if (text == NULL || ferror(file)) {
         status = sf_sim_say(SF_SIM_EXIT_FAILED, "%s: it cannot be read", name);
-    } else if (sf_sim_profile_parse(profile, sf_view(text, bytes), &error) != SF_OK) {
-        status = sf_sim_say(SF_SIM_EXIT_FAILED, "%s:%u: %s", name, error.line, error.text);
+    } else {
+        status = use_text(options, name, sf_view(text, bytes));
     }
     free(text);
     fclose(file);
     return status;
+}
+
+/* "--set KEY=VALUE". Returns an exit status. */
+static int
+use_set(struct options *options, const char *assignment)
+{
+    struct sf_sim_profile_error error;
+
+    if (sf_sim_profile_set(&options->profile, assignment, &error) != SF_OK) {
+        return sf_sim_say(SF_SIM_EXIT_USAGE, "--set: %s", error.text);
+    }
+    if (!add_change(options, assignment, strlen(assignment))) {
+        return sf_sim_say(SF_SIM_EXIT_USAGE, "--set: that is more than %d bytes in all",
+            SF_SIM_PROFILE_BYTES_MAX);
+    }
+    return SF_SIM_EXIT_DONE;
 }
 
 static bool
@@ -121,146 +179,294 @@ read_seed(const char *text, uint64_t *ret_seed)
     return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
 }
 
+/* What is wrong with the options together. Returns an exit status; DONE: nothing. */
+static int
+check_options(const struct options *options)
+{
+    bool is_proxy = options->listen != NULL || options->to != NULL;
+
+    if (options->tun_count == 1 || (is_proxy && options->tun_count != 0)) {
+        return sf_sim_say(SF_SIM_EXIT_USAGE,
+            "link needs --listen ADDR:PORT and --to ADDR:PORT, or --tun twice, not both");
+    }
+    if (is_proxy && (options->listen == NULL || options->to == NULL)) {
+        return sf_sim_say(SF_SIM_EXIT_USAGE, "link needs --listen ADDR:PORT and --to ADDR:PORT");
+    }
+    if (options->make && options->tun_count == 0) {
+        return sf_sim_say(SF_SIM_EXIT_USAGE, "--make goes with --tun");
+    }
+    if (is_proxy || options->tun_count != 0) {
+        return options->counters
+                   ? sf_sim_say(SF_SIM_EXIT_USAGE,
+                         "--counters asks a link that runs, without --listen or --tun")
+                   : SF_SIM_EXIT_DONE;
+    }
+    if (options->has_seed || options->record != NULL || options->realtime) {
+        return sf_sim_say(SF_SIM_EXIT_USAGE, "link needs --listen ADDR:PORT and --to ADDR:PORT, or "
+                                             "--tun twice; --seed, --record and "
+                                             "--realtime cannot be changed while it runs");
+    }
+    if (!options->counters && *options->changes == '\0') {
+        return sf_sim_say(SF_SIM_EXIT_USAGE,
+            "link needs --listen ADDR:PORT and --to ADDR:PORT, or --tun twice; or --set, --profile "
+            "or --counters for a link that runs");
+    }
+    return SF_SIM_EXIT_DONE;
+}
+
+/* One option. Returns an exit status; DONE: go on. */
+static int
+use_option(struct options *options, int letter)
+{
+    switch (letter) {
+    case 'l':
+        options->listen = optarg;
+        return SF_SIM_EXIT_DONE;
+    case 't':
+        options->to = optarg;
+        return SF_SIM_EXIT_DONE;
+    case 'u':
+        if (options->tun_count == SF_SIM_DIRECTIONS) {
+            return sf_sim_say(SF_SIM_EXIT_USAGE, "--tun is given twice, not more often");
+        }
+        options->tun[options->tun_count++] = optarg;
+        return SF_SIM_EXIT_DONE;
+    case 'm':
+        options->make = true;
+        return SF_SIM_EXIT_DONE;
+    case 'f':
+        options->realtime = true;
+        return SF_SIM_EXIT_DONE;
+    case 'k':
+        options->counters = true;
+        return SF_SIM_EXIT_DONE;
+    case 'p':
+        return use_profile(options, optarg);
+    case 's':
+        return use_set(options, optarg);
+    case 'c':
+        if (*optarg == '\0' || strlen(optarg) >= sizeof(options->control)) {
+            return sf_sim_say(SF_SIM_EXIT_USAGE,
+                "--control: \"%s\" is not accepted: give a path of 1 to %zu bytes", optarg,
+                sizeof(options->control) - 1);
+        }
+        memcpy(options->control, optarg, strlen(optarg) + 1);
+        return SF_SIM_EXIT_DONE;
+    case 'n':
+        options->has_seed = true;
+        if (!read_seed(optarg, &options->seed)) {
+            return sf_sim_say(SF_SIM_EXIT_USAGE,
+                "--seed: \"%s\" is not accepted: give a number from 0 to 2^64 - 1", optarg);
+        }
+        return SF_SIM_EXIT_DONE;
+    case 'r':
+        options->record = optarg;
+        return SF_SIM_EXIT_DONE;
+    default:
+        return SF_SIM_EXIT_USAGE; /* getopt said it */
+    }
+}
+
 /* Returns an exit status; DONE: go on. */
 static int
 read_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {{"listen", required_argument, NULL, 'l'},
-        {"to", required_argument, NULL, 't'}, {"profile", required_argument, NULL, 'p'},
+        {"to", required_argument, NULL, 't'}, {"tun", required_argument, NULL, 'u'},
+        {"make", no_argument, NULL, 'm'}, {"profile", required_argument, NULL, 'p'},
         {"set", required_argument, NULL, 's'}, {"seed", required_argument, NULL, 'n'},
-        {"record", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
-    struct sf_sim_profile_error error;
-    int status;
+        {"record", required_argument, NULL, 'r'}, {"control", required_argument, NULL, 'c'},
+        {"counters", no_argument, NULL, 'k'}, {"realtime", no_argument, NULL, 'f'},
+        {NULL, 0, NULL, 0}};
     int letter;
 
     while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (letter) {
-        case 'l':
-            options->listen = optarg;
-            break;
-        case 't':
-            options->to = optarg;
-            break;
-        case 'p':
-            status = use_profile(optarg, &options->config.profile);
-            if (status != SF_SIM_EXIT_DONE) {
-                return status;
-            }
-            break;
-        case 's':
-            if (sf_sim_profile_set(&options->config.profile, optarg, &error) != SF_OK) {
-                return sf_sim_say(SF_SIM_EXIT_USAGE, "--set: %s", error.text);
-            }
-            break;
-        case 'n':
-            if (!read_seed(optarg, &options->config.seed)) {
-                return sf_sim_say(SF_SIM_EXIT_USAGE,
-                    "--seed: \"%s\" is not accepted: give a number from 0 to 2^64 - 1", optarg);
-            }
-            break;
-        case 'r':
-            options->record = optarg;
-            break;
-        default:
-            return SF_SIM_EXIT_USAGE; /* getopt said it */
+        int status = use_option(options, letter);
+
+        if (status != SF_SIM_EXIT_DONE) {
+            return status;
         }
     }
     if (optind < argc) {
         return sf_sim_say(SF_SIM_EXIT_USAGE, "link takes no argument \"%s\"", argv[optind]);
     }
-    if (options->listen == NULL || options->to == NULL) {
-        return sf_sim_say(SF_SIM_EXIT_USAGE, "link needs --listen ADDR:PORT and --to ADDR:PORT");
+    return check_options(options);
+}
+
+/* --- A link that runs elsewhere --- */
+
+static int
+speak(struct options *options)
+{
+    static char answer[SF_SIM_CONTROL_TEXT_BYTES + 1];
+    enum sf_sim_control_kind kind = options->counters      ? SF_SIM_CONTROL_COUNTERS
+                                    : options->has_profile ? SF_SIM_CONTROL_REPLACE
+                                                           : SF_SIM_CONTROL_CHANGE;
+    int outcome;
+
+    if (options->counters && *options->changes != '\0') {
+        return sf_sim_say(SF_SIM_EXIT_USAGE, "--counters takes no --set or --profile beside it");
     }
+    if (*options->control == '\0') {
+        size_t count = sf_sim_control_find(options->control);
+
+        if (count != 1) {
+            return sf_sim_say(SF_SIM_EXIT_FAILED,
+                count == 0 ? "no link of yours runs here; start one with --listen and --to or with "
+                             "--tun, or name its socket with --control PATH"
+                           : "several links run; name one with --control PATH");
+        }
+    }
+    outcome = sf_sim_control_ask(options->control, kind, options->changes, answer);
+    if (outcome < 0) {
+        return sf_sim_say(
+            SF_SIM_EXIT_FAILED, "--control %s: %s", options->control, strerror(errno));
+    }
+    if (outcome == 0) {
+        return sf_sim_say(SF_SIM_EXIT_FAILED, "the link refuses: %s", answer);
+    }
+    fputs(answer, stdout);
     return SF_SIM_EXIT_DONE;
 }
 
-static void
-print_direction(const char *name, const struct sf_sim_proxy_direction *direction, const char *end)
-{
-    const struct sf_sim_path_stats *path = &direction->path;
+/* --- A link of our own --- */
 
-    printf("  \"%s\": {\"datagrams_in\": %" PRIu64 ", \"payload_bytes_in\": %" PRIu64
-           ", \"ip_bytes_in\": %" PRIu64 ",\n",
-        name, path->datagrams_in, direction->payload_in, path->bytes_in);
-    printf("    \"datagrams_out\": %" PRIu64 ", \"payload_bytes_out\": %" PRIu64
-           ", \"send_failed\": %" PRIu64 ",\n",
-        path->datagrams_out, direction->payload_out, direction->send_failed);
-    printf("    \"dropped\": {\"loss\": %" PRIu64 ", \"queue\": %" PRIu64 ", \"mtu\": %" PRIu64
-           ", \"outage\": %" PRIu64 "},\n",
-        path->dropped_loss, path->dropped_queue, path->dropped_mtu, path->dropped_outage);
-    printf("    \"duplicated\": %" PRIu64 ", \"reordered\": %" PRIu64 ", \"corrupted\": %" PRIu64
-           "}%s\n",
-        path->duplicated, path->reordered, path->corrupted, end);
-}
-
-static void
-print_result(const struct sf_sim_proxy_stats *stats, uint64_t seed)
+/* Run it and print the counters. Returns an exit status. */
+static int
+run_relay(struct sf_sim_relay *relay)
 {
-    printf("{\"version\": 1, \"seconds\": %.3f, \"seed\": %" PRIu64 ", \"clients\": %" PRIu64 ",\n",
-        stats->seconds, seed, stats->clients);
-    print_direction("forward", &stats->directions[SF_SIM_FORWARD], ",");
-    print_direction("back", &stats->directions[SF_SIM_BACK], "}");
+    bool good = sf_sim_relay_run(relay);
+
+    if (!good) {
+        (void)sf_sim_say(0, "cannot go on: %s", strerror(errno));
+    }
+    sf_sim_relay_report(relay, stdout);
+    return good ? SF_SIM_EXIT_DONE : SF_SIM_EXIT_FAILED;
 }
 
 static int
-run(struct options *options)
+run_proxy(const struct options *options, const struct sf_sim_relay_config *relay)
 {
+    struct sf_sim_proxy_config config = {.relay = *relay};
     struct sf_sim_address listen;
-    struct sf_sim_proxy_stats stats;
     char listen_text[ADDRESS_TEXT_BYTES];
     char to_text[ADDRESS_TEXT_BYTES];
-    struct sf_sim_proxy *proxy = sf_sim_proxy_open(&options->config, &listen);
-    bool good;
+    struct sf_sim_proxy *proxy;
+    int status;
 
+    if (!read_address("listen", options->listen, &config.listen) ||
+        !read_address("to", options->to, &config.to)) {
+        return SF_SIM_EXIT_USAGE;
+    }
+    proxy = sf_sim_proxy_open(&config, &listen);
     if (proxy == NULL) {
         return sf_sim_say(
             SF_SIM_EXIT_FAILED, "cannot listen on %s: %s", options->listen, strerror(errno));
     }
     print_address(&listen, listen_text);
-    print_address(&options->config.to, to_text);
-    (void)sf_sim_say(0, "listening on %s, forwarding to %s, seed %" PRIu64, listen_text, to_text,
-        options->config.seed);
-    good = sf_sim_proxy_run(proxy, &stats);
-    if (!good) {
-        (void)sf_sim_say(0, "cannot go on: %s", strerror(errno));
-    }
-    print_result(&stats, options->config.seed);
+    print_address(&config.to, to_text);
+    (void)sf_sim_say(0, "listening on %s, forwarding to %s, seed %" PRIu64 "%s%s", listen_text,
+        to_text, options->seed, relay->control_fd < 0 ? "" : ", control ",
+        relay->control_fd < 0 ? "" : options->control);
+    status = run_relay(sf_sim_proxy_relay(proxy));
     sf_sim_proxy_close(proxy);
-    return good ? SF_SIM_EXIT_DONE : SF_SIM_EXIT_FAILED;
+    return status;
+}
+
+static int
+run_tun(const struct options *options, const struct sf_sim_relay_config *relay)
+{
+    struct sf_sim_tun_config config = {.relay = *relay, .make = options->make};
+    const struct sf_sim_nat_config *nat = &relay->profile.nat;
+    char error[SF_SIM_TUN_ERROR_BYTES];
+    struct sf_sim_tun *tun;
+    int status;
+
+    for (size_t i = 0; i < SF_SIM_DIRECTIONS; i++) {
+        if (!sf_sim_tun_end_parse(options->tun[i], &config.ends[i])) {
+            return sf_sim_say(SF_SIM_EXIT_USAGE,
+                "--tun: \"%s\" is not accepted: give NAMESPACE:ADDR/LEN[,ADDR/LEN...], such as "
+                "ground:10.9.0.1/24",
+                options->tun[i]);
+        }
+    }
+    tun = sf_sim_tun_open(&config, error);
+    if (tun == NULL) {
+        return sf_sim_say(SF_SIM_EXIT_FAILED, "%s", error);
+    }
+    if (nat->every_ns != 0 || nat->idle_ns != 0 || nat->count != 0) {
+        (void)sf_sim_say(0, "there is no translator between namespaces: nat-... has no effect");
+    }
+    (void)sf_sim_say(0, "carrying IP from %s (%s) to %s (%s), seed %" PRIu64 "%s%s",
+        options->tun[0], sf_sim_tun_device(tun, 0), options->tun[1], sf_sim_tun_device(tun, 1),
+        options->seed, relay->control_fd < 0 ? "" : ", control ",
+        relay->control_fd < 0 ? "" : options->control);
+    status = run_relay(sf_sim_tun_relay(tun));
+    sf_sim_tun_close(tun);
+    return status;
+}
+
+/* Open what the link needs beside its port, run it, close. */
+static int
+run(struct options *options)
+{
+    struct sf_sim_relay_config relay = {.mode = options->tun_count == 0 ? "proxy" : "tun",
+        .profile = options->profile,
+        .seed = options->seed,
+        .live = isatty(STDERR_FILENO) == 1};
+    const struct sched_param priority = {.sched_priority = REALTIME_PRIORITY};
+    bool is_control_wanted = *options->control != '\0';
+    int status;
+
+    if (options->realtime && sched_setscheduler(0, SCHED_FIFO, &priority) != 0) {
+        return sf_sim_say(
+            SF_SIM_EXIT_FAILED, "--realtime: %s; it needs root (CAP_SYS_NICE)", strerror(errno));
+    }
+    if (options->record != NULL) {
+        relay.record = fopen(options->record, "wbe");
+        if (relay.record == NULL) {
+            return sf_sim_say(
+                SF_SIM_EXIT_FAILED, "--record: \"%s\": %s", options->record, strerror(errno));
+        }
+    }
+    relay.control_fd = sf_sim_control_open(options->control);
+    if (relay.control_fd < 0 && is_control_wanted) {
+        status = sf_sim_say(
+            SF_SIM_EXIT_FAILED, "--control: \"%s\": %s", options->control, strerror(errno));
+    } else {
+        status = options->tun_count == 0 ? run_proxy(options, &relay) : run_tun(options, &relay);
+    }
+    sf_sim_control_close(relay.control_fd, options->control);
+    if (relay.record != NULL) {
+        bool failed = ferror(relay.record) != 0;
+
+        if (fclose(relay.record) != 0 || failed) {
+            status =
+                sf_sim_say(SF_SIM_EXIT_FAILED, "--record: \"%s\" is incomplete", options->record);
+        }
+    }
+    return status;
 }
 
 int
 sf_sim_link_main(int argc, char **argv)
 {
-    struct options options = {.config = {.seed = 1, .live = isatty(STDERR_FILENO) == 1}};
-    FILE *recording = NULL;
+    static struct options options = {.seed = 1};
+    struct sf_sim_profile_error error;
     int status;
 
-    sf_sim_profile_init(&options.config.profile);
+    sf_sim_profile_init(&options.profile);
+    options.profile.now = 0; /* of a link that is being started */
     status = read_options(argc, argv, &options);
     if (status != SF_SIM_EXIT_DONE) {
         return status;
     }
-    if (!read_address("listen", options.listen, &options.config.listen) ||
-        !read_address("to", options.to, &options.config.to)) {
-        return SF_SIM_EXIT_USAGE;
+    if (options.listen == NULL && options.tun_count == 0) {
+        return speak(&options);
     }
-    if (options.record != NULL) {
-        recording = fopen(options.record, "wbe");
-        if (recording == NULL) {
-            return sf_sim_say(
-                SF_SIM_EXIT_FAILED, "--record: \"%s\": %s", options.record, strerror(errno));
-        }
-        options.config.record = recording;
+    if (sf_sim_profile_check(&options.profile, &error) != SF_OK) {
+        return sf_sim_say(SF_SIM_EXIT_USAGE, "%s", error.text);
     }
-    status = run(&options);
-    if (recording != NULL) {
-        bool failed = ferror(recording) != 0;
-
-        if (fclose(recording) != 0 || failed) {
-            status =
-                sf_sim_say(SF_SIM_EXIT_FAILED, "--record: \"%s\" is incomplete", options.record);
-        }
-    }
-    return status;
+    options.profile.now = SF_NEVER;
+    return run(&options);
 }

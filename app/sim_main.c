@@ -10,12 +10,17 @@
 
 static const char usage[] =
     "usage: skyferry-sim link --listen ADDR:PORT --to ADDR:PORT [--profile NAME|FILE]\n"
-    "                         [--set KEY=VALUE]... [--seed N] [--record FILE]\n"
+    "                         [--set KEY=VALUE]... [--seed N] [--record FILE] [--control PATH]\n"
+    "                         [--realtime]\n"
+    "       skyferry-sim link --tun NAMESPACE:ADDR/LEN --tun NAMESPACE:ADDR/LEN [--make] ...\n"
+    "       skyferry-sim link [--profile NAME|FILE] [--set KEY=VALUE]... | --counters\n"
+    "                         [--control PATH]         (of a link that runs)\n"
     "       skyferry-sim passes --tle FILE --station NAME:LATITUDE,LONGITUDE[,METRES[,MASK]]...\n"
     "                         [--satellite NAME|NUMBER] [--from TIME] [--days N]\n"
     "                         [--rate RATE] [--up RATE] [--down RATE] [--format table|ion|hdtn]\n"
     "       skyferry-sim run [SCENARIO] [--size SIZE] [--profile NAME|FILE] [--set KEY=VALUE]...\n"
-    "                        [--receivers N] [--start TIME] [--until TIME] [--rate RATE] [--mtu N]\n"
+    "                        [--receivers N] [--start TIME] [--until TIME] [--rate RATE] [--mtu "
+    "N]\n"
     "                        [--seed N] [--title TEXT] [--estimate] [--json] [--report FILE]\n"
     "       skyferry-sim profiles [NAME]\n"
     "       skyferry-sim --help | --version\n";

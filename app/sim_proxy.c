@@ -2,89 +2,71 @@
 
 #include "app/sim_proxy.h"
 
-#include "base/bytes.h"
-#include "sim/clock.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <netinet/in.h>
-#include <signal.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+#ifndef SOL_UDP
+#define SOL_UDP 17
+#endif
 
 enum {
     CLIENTS_MAX = 64, /* the one idle for longest makes room */
-    BATCH = 64,
-    DATAGRAM_BYTES_MAX = 65536,
+    IN_MESSAGES = 16, /* of one recvmmsg, each up to 64 datagrams put together */
+    IN_BYTES = 65536,
+    OUT_MESSAGES = 64,     /* of one sendmmsg */
+    SEGMENTS_MAX = 64,     /* of one UDP_SEGMENT message: the kernel's own limit */
+    RUN_BYTES_MAX = 65000, /* of one UDP_SEGMENT message: an IP packet with its heads */
     SOCKET_BUFFER_BYTES = 8 << 20,
     TAG_LISTEN = CLIENTS_MAX,
-    TAG_SIGNAL,
 };
-
-/* Datagrams under way; beyond it they are dropped as by a full queue. */
-static const size_t UNDER_WAY_BYTES_MAX = (size_t)1 << 30;
 
 struct client {
     int fd; /* -1: free */
     struct sf_sim_address address;
+    struct sf_sim_nat nat;
+    uint64_t nat_address;
     uint64_t used;       /* when last, in datagrams */
     uint64_t generation; /* so that what is under way to an earlier one is not sent to this one */
 };
 
+/* One sendmmsg. */
+struct out {
+    struct mmsghdr messages[OUT_MESSAGES];
+    struct iovec parts[SF_SIM_RELAY_DUE_MAX];
+    _Alignas(struct cmsghdr) uint8_t control[OUT_MESSAGES][CMSG_SPACE(sizeof(uint16_t))];
+    size_t first[OUT_MESSAGES]; /* packet of each message */
+    size_t packets[OUT_MESSAGES];
+    size_t count;
+};
+
 struct sf_sim_proxy {
     struct sf_sim_proxy_config config;
-    struct sf_sim_clock clock;
-    struct sf_sim_path paths[SF_SIM_DIRECTIONS];
-    struct sf_sim_proxy_stats stats;
+    struct sf_sim_relay *relay;
+    struct sf_sim_nat_config nat;
     struct client clients[CLIENTS_MAX];
+    size_t last_found;
     uint64_t datagrams;
-    size_t under_way_bytes;
-    struct timespec start;
     int listen_fd;
-    int signal_fd;
-    int epoll_fd;
-    struct sf_sim_event live;
-    struct mmsghdr messages[BATCH];
-    struct iovec vectors[BATCH];
-    struct sf_sim_address senders[BATCH];
-    uint8_t (*buffers)[DATAGRAM_BYTES_MAX];
+    bool is_gso;
+    struct mmsghdr messages[IN_MESSAGES];
+    struct iovec parts[IN_MESSAGES];
+    struct sf_sim_address senders[IN_MESSAGES];
+    _Alignas(struct cmsghdr) uint8_t control[IN_MESSAGES][CMSG_SPACE(sizeof(int))];
+    uint8_t (*buffers)[IN_BYTES];
+    struct out out;
 };
-
-struct packet {
-    struct sf_sim_event event;
-    struct sf_sim_proxy *proxy;
-    int direction;
-    size_t client;
-    uint64_t generation;
-    size_t bytes;
-    uint8_t data[];
-};
-
-static sf_mono
-now_of(const struct sf_sim_proxy *proxy)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (sf_mono)((int64_t)(now.tv_sec - proxy->start.tv_sec) * (int64_t)SF_SEC +
-                     (now.tv_nsec - proxy->start.tv_nsec));
-}
 
 /* --- Sockets --- */
-
-static bool
-watch(struct sf_sim_proxy *proxy, int fd, size_t tag)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = tag};
-
-    return epoll_ctl(proxy->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
-}
 
 static void
 enlarge_buffers(int fd)
@@ -104,9 +86,11 @@ static int
 open_socket(int family)
 {
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int one = 1;
 
     if (fd >= 0) {
         enlarge_buffers(fd);
+        (void)setsockopt(fd, SOL_UDP, UDP_GRO, &one, sizeof(one)); /* it works without */
     }
     return fd;
 }
@@ -120,7 +104,7 @@ connect_client(struct sf_sim_proxy *proxy, size_t at)
     int fd = open_socket(to->storage.ss_family);
 
     if (fd < 0 || connect(fd, (const struct sockaddr *)&to->storage, to->bytes) != 0 ||
-        !watch(proxy, fd, at)) {
+        !sf_sim_relay_watch(proxy->relay, fd, at)) {
         if (fd >= 0) {
             close(fd);
         }
@@ -133,281 +117,345 @@ connect_client(struct sf_sim_proxy *proxy, size_t at)
     return true;
 }
 
+static bool
+is_client(const struct client *client, const struct sf_sim_address *address)
+{
+    return client->fd >= 0 && client->address.bytes == address->bytes &&
+           memcmp(&client->address.storage, &address->storage, address->bytes) == 0;
+}
+
 /* The client at this address, made if new; CLIENTS_MAX if it cannot be. */
 static size_t
 find_client(struct sf_sim_proxy *proxy, const struct sf_sim_address *address)
 {
     size_t oldest = 0;
+    struct client *client;
 
+    if (is_client(&proxy->clients[proxy->last_found], address)) {
+        return proxy->last_found;
+    }
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
-        const struct client *client = &proxy->clients[i];
-
-        if (client->fd >= 0 && client->address.bytes == address->bytes &&
-            memcmp(&client->address.storage, &address->storage, address->bytes) == 0) {
+        if (is_client(&proxy->clients[i], address)) {
+            proxy->last_found = i;
             return i;
         }
-        if (client->used < proxy->clients[oldest].used) {
+        if (proxy->clients[i].used < proxy->clients[oldest].used) {
             oldest = i;
         }
     }
-    if (!connect_client(proxy, oldest)) {
+    client = &proxy->clients[oldest];
+    if (!connect_client(proxy, oldest) || sf_sim_nat_init(&client->nat, &proxy->nat) != SF_OK) {
         return CLIENTS_MAX;
     }
-    proxy->clients[oldest].address = *address;
-    proxy->clients[oldest].generation++;
-    proxy->stats.clients++;
+    client->nat_address = sf_sim_nat_out(&client->nat, sf_sim_relay_now(proxy->relay));
+    client->address = *address;
+    client->generation++;
+    sf_sim_relay_stats(proxy->relay)->clients++;
+    proxy->last_found = oldest;
     return oldest;
 }
 
-/* --- Datagrams --- */
+/* --- Out --- */
+
+/* A datagram of this client leaves: if its translator has forgotten it, from a new address. */
+static void
+translate(struct sf_sim_proxy *proxy, size_t at)
+{
+    struct client *client = &proxy->clients[at];
+    uint64_t address = sf_sim_nat_out(&client->nat, sf_sim_relay_now(proxy->relay));
+
+    if (address != client->nat_address && connect_client(proxy, at)) {
+        client->nat_address = address;
+        sf_sim_relay_stats(proxy->relay)->nat_rebinds++;
+    }
+}
+
+/* Where a packet goes by; -1 if its client is gone. */
+static int
+socket_of(const struct sf_sim_proxy *proxy, const struct sf_sim_packet *packet)
+{
+    const struct client *client = &proxy->clients[packet->tag];
+
+    if (client->generation != packet->generation) {
+        return -1;
+    }
+    return packet->direction == SF_SIM_FORWARD ? client->fd : proxy->listen_fd;
+}
+
+/* How many packets from the first on may leave as one message: equal ones, the last may be shorter. */
+static size_t
+run_length(
+    const struct sf_sim_proxy *proxy, struct sf_sim_packet *const *packets, size_t count, bool join)
+{
+    size_t bytes = packets[0]->bytes;
+    size_t run = 1;
+
+    if (!proxy->is_gso || !join || bytes == 0) {
+        return 1;
+    }
+    while (run < count && run < SEGMENTS_MAX) {
+        const struct sf_sim_packet *next = packets[run];
+
+        if (next->tag != packets[0]->tag || next->generation != packets[0]->generation ||
+            next->bytes == 0 || next->bytes > packets[0]->bytes ||
+            bytes + next->bytes > RUN_BYTES_MAX) {
+            break;
+        }
+        bytes += next->bytes;
+        run++;
+        if (next->bytes < packets[0]->bytes) {
+            break;
+        }
+    }
+    return run;
+}
+
+/* One message of `run` packets, packets[at] first. */
+static void
+add_message(struct sf_sim_proxy *proxy, struct sf_sim_packet *const *packets, size_t at, size_t run)
+{
+    struct out *out = &proxy->out;
+    struct msghdr *head = &out->messages[out->count].msg_hdr;
+    const struct sf_sim_packet *first = packets[at];
+
+    memset(head, 0, sizeof(*head));
+    for (size_t i = 0; i < run; i++) {
+        out->parts[at + i] = (struct iovec){packets[at + i]->data, packets[at + i]->bytes};
+    }
+    head->msg_iov = &out->parts[at];
+    head->msg_iovlen = run;
+    if (first->direction == SF_SIM_BACK) {
+        struct sf_sim_address *to = &proxy->clients[first->tag].address;
+
+        head->msg_name = &to->storage;
+        head->msg_namelen = to->bytes;
+    }
+    if (run > 1) {
+        uint16_t segment = (uint16_t)first->bytes;
+        struct cmsghdr *control;
+
+        head->msg_control = out->control[out->count];
+        head->msg_controllen = sizeof(out->control[0]);
+        control = CMSG_FIRSTHDR(head);
+        control->cmsg_level = SOL_UDP;
+        control->cmsg_type = UDP_SEGMENT;
+        control->cmsg_len = CMSG_LEN(sizeof(segment));
+        memcpy(CMSG_DATA(control), &segment, sizeof(segment));
+    }
+    out->first[out->count] = at;
+    out->packets[out->count++] = run;
+}
+
+/*
+ * As many packets from `at` on as one call takes, all by one socket. Returns
+ * the socket, or -1 if the first packet has none.
+ */
+static int
+collect(struct sf_sim_proxy *proxy, struct sf_sim_packet *const *packets, size_t at, size_t count,
+    bool join)
+{
+    int fd = socket_of(proxy, packets[at]);
+
+    proxy->out.count = 0;
+    while (fd >= 0 && at < count && proxy->out.count < OUT_MESSAGES) {
+        size_t run = run_length(proxy, packets + at, count - at, join);
+
+        if (socket_of(proxy, packets[at]) != fd) {
+            break;
+        }
+        add_message(proxy, packets, at, run);
+        at += run;
+        if (!join) {
+            break;
+        }
+    }
+    return fd;
+}
 
 static void
-deliver(struct sf_sim_event *event, sf_mono now)
+send_packets(void *owner, int direction, struct sf_sim_packet *const *packets, size_t count)
 {
-    struct packet *packet = event->owner;
-    struct sf_sim_proxy *proxy = packet->proxy;
-    const struct client *client = &proxy->clients[packet->client];
-    struct sf_sim_proxy_direction *direction = &proxy->stats.directions[packet->direction];
-    ssize_t sent = -1;
+    struct sf_sim_proxy *proxy = owner;
+    size_t at = 0;
+    size_t alone = 0; /* packets before this one go each in a message of its own */
+    bool tried_again = false;
 
-    (void)now;
-    if (client->generation == packet->generation) {
-        if (packet->direction == SF_SIM_FORWARD) {
-            sent = send(client->fd, packet->data, packet->bytes, 0);
-            if (sent < 0 && errno == ECONNREFUSED) {
-                /* That was about an earlier one: nobody listens, and it may yet begin to. */
-                sent = send(client->fd, packet->data, packet->bytes, 0);
+    for (size_t i = 0; i < count && direction == SF_SIM_FORWARD; i++) {
+        if (socket_of(proxy, packets[i]) >= 0) {
+            translate(proxy, packets[i]->tag);
+        }
+    }
+    while (at < count) {
+        int fd = collect(proxy, packets, at, count, at >= alone);
+        int done = fd < 0 ? 0 : sendmmsg(fd, proxy->out.messages, (unsigned)proxy->out.count, 0);
+
+        for (int i = 0; i < done; i++) {
+            for (size_t k = 0; k < proxy->out.packets[i]; k++) {
+                packets[proxy->out.first[i] + k]->is_sent = true;
             }
+            at += proxy->out.packets[i];
+        }
+        if (done > 0) {
+            tried_again = false;
+        } else if (fd >= 0 && errno == ECONNREFUSED && !tried_again) {
+            /* That was about an earlier one: nobody listens, and it may yet begin to. */
+            tried_again = true;
+        } else if (fd >= 0 && proxy->out.packets[0] > 1) {
+            /* Devices and long datagrams that cannot be joined: EIO, EINVAL, EMSGSIZE, ... */
+            proxy->is_gso = errno == EMSGSIZE || errno == EAGAIN;
+            alone = at + proxy->out.packets[0];
         } else {
-            sent = sendto(proxy->listen_fd, packet->data, packet->bytes, 0,
-                (const struct sockaddr *)&client->address.storage, client->address.bytes);
+            at++;
+            tried_again = false;
         }
     }
-    if (sent < 0) {
-        direction->send_failed++;
-    } else {
-        direction->payload_out += packet->bytes;
-    }
-    proxy->under_way_bytes -= packet->bytes;
-    free(packet);
 }
 
-static void
-record(struct sf_sim_proxy *proxy, const uint8_t *data, size_t bytes)
-{
-    uint8_t length[4];
+/* --- In --- */
 
-    if (proxy->config.record != NULL) {
-        sf_put_be32(length, (uint32_t)bytes);
-        (void)fwrite(length, 1, sizeof(length), proxy->config.record);
-        (void)fwrite(data, 1, bytes, proxy->config.record);
+/* Bytes of each datagram in a message that UDP_GRO may have put together. */
+static size_t
+segment_bytes(struct msghdr *message, size_t bytes)
+{
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL;
+         control = CMSG_NXTHDR(message, control)) {
+        if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
+            int value;
+
+            memcpy(&value, CMSG_DATA(control), sizeof(value));
+            if (value > 0) {
+                return (size_t)value;
+            }
+        }
     }
+    return bytes;
 }
 
-/* One datagram enters the path. */
+/* All datagrams of one message enter the path. */
 static void
-enter(struct sf_sim_proxy *proxy, int direction, size_t client, const uint8_t *data, size_t bytes)
+enter(struct sf_sim_proxy *proxy, int direction, size_t at, struct mmsghdr *message)
 {
+    struct client *client = &proxy->clients[at];
     const struct sf_sim_address *outside =
-        direction == SF_SIM_FORWARD ? &proxy->config.to : &proxy->clients[client].address;
+        direction == SF_SIM_FORWARD ? &proxy->config.to : &client->address;
     size_t head_bytes = outside->storage.ss_family == AF_INET6 ? 48 : 28; /* IP and UDP */
-    struct sf_sim_delivery deliveries[SF_SIM_PATH_COPIES_MAX];
-    size_t count = sf_sim_path_input(
-        &proxy->paths[direction], bytes, bytes + head_bytes, proxy->clock.now, deliveries);
+    const uint8_t *data = message->msg_hdr.msg_iov->iov_base;
+    size_t left = message->msg_len;
+    size_t segment = segment_bytes(&message->msg_hdr, left);
 
-    proxy->stats.directions[direction].payload_in += bytes;
-    proxy->clients[client].used = ++proxy->datagrams;
-    record(proxy, data, bytes);
-    for (size_t i = 0; i < count; i++) {
-        struct packet *packet = NULL;
+    client->used = ++proxy->datagrams;
+    do {
+        size_t bytes = left < segment ? left : segment;
+        struct sf_sim_input input = {.direction = direction,
+            .data = data,
+            .bytes = bytes,
+            .ip_bytes = bytes + head_bytes,
+            .tag = at,
+            .generation = client->generation};
 
-        if (proxy->under_way_bytes + bytes <= UNDER_WAY_BYTES_MAX) {
-            packet = malloc(sizeof(*packet) + bytes);
+        if (direction == SF_SIM_BACK &&
+            !sf_sim_nat_in(&client->nat, client->nat_address, sf_sim_relay_now(proxy->relay))) {
+            sf_sim_relay_stats(proxy->relay)->nat_dropped++;
+        } else {
+            sf_sim_relay_input(proxy->relay, &input);
         }
-        if (packet == NULL) {
-            proxy->paths[direction].stats.dropped_queue++;
-            proxy->paths[direction].stats.datagrams_out--;
-            continue;
-        }
-        *packet = (struct packet){.event = {.fire = deliver, .owner = packet},
-            .proxy = proxy,
-            .direction = direction,
-            .client = client,
-            .generation = proxy->clients[client].generation,
-            .bytes = bytes};
-        memcpy(packet->data, data, bytes);
-        sf_sim_delivery_apply(&deliveries[i], packet->data, bytes);
-        proxy->under_way_bytes += bytes;
-        sf_sim_clock_set(&proxy->clock, &packet->event, deliveries[i].at);
-    }
+        data += bytes;
+        left -= bytes;
+    } while (left > 0);
 }
 
 /* Take what has arrived on one socket, a batch at most. */
 static void
-receive(struct sf_sim_proxy *proxy, size_t tag)
+receive(void *owner, size_t tag)
 {
+    struct sf_sim_proxy *proxy = owner;
     int fd = tag == TAG_LISTEN ? proxy->listen_fd : proxy->clients[tag].fd;
     int count;
 
-    for (size_t i = 0; i < BATCH; i++) {
+    for (size_t i = 0; i < IN_MESSAGES; i++) {
         memset(&proxy->senders[i].storage, 0, sizeof(proxy->senders[i].storage));
-        proxy->vectors[i] = (struct iovec){proxy->buffers[i], DATAGRAM_BYTES_MAX};
+        proxy->parts[i] = (struct iovec){proxy->buffers[i], IN_BYTES};
         proxy->messages[i].msg_hdr = (struct msghdr){.msg_name = &proxy->senders[i].storage,
             .msg_namelen = sizeof(proxy->senders[i].storage),
-            .msg_iov = &proxy->vectors[i],
-            .msg_iovlen = 1};
+            .msg_iov = &proxy->parts[i],
+            .msg_iovlen = 1,
+            .msg_control = proxy->control[i],
+            .msg_controllen = sizeof(proxy->control[i])};
     }
-    count = recvmmsg(fd, proxy->messages, BATCH, MSG_DONTWAIT, NULL);
+    count = recvmmsg(fd, proxy->messages, IN_MESSAGES, MSG_DONTWAIT, NULL);
     for (int i = 0; i < count; i++) {
-        size_t client = tag;
-        int direction = SF_SIM_BACK;
+        size_t at = tag;
 
         if (tag == TAG_LISTEN) {
             proxy->senders[i].bytes = proxy->messages[i].msg_hdr.msg_namelen;
-            direction = SF_SIM_FORWARD;
-            client = find_client(proxy, &proxy->senders[i]);
-            if (client == CLIENTS_MAX) {
-                proxy->stats.directions[direction].send_failed++;
+            at = find_client(proxy, &proxy->senders[i]);
+            if (at == CLIENTS_MAX) {
+                sf_sim_relay_stats(proxy->relay)->directions[SF_SIM_FORWARD].send_failed++;
                 continue;
             }
         }
-        enter(proxy, direction, client, proxy->buffers[i], proxy->messages[i].msg_len);
+        enter(proxy, tag == TAG_LISTEN ? SF_SIM_FORWARD : SF_SIM_BACK, at, &proxy->messages[i]);
     }
 }
 
-/* --- The loop --- */
+/* --- Changes --- */
 
-static uint64_t
-dropped(const struct sf_sim_path_stats *stats)
+static void
+rebind(void *owner)
 {
-    return stats->dropped_loss + stats->dropped_mtu + stats->dropped_outage + stats->dropped_queue;
+    struct sf_sim_proxy *proxy = owner;
+
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        if (proxy->clients[i].fd < 0) {
+            continue;
+        }
+        if (connect_client(proxy, i)) {
+            sf_sim_relay_stats(proxy->relay)->nat_rebinds++;
+        } else {
+            sf_sim_relay_stats(proxy->relay)->directions[SF_SIM_FORWARD].send_failed++;
+        }
+    }
 }
 
 static void
-show_live(struct sf_sim_event *event, sf_mono now)
+changed(void *owner, const struct sf_sim_profile *profile)
 {
-    struct sf_sim_proxy *proxy = event->owner;
-    const struct sf_sim_path_stats *forward = &proxy->paths[SF_SIM_FORWARD].stats;
-    const struct sf_sim_path_stats *back = &proxy->paths[SF_SIM_BACK].stats;
+    struct sf_sim_proxy *proxy = owner;
 
-    fprintf(stderr,
-        "\r%6" PRIu64 " s  forward: %" PRIu64 " in, %" PRIu64 " dropped   back: %" PRIu64
-        " in, %" PRIu64 " dropped   \033[K",
-        now / SF_SEC, forward->datagrams_in, dropped(forward), back->datagrams_in, dropped(back));
-    fflush(stderr);
-    sf_sim_clock_set(&proxy->clock, event, now + SF_SEC);
-}
-
-/* Returns whether to go on. */
-static bool
-take_signal(struct sf_sim_proxy *proxy)
-{
-    struct signalfd_siginfo info;
-
-    if (read(proxy->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
-        return true;
-    }
-    if (info.ssi_signo != SIGUSR1) {
-        return false;
-    }
+    proxy->nat = profile->nat;
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
-        if (proxy->clients[i].fd >= 0 && !connect_client(proxy, i)) {
-            proxy->stats.directions[SF_SIM_FORWARD].send_failed++;
-        }
+        proxy->clients[i].nat.config = profile->nat;
     }
-    return true;
-}
-
-static bool
-loop(struct sf_sim_proxy *proxy)
-{
-    struct epoll_event events[BATCH];
-
-    for (;;) {
-        sf_mono now = now_of(proxy);
-        sf_mono deadline;
-        struct timespec wait = {0, 0};
-        int count;
-
-        sf_sim_clock_run(&proxy->clock, now);
-        deadline = sf_sim_clock_deadline(&proxy->clock);
-        now = now_of(proxy);
-        if (deadline != SF_NEVER && deadline > now) {
-            wait.tv_sec = (time_t)((deadline - now) / SF_SEC);
-            wait.tv_nsec = (long)((deadline - now) % SF_SEC);
-        }
-        count =
-            epoll_pwait2(proxy->epoll_fd, events, BATCH, deadline == SF_NEVER ? NULL : &wait, NULL);
-        if (count < 0 && errno != EINTR) {
-            return false;
-        }
-        sf_sim_clock_run(&proxy->clock, now_of(proxy));
-        for (int i = 0; i < count; i++) {
-            if (events[i].data.u64 != TAG_SIGNAL) {
-                receive(proxy, (size_t)events[i].data.u64);
-            } else if (!take_signal(proxy)) {
-                return true;
-            }
-        }
-    }
-}
-
-bool
-sf_sim_proxy_run(struct sf_sim_proxy *proxy, struct sf_sim_proxy_stats *ret_stats)
-{
-    bool good;
-
-    if (proxy->config.live) {
-        proxy->live = (struct sf_sim_event){.fire = show_live, .owner = proxy};
-        sf_sim_clock_set(&proxy->clock, &proxy->live, SF_SEC);
-    }
-    good = loop(proxy);
-    if (proxy->config.live) {
-        fputc('\n', stderr);
-    }
-    proxy->stats.seconds = (double)now_of(proxy) / (double)SF_SEC;
-    for (int i = 0; i < SF_SIM_DIRECTIONS; i++) {
-        proxy->stats.directions[i].path = proxy->paths[i].stats;
-    }
-    *ret_stats = proxy->stats;
-    return good;
 }
 
 /* --- Opening and closing --- */
 
 static bool
-take_signals(struct sf_sim_proxy *proxy)
-{
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGUSR1);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
-        return false;
-    }
-    proxy->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return proxy->signal_fd >= 0;
-}
-
-static bool
 start(struct sf_sim_proxy *proxy, struct sf_sim_address *ret_listen)
 {
+    const struct sf_sim_port port = {.owner = proxy,
+        .readable = receive,
+        .send = send_packets,
+        .rebind = rebind,
+        .changed = changed};
     const struct sf_sim_address *listen = &proxy->config.listen;
+    int value = 0;
+    socklen_t value_bytes = sizeof(value);
 
-    proxy->buffers = malloc(BATCH * sizeof(*proxy->buffers));
-    proxy->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    proxy->buffers = malloc(IN_MESSAGES * sizeof(*proxy->buffers));
     proxy->listen_fd = open_socket(listen->storage.ss_family);
-    if (proxy->buffers == NULL || proxy->epoll_fd < 0 || proxy->listen_fd < 0 ||
+    if (proxy->buffers == NULL || proxy->listen_fd < 0 ||
         bind(proxy->listen_fd, (const struct sockaddr *)&listen->storage, listen->bytes) != 0) {
         return false;
     }
+    proxy->is_gso = getsockopt(proxy->listen_fd, SOL_UDP, UDP_SEGMENT, &value, &value_bytes) == 0;
     ret_listen->bytes = sizeof(ret_listen->storage);
-    return getsockname(proxy->listen_fd, (struct sockaddr *)&ret_listen->storage,
-               &ret_listen->bytes) == 0 &&
-           take_signals(proxy) && watch(proxy, proxy->listen_fd, TAG_LISTEN) &&
-           watch(proxy, proxy->signal_fd, TAG_SIGNAL);
+    if (getsockname(
+            proxy->listen_fd, (struct sockaddr *)&ret_listen->storage, &ret_listen->bytes) != 0) {
+        return false;
+    }
+    proxy->relay = sf_sim_relay_open(&proxy->config.relay, &port);
+    return proxy->relay != NULL && sf_sim_relay_watch(proxy->relay, proxy->listen_fd, TAG_LISTEN);
 }
 
 struct sf_sim_proxy *
@@ -420,18 +468,10 @@ sf_sim_proxy_open(const struct sf_sim_proxy_config *config, struct sf_sim_addres
         return NULL;
     }
     proxy->config = *config;
-    proxy->listen_fd = proxy->signal_fd = proxy->epoll_fd = -1;
+    proxy->nat = config->relay.profile.nat;
+    proxy->listen_fd = -1;
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         proxy->clients[i].fd = -1;
-    }
-    sf_sim_clock_init(&proxy->clock, 0);
-    if (sf_sim_path_init(&proxy->paths[SF_SIM_FORWARD], &config->profile.forward, config->seed,
-            SF_SIM_FORWARD) != SF_OK ||
-        sf_sim_path_init(&proxy->paths[SF_SIM_BACK], &config->profile.back, config->seed,
-            SF_SIM_BACK) != SF_OK) {
-        sf_sim_proxy_close(proxy);
-        errno = EINVAL;
-        return NULL;
     }
     if (!start(proxy, ret_listen)) {
         error = errno;
@@ -439,33 +479,26 @@ sf_sim_proxy_open(const struct sf_sim_proxy_config *config, struct sf_sim_addres
         errno = error;
         return NULL;
     }
-    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* wake when asked, not 50 us later */
-    (void)clock_gettime(CLOCK_MONOTONIC, &proxy->start);
     return proxy;
+}
+
+struct sf_sim_relay *
+sf_sim_proxy_relay(struct sf_sim_proxy *proxy)
+{
+    return proxy->relay;
 }
 
 void
 sf_sim_proxy_close(struct sf_sim_proxy *proxy)
 {
-    const int fds[] = {proxy->listen_fd, proxy->signal_fd, proxy->epoll_fd};
-
-    sf_sim_clock_cancel(&proxy->clock, &proxy->live);
-    while (proxy->clock.count > 0) {
-        struct sf_sim_event *event = proxy->clock.heap[1];
-
-        sf_sim_clock_cancel(&proxy->clock, event);
-        free(event->owner);
-    }
-    sf_sim_clock_fini(&proxy->clock);
+    sf_sim_relay_close(proxy->relay);
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         if (proxy->clients[i].fd >= 0) {
             close(proxy->clients[i].fd);
         }
     }
-    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-        if (fds[i] >= 0) {
-            close(fds[i]);
-        }
+    if (proxy->listen_fd >= 0) {
+        close(proxy->listen_fd);
     }
     free(proxy->buffers);
     free(proxy);

@@ -59,3 +59,8 @@ dist_check_SCRIPTS += tests/e2e/test_sim_link
 TESTS += tests/e2e/test_sim_link
 
 dist_doc_DATA += docs/SIMULATOR.md
+
+# What the real-time link can do: make tests/bench/bench_sim_link, then tests/bench/bench_sim_link.sh
+EXTRA_PROGRAMS += tests/bench/bench_sim_link
+tests_bench_bench_sim_link_SOURCES = tests/bench/bench_sim_link.c
+EXTRA_DIST += tests/bench/bench_sim_link.sh
