@@ -26,7 +26,7 @@ enum {
 
 /* As measured on one core of a small machine; only for telling what is refused. */
 static const double engine_seconds_per_byte = 13e-9;
-static const double engine_memory_per_byte = 4;
+static const double engine_memory_per_byte = 2.1;
 
 /* Options that are keys of scenarios, by the same name. */
 static const char *const scenario_options[] = {

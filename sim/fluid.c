@@ -12,8 +12,9 @@
  *     beacons follow the engine's own timetable, counted from when the last
  *     contact was lost, and one round trip passes until data flows. (Receivers
  *     with something to say beacon too, so the engine may be up to 4 s earlier.)
- *     A gap shorter than the unanswered budget goes unnoticed.
- *   - At the end of a contact data flows into the dark until the budget is used up.
+ *     Within the unanswered budget small questions find it at once.
+ *   - At the end of a contact data flows into the dark until the missing reports are
+ *     noticed.
  *   - The end of the data waits for its repair: as many round trips as the worst
  *     segment of the last one needs on average.
  *   - Sealing and disks take no time; the queue, the way back and several
@@ -48,6 +49,7 @@ enum {
 };
 
 /* The engine's timetable of the dark (docs/protocol/03-link.md, section 7), in seconds. */
+static const double quiet_s = 0.5; /* without a report */
 static const double budget_s = 2.0;
 static const double beacon_first_s = 0.5;
 static const double beacon_growth = 1.5;
@@ -132,7 +134,8 @@ struct flow {
     double until;
     /* Where it stands. */
     double left;   /* segment bytes that have not arrived */
-    double dark;   /* since when beacons go out; INFINITY: they do not */
+    double quiet;  /* until when data still flows into a path that went down */
+    double dark;   /* since when beacons go out */
     bool is_first; /* no contact was there yet */
     /* The answer. */
     double delivered; /* INFINITY: not */
@@ -293,7 +296,7 @@ beacon_after(const struct flow *flow, double start)
     return at;
 }
 
-/* Data into a path that has gone down, until the sender notices at `flow->dark`. */
+/* Data into a path that has gone down, until the sender notices. */
 static void
 send_into_dark(struct flow *flow, double from, double to)
 {
@@ -384,11 +387,25 @@ flows_from(struct flow *flow, double start)
 {
     double beacon;
 
-    if (start <= flow->dark) {
+    if (start <= flow->quiet) {
         return start; /* the gap was not noticed, or there was none */
+    }
+    if (start <= flow->dark) {
+        return start + rtt_of(flow, start);
     }
     beacon = beacon_after(flow, start);
     return beacon + rtt_of(flow, beacon);
+}
+
+/* The contact ends at `end`: what the sender does when nothing comes back any more. */
+static void
+lose_contact(struct flow *flow, double end)
+{
+    double last_heard = end + delay_of(flow->back, end);
+
+    flow->quiet = last_heard + quiet_s;
+    flow->dark =
+        last_heard + fmax(budget_s, 3 * rtt_of(flow, end)) + 4 * OPENER_BYTES * 8 / flow->rate_bps;
 }
 
 /* All data has left at `at` in a contact that lasts until `end`: wait for the last repair. */
@@ -405,7 +422,7 @@ finish(struct flow *flow, double at, double end)
         double start;
         double next_end;
 
-        flow->dark = end + delay_of(flow->back, end) + fmax(budget_s, 3 * rtt);
+        lose_contact(flow, end);
         if (!next_contact(flow, end, &start, &next_end)) {
             return;
         }
@@ -427,16 +444,16 @@ walk(struct flow *flow)
     double end;
 
     flow->left = flow->load.data_bytes;
-    flow->dark = flow->begin + fmax(budget_s, 4 * OPENER_BYTES * 8 / flow->rate_bps + budget_s);
+    flow->dark = flow->begin + budget_s + 4 * OPENER_BYTES * 8 / flow->rate_bps;
+    flow->quiet = flow->dark; /* nothing is known of a round trip yet */
     if (!next_contact(flow, at, &start, &end) || start > at) {
         /* Nobody is there to hear the beginning. */
-        send_into_dark(flow, at, fmin(fmin(start, flow->dark), flow->until));
+        send_into_dark(flow, at, fmin(fmin(start, flow->quiet), flow->until));
     }
     while (next_contact(flow, at, &start, &end)) {
         struct sf_whatif_contact *row = open_row(flow, start, end);
         double flowing = fmax(flows_from(flow, start), flow->begin);
         double stop = fmin(end, flow->until);
-        double rtt = rtt_of(flow, start);
 
         flow->contacts++;
         if (flowing >= stop) {
@@ -452,12 +469,11 @@ walk(struct flow *flow)
         if (end >= flow->until) {
             return;
         }
-        flow->dark = end + delay_of(flow->back, end) + fmax(budget_s, 3 * rtt) +
-                     4 * OPENER_BYTES * 8 / flow->rate_bps;
+        lose_contact(flow, end);
         if (!next_contact(flow, end, &start, &stop)) {
             start = flow->until;
         }
-        send_into_dark(flow, end, fmin(start, flow->dark));
+        send_into_dark(flow, end, fmin(start, flow->quiet));
         at = end;
     }
 }

@@ -49,7 +49,7 @@ sf_plot_span(double seconds, char ret_text[SF_PLOT_TEXT_BYTES])
     } else if (seconds < 0.9995) {
         snprintf(ret_text, SF_PLOT_TEXT_BYTES, "%.0f ms", seconds * 1000);
     } else if (seconds < 59.95) {
-        snprintf(ret_text, SF_PLOT_TEXT_BYTES, seconds < 9.995 ? "%.3g s" : "%.1f s", seconds);
+        snprintf(ret_text, SF_PLOT_TEXT_BYTES, "%.3g s", seconds);
     } else {
         size_t i = 0;
         double smalls;

@@ -98,7 +98,7 @@ struct sf_whatif_progress {
 
 /*
  * Play out a checked `scenario` with the engines. `progress` may be NULL. Takes
- * about 4 bytes of memory for each byte of the file and receiver; aborts without
+ * about 2 bytes of memory for each byte of the file and receiver; aborts without
  * them. Returns SF_OK and the result; SF_ESTATE if `progress` gave up.
  */
 SF_MUST_USE int sf_whatif_run(const struct sf_scenario *scenario,
