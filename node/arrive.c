@@ -323,7 +323,7 @@ check_orphan(struct inbound *in)
 void
 arrive_go_on(struct inbound *in)
 {
-    if (!may_process(in) || !is_open(in)) {
+    if (!may_process(in) || !is_open(in) || in->node->is_closing) {
         return;
     }
     while (in->waiting != NULL) {

@@ -458,6 +458,18 @@ is_quiet(const struct sf_node *node)
     return true;
 }
 
+/* What waits for more to come will not get it; what was decoded is decoded again. */
+static void
+stop_incoming(struct sf_node *node)
+{
+    for (struct inbound *in = node->ins; in != NULL; in = in->next) {
+        arrive_drop(in);
+        if (in->decoder != NULL) {
+            decoder_stop(in->decoder);
+        }
+    }
+}
+
 void
 sf_node_close(struct sf_node *node)
 {
@@ -466,6 +478,7 @@ sf_node_close(struct sf_node *node)
     }
     node->is_closing = true;
     while (node->is_open && !is_quiet(node) && node->health == SF_OK) {
+        stop_incoming(node);
         bool any = sf_workers_poll(node->workers);
 
         any |= sf_disk_poll(node->disk);
