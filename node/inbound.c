@@ -731,6 +731,7 @@ inbound_cancelled(struct sf_node *node, struct peer *peer, struct sf_view encode
         SF_OK) {
         node_say(node, SF_NODE_EVENT_WARNING, NULL, "a cancel of %s is not valid; ignored",
             peer->conf.name);
+        record_peer(node, "cancel_rejected", peer, "its form or its signature is wrong");
         return;
     }
     in = inbound_find(node, &cancel.transfer, &peer->conf.card.fingerprint);

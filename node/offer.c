@@ -150,7 +150,9 @@ offer_data(struct outbound *out, struct out_to *to, const struct peer *peer)
         const struct sf_range *range = &out->sealed.ranges[i];
 
         if (sf_link_ready(node->link, to->data_handle, range->from, range->to) != SF_OK) {
+            out_withdraw(out, to);
             to->retry_at = sf_mono_add(node->now, RETRY_FIRST);
+            return;
         }
     }
 }

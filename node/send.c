@@ -286,6 +286,11 @@ resume(struct sf_node *node, const struct sf_node_send *send, struct sf_node_err
         out->seal == NULL) {
         return node_error(error, SF_ENOENT, "there is no interrupted transfer of that number");
     }
+    if (send->source_count != out->record.file_count) {
+        return node_error(error, SF_EINVAL,
+            "%zu files, and the transfer has %llu; send them as a new transfer", send->source_count,
+            (unsigned long long)out->record.file_count);
+    }
     status = intake_open(node, send, out->record.class_bytes, &intake, &choice, error);
     if (status != SF_OK) {
         return status;

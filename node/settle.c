@@ -256,7 +256,9 @@ take_receipt(struct outbound *out, struct out_to *to, struct peer *peer,
         node_say(out->node, SF_NODE_EVENT_WARNING, &out->id,
             "a receipt of %s does not fit this transfer: %s", peer->conf.name,
             sf_status_text(status));
-        record_out(out, "receipt_rejected", to, sf_status_text(status));
+        if (record_may(peer, out->node->now)) {
+            record_out(out, "receipt_rejected", to, sf_status_text(status));
+        }
         return;
     }
     if (!changed && to->receipts.counter <= counter) {
@@ -293,11 +295,18 @@ outbound_receipt(struct sf_node *node, struct peer *peer, struct sf_view encoded
 {
     struct sf_receipt receipt;
     struct outbound *out;
+    bool is_recipient = false;
 
     if (sf_receipt_decode(
             encoded, peer->conf.card.sign_pk, &peer->conf.card.fingerprint, &receipt) != SF_OK) {
         node_say(node, SF_NODE_EVENT_WARNING, NULL, "a receipt of %s is not valid; ignored",
             peer->conf.name);
+        record_peer(node, "receipt_rejected", peer, "its form or its signature is wrong");
+        return;
+    }
+    if (!sf_fingerprint_equal(&receipt.sender, &node->card.fingerprint)) {
+        record_peer(node, "receipt_rejected", peer, "it is for another sender");
+        sf_receipt_fini(&receipt);
         return;
     }
     out = outbound_find(node, &receipt.transfer);
@@ -310,11 +319,15 @@ outbound_receipt(struct sf_node *node, struct peer *peer, struct sf_view encoded
         if (!sf_fingerprint_equal(&to->fingerprint, &receipt.receiver)) {
             continue;
         }
+        is_recipient = true;
         if (out_is_open(out) && out_to_is_open(to)) {
             take_receipt(out, to, peer, &receipt, encoded);
         } else {
             receipt_after_end(out, to, peer, &receipt);
         }
+    }
+    if (out != NULL && !is_recipient) {
+        record_peer(node, "receipt_rejected", peer, "it was not sent this transfer");
     }
     sf_receipt_fini(&receipt);
 }
