@@ -54,6 +54,33 @@ test_cut_frames(void)
     fixture_close(&f);
 }
 
+/* An orderly stop in the middle ends soon, whatever waits for what, and costs nothing. */
+static void
+test_stop_amid_decoding(void)
+{
+    const struct sf_sim_path_config path = {
+        .delay_ns = 20 * SF_MS, .rate_bps = 110000000, .loss_ppm = 200000};
+
+    for (unsigned i = 1; i < 6; i++) {
+        struct sf_world_send order = fixture_order();
+        struct fixture f;
+
+        fixture_make(&f, 20 + i, 2);
+        sf_world_path(f.world, GROUND, SAT, &path);
+        fixture_start(&f, GROUND);
+        fixture_start(&f, SAT);
+        REQUIRE_EQ(sf_sim_disk_source(fixture_disk(&f, GROUND), "source/model", 20000000,
+                       generate_text, &fixture_seeds[0]),
+            SF_OK);
+        fixture_send(&f, &order);
+        fixture_run(&f, i * 300 * SF_MS);
+        sf_world_stop(f.world, SAT);
+        fixture_start(&f, SAT);
+        REQUIRE(fixture_until(&f, GROUND, SF_NODE_DONE, 600 * SF_SEC));
+        fixture_close(&f);
+    }
+}
+
 /* --- Ends that meet ----------------------------------------------------------------- */
 
 static bool
@@ -158,8 +185,191 @@ test_cancels_in_the_dark(void)
     fixture_close(&f);
 }
 
+/* --- Good keys, bad manners ------------------------------------------------------------ */
+
+static size_t
+count_inbound(struct fixture *f, unsigned number, bool is_ended)
+{
+    size_t count = 0;
+
+    for (const struct inbound *in = node_of(f, number)->ins; in != NULL; in = in->next) {
+        count += is_ended ? in->is_freed && !in->is_forgotten : !in->is_freed || in->is_forgotten;
+    }
+    return count;
+}
+
+/* Announce a transfer of one small slot in the name of the only peer. */
+static void
+announce(struct fixture *f, unsigned number, uint32_t id)
+{
+    struct sf_link_event event = {.kind = SF_LINK_OBJECT, .handle = 1000000 + id};
+
+    event.object.kind = SF_KIND_DATA;
+    event.object.count = 1;
+    event.object.class_bytes = 16384;
+    sf_put_be32(event.object.transfer.b, id);
+    inbound_object(node_of(f, number), &event);
+}
+
+/* Let a node go on that was called behind the back of its world. */
+static void
+nudge(struct fixture *f, unsigned number)
+{
+    static const struct sf_transfer_id none;
+
+    (void)!sf_world_cancel(f->world, number, &none, &f->error);
+    fixture_run(f, SF_SEC);
+}
+
+/* Thousands of announcements: so many transfers, so many files, and no more. */
+static void
+test_announcements(void)
+{
+    struct fixture f;
+
+    fixture_open(&f, 5, 2);
+    fixture_run(&f, SF_SEC);
+    for (uint32_t i = 0; i < 3000; i++) {
+        announce(&f, SAT, i);
+        if (i % 100 == 0) {
+            nudge(&f, SAT);
+        }
+    }
+    nudge(&f, SAT);
+    CHECK_EQ(count_inbound(&f, SAT, false), INBOUND_MAX);
+    CHECK_EQ(fixture_count_names(&f, SAT, "spool"), INBOUND_MAX);
+    /* A file has to wait, and is not lost. */
+    fixture_send_file(&f, 100000);
+    fixture_run(&f, 60 * SF_SEC);
+    CHECK_EQ(fixture_transfer(&f, GROUND).state, SF_NODE_CUSTODY);
+    CHECK_EQ(fixture_transfer(&f, GROUND).recipients[0].state, SF_NODE_TO_PAUSED);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_DONE, 2 * DAY));
+    fixture_run(&f, 60 * SF_SEC);
+    CHECK_EQ(count_inbound(&f, SAT, false), 0);
+    fixture_check_freed(&f, SAT);
+    fixture_close(&f);
+}
+
+static void
+end_one(struct fixture *f, const struct sf_fingerprint *sender, uint32_t number)
+{
+    struct sf_transfer_id id = {{0}};
+    struct inbound *in;
+
+    sf_put_be32(id.b, number);
+    in = inbound_create(node_of(f, SAT), &id, sender);
+    in->record.phase = SF_IN_DONE;
+    in->record.number = number;
+    in->want_freed = true;
+    in->is_freed = true;
+}
+
+/* One peer's endless transfers push out its own tombstones, nobody else's. */
+static void
+test_tombstones(void)
+{
+    struct sf_fingerprint ground;
+    struct sf_fingerprint edge;
+    struct fixture f;
+
+    fixture_open(&f, 6, 3);
+    fixture_run(&f, SF_SEC);
+    ground = sf_node_card(node_of(&f, GROUND))->fingerprint;
+    edge = sf_node_card(node_of(&f, EDGE))->fingerprint;
+    for (uint32_t i = 1; i <= 50; i++) {
+        end_one(&f, &edge, i);
+    }
+    for (uint32_t i = 1; i <= TOMBSTONES_MAX; i++) {
+        end_one(&f, &ground, i);
+    }
+    inbound_tick(node_of(&f, SAT));
+    CHECK_EQ(count_inbound(&f, SAT, true), TOMBSTONES_MAX);
+    CHECK_EQ(peer_of(node_of(&f, SAT), &edge)->record.number_low, 0);
+    CHECK_EQ(peer_of(node_of(&f, SAT), &ground)->record.number_low, 50);
+    fixture_close(&f);
+}
+
+static uint64_t
+audit_bytes(struct fixture *f, unsigned number)
+{
+    struct sf_disk_op op = {.kind = SF_DISK_STAT, .path = "audit.log"};
+
+    REQUIRE_EQ(sf_disk_run(sf_sim_disk_interface(fixture_disk(f, number)), &op), SF_OK);
+    return op.ret_stat.bytes;
+}
+
+/* What is refused is on record, but no peer fills the disk with it. */
+static void
+test_refusals_on_record(void)
+{
+    struct sf_node_peer conf = {.may_receive = true, .has_endpoint = true, .rate_bps = 100000000};
+    struct fixture f;
+    uint64_t before;
+    uint64_t after;
+
+    fixture_make(&f, 7, 2);
+    sf_world_introduce(f.world, SAT, GROUND, &conf);
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_run(&f, SF_SEC);
+    before = audit_bytes(&f, SAT);
+    for (uint32_t i = 0; i < 10000; i++) {
+        announce(&f, SAT, i);
+    }
+    nudge(&f, SAT);
+    after = audit_bytes(&f, SAT);
+    CHECK(after > before);
+    CHECK(after - before < 64 * 1024);
+    /* Later there is room for more, which says how many were left out. */
+    fixture_run(&f, 600 * SF_SEC);
+    nudge(&f, SAT);
+    announce(&f, SAT, 1);
+    nudge(&f, SAT);
+    CHECK(audit_bytes(&f, SAT) > after);
+    CHECK_EQ(node_of(&f, SAT)->peers[0].omitted, 0);
+    fixture_close(&f);
+}
+
+/* A peer that says over and over that this node was restored harms itself alone. */
+static void
+test_stale_lies(void)
+{
+    struct sf_fingerprint edge;
+    struct fixture f;
+    uint64_t rung;
+    uint32_t boot;
+
+    fixture_open(&f, 8, 3);
+    fixture_run(&f, SF_SEC);
+    edge = sf_node_card(node_of(&f, EDGE))->fingerprint;
+    rung = peer_of(node_of(&f, SAT), &edge)->record.rung_next;
+    boot = node_of(&f, SAT)->boot;
+    for (unsigned i = 0; i < 20; i++) {
+        struct sf_link_event event = {.kind = SF_LINK_STALE,
+            .peer = peer_number(node_of(&f, SAT),
+                peer_of(node_of(&f, SAT), &sf_node_card(node_of(&f, GROUND))->fingerprint)),
+            .epoch = (UINT64_C(0xffffff00) + i) << 32};
+
+        if (i % 2 == 1) {
+            event.epoch = (uint64_t)(100 + i) << 32;
+        }
+        node_link_event(node_of(&f, SAT), &event);
+    }
+    CHECK_EQ(peer_of(node_of(&f, SAT), &edge)->record.rung_next, rung);
+    CHECK(node_of(&f, SAT)->boot > boot);
+    CHECK(node_of(&f, SAT)->boot < 1000);
+    fixture_close(&f);
+}
+
 CHECK_MAIN("node: review",
     {"frames cut at the ends of bundles that come out of order are put together", test_cut_frames},
+    {"a stop while frames wait for their other part ends, and the next start goes on",
+        test_stop_amid_decoding},
     {"cancelled before the rename is intended: not delivered", test_cancel_at_delivery},
     {"nothing spins while delivery waits", test_sleeps_while_delivering},
-    {"every cancel to a peer that was away is confirmed", test_cancels_in_the_dark})
+    {"every cancel to a peer that was away is confirmed", test_cancels_in_the_dark},
+    {"a peer that announces without end gets so many transfers and no more", test_announcements},
+    {"a peer's endless transfers push out no other's tombstones", test_tombstones},
+    {"endless refusals are on record without filling the disk", test_refusals_on_record},
+    {"a peer's lies about restored state move no other's ladder, nor the boot counter far",
+        test_stale_lies})
