@@ -59,6 +59,7 @@ enum {
 #define GRANT_ASK       (30 * SF_SEC) /* bundles without a grant: it is asked for */
 #define DECODE_FIRST    (30 * SF_SEC) /* after the disk failed what is staged */
 #define DECODE_LAST     (UINT64_C(3600) * SF_SEC)
+#define FREE_AGAIN      (60 * SF_SEC)  /* after what is to go could not be removed */
 #define ORPHAN_GRACE    (UINT64_C(86400) * SF_SEC) /* orphans of a grant that never comes */
 #define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
 
@@ -205,6 +206,7 @@ struct outbound {
     struct sf_vault_op vault_op;
     bool is_key_busy; /* vault_op is under way */
     bool is_custody_durable;
+    sf_mono free_at;     /* its spool could not be removed: tried again then */
     uint64_t unreadable; /* the bundle that could not be read last, */
     unsigned unreadable_times;
     struct outbound *next;

@@ -242,15 +242,17 @@ spool_gone(struct sf_spool_op *op)
 
     out->is_busy = false;
     out->spool = NULL;
+    if (op->status != SF_OK) {
+        node_say(out->node, SF_NODE_EVENT_WARNING, &out->id,
+            "its spool could not be removed: %s; trying again", sf_status_text(op->status));
+        out->free_at = sf_mono_add(out->node->now, FREE_AGAIN);
+        return;
+    }
     out->is_freed = true;
     /* Bundles that were on their way to the disk when it ended have left facts behind. */
     node_must(
         out->node, sf_journal_unset(out->node->journal, SF_TABLE_OUT_SEALED, out_id_view(out)));
     node_commit(out->node);
-    if (op->status != SF_OK) {
-        node_say(out->node, SF_NODE_EVENT_WARNING, &out->id, "its spool could not be removed: %s",
-            sf_status_text(op->status));
-    }
 }
 
 void
@@ -259,7 +261,7 @@ out_free_step(struct outbound *out)
     struct sf_node *node = out->node;
 
     if (!out->want_freed || out->is_freed || out->is_busy || out->is_key_busy ||
-        out->intake != NULL || cache_is_busy(node, out)) {
+        out->intake != NULL || cache_is_busy(node, out) || node->now < out->free_at) {
         return;
     }
     cache_forget(node, out);
@@ -447,6 +449,9 @@ outbound_deadline(const struct sf_node *node)
                 !to->record.opened && out->seal != NULL) {
                 deadline = sf_mono_min(deadline, to->grant_at);
             }
+        }
+        if (out->want_freed && !out->is_freed && out->free_at > node->now) {
+            deadline = sf_mono_min(deadline, out->free_at);
         }
         if (out->record.phase == SF_OUT_SEALING && out->intake == NULL && out->restarted) {
             deadline = sf_mono_min(deadline, sf_mono_add(out->interrupted_at, INTERRUPT_GRACE));
