@@ -55,8 +55,8 @@ dist_check_SCRIPTS += tests/e2e/sim_run.sh
 TESTS += tests/e2e/sim_run.sh
 EXTRA_DIST += tests/e2e/check_page.py
 
-dist_check_SCRIPTS += tests/e2e/test_sim_link
-TESTS += tests/e2e/test_sim_link
+dist_check_SCRIPTS += tests/e2e/test_sim_link tests/e2e/test_sim_tun
+TESTS += tests/e2e/test_sim_link tests/e2e/test_sim_tun
 
 dist_doc_DATA += docs/SIMULATOR.md
 
