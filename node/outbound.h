@@ -7,6 +7,8 @@
 
 #include "node/internal.h"
 
+#define OUT_REFUSED_WHY "a recipient refused it for good; `skyferry cancel` gives its space back"
+
 #define FINAL_FIRST (30 * SF_SEC) /* after the peer's link has all, before it is asked again */
 
 static inline struct sf_view

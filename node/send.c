@@ -479,6 +479,8 @@ restore(struct sf_node *node, const struct sf_transfer_id *id, const struct sf_r
     if (record->reason != 0) {
         snprintf(out->why, sizeof(out->why), "%s",
             sf_cancel_text((enum sf_cancel_reason)record->reason));
+    } else if (record->phase == SF_OUT_FAILED) {
+        snprintf(out->why, sizeof(out->why), "%s", OUT_REFUSED_WHY);
     }
     if (record->phase == SF_OUT_SEALING || record->phase == SF_OUT_CUSTODY) {
         out->is_custody_durable = record->phase == SF_OUT_CUSTODY;

@@ -118,8 +118,7 @@ out_settle(void *owner)
     if (out->intake != NULL) {
         intake_stop(out->intake);
     }
-    snprintf(out->why, sizeof(out->why),
-        "a recipient refused it for good; `skyferry cancel` gives its space back");
+    snprintf(out->why, sizeof(out->why), "%s", OUT_REFUSED_WHY);
     node_must(node, outbound_save(out));
     node_commit(node);
     node_say(node, SF_NODE_EVENT_TRANSFER, &out->id, "failed: %s", out->why);
