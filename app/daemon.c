@@ -293,16 +293,52 @@ failed:
         listener->name, strerror(failed));
 }
 
+/* Give directory `name` of the home ("" for itself) our group and `mode`, where it has others. */
+static bool
+set_access(const struct sf_daemon *daemon, const char *name, mode_t mode)
+{
+    int fd = name[0] == '\0'
+                 ? fcntl(daemon->home.fd, F_DUPFD_CLOEXEC, 0)
+                 : openat(daemon->home.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat info;
+    bool is_done;
+    int failed;
+
+    if (fd < 0) {
+        return false;
+    }
+    is_done = fstat(fd, &info) == 0 &&
+              (info.st_gid == daemon->group || fchown(fd, (uid_t)-1, daemon->group) == 0) &&
+              ((info.st_mode & 07777) == mode || fchmod(fd, mode) == 0);
+    failed = errno;
+    close(fd);
+    errno = failed;
+    return is_done;
+}
+
+/* What is being received is the daemon's alone until it is delivered. */
+static int
+open_staging(const struct sf_daemon *daemon, mode_t inherit, struct sf_app_error *error)
+{
+    if ((mkdirat(daemon->home.fd, SF_HOME_STAGING, 0700) != 0 && errno != EEXIST) ||
+        !set_access(daemon, SF_HOME_STAGING, 0700 | inherit)) {
+        return sf_app_error_set(error, SF_EAUTH, "cannot close %s/%s to others: %s",
+            daemon->home.path, SF_HOME_STAGING, strerror(errno));
+    }
+    return SF_OK;
+}
+
 /* Find the group of sockets and inbox, and let it into the home. */
 static int
 open_group(struct sf_daemon *daemon, struct sf_app_error *error)
 {
     const struct group *entry;
     struct stat info;
+    mode_t inherit;
 
     daemon->group = getegid();
     if (daemon->config.group[0] == '\0') {
-        return SF_OK;
+        return open_staging(daemon, 0, error);
     }
     entry = getgrnam(daemon->config.group);
     if (entry == NULL) {
@@ -312,19 +348,17 @@ open_group(struct sf_daemon *daemon, struct sf_app_error *error)
             daemon->config.group, daemon->config.group);
     }
     daemon->group = entry->gr_gid;
+    /* Set-group-id: what is made in staging, and delivered from there, inherits the group. */
+    inherit = daemon->group == getegid() ? 0 : S_ISGID;
     if (fstat(daemon->home.fd, &info) != 0 ||
-        fchown(daemon->home.fd, (uid_t)-1, daemon->group) != 0 ||
-        fchmod(daemon->home.fd, (info.st_mode & 07777) | S_IXGRP) != 0 ||
-        fchownat(daemon->home.fd, SF_HOME_INBOX, (uid_t)-1, daemon->group, AT_SYMLINK_NOFOLLOW) !=
-            0 ||
-        /* Set-group-id: what is delivered inherits the group. */
-        fchmodat(daemon->home.fd, SF_HOME_INBOX, 02750, 0) != 0) {
+        !set_access(daemon, "", (info.st_mode & 07777) | S_IXGRP) ||
+        !set_access(daemon, SF_HOME_INBOX, 0750 | inherit)) {
         return sf_app_error_set(error, SF_EAUTH,
             "group = %s: cannot give home and inbox to it (%s): run as a member of the group, or "
             "remove the setting",
             daemon->config.group, strerror(errno));
     }
-    return SF_OK;
+    return open_staging(daemon, inherit, error);
 }
 
 /* --- Opening and closing -------------------------------------------------------- */

@@ -33,6 +33,7 @@ enum { SF_HOME_PATH_BYTES_MAX = 4095 }; /* without the NUL */
 #define SF_HOME_KEYS    "keys"
 #define SF_HOME_CONFIG  "config"
 #define SF_HOME_PEERS   "peers"
+#define SF_HOME_STAGING "staging" /* what is not delivered yet */
 #define SF_HOME_INBOX   "inbox"
 #define SF_HOME_CONTROL "control.sock"
 #define SF_HOME_SUBMIT  "submit.sock"

@@ -378,7 +378,7 @@ make_folders(struct sf_node *node, struct sf_node_error *error)
     static const struct {
         const char *path;
         uint32_t flags;
-    } folders[] = {{"staging", SF_DISK_SHARED}, {"inbox", SF_DISK_SHARED}};
+    } folders[] = {{"staging", 0}, {"inbox", SF_DISK_SHARED}};
 
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
         struct sf_disk_op op = {
