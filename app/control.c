@@ -17,6 +17,7 @@ enum {
     HEAD_BYTES_MAX = 32 * 1024,
     BACKLOG = 64,
     BODY_BYTES_FIRST = 4096,
+    WAITERS_MAX = SF_CONTROL_CONNECTIONS_MAX - 8, /* so that there is always room for others */
 };
 
 struct request {
@@ -38,6 +39,7 @@ struct sf_control {
     struct MHD_Daemon *http;
     struct sf_daemon_source source; /* its epoll descriptor */
     struct request *waiting;
+    size_t waiting_count;
 };
 
 /* --- Bodies -------------------------------------------------------------------- */
@@ -76,6 +78,7 @@ forget(struct sf_control *control, struct request *request)
     for (struct request **at = &control->waiting; *at != NULL; at = &(*at)->next) {
         if (*at == request) {
             *at = request->next;
+            control->waiting_count--;
             break;
         }
     }
@@ -186,6 +189,36 @@ refuse_early(struct sf_control *control, struct request *request, struct sf_cont
     return false;
 }
 
+static void
+resume(struct sf_control *control, struct request **at)
+{
+    struct request *request = *at;
+
+    *at = request->next;
+    control->waiting_count--;
+    request->next = NULL;
+    request->is_waiting = false;
+    MHD_resume_connection(request->connection);
+}
+
+/* Those who have hung up while they waited: let libmicrohttpd find that out. */
+static void
+resume_gone(struct sf_control *control)
+{
+    for (struct request **at = &control->waiting; *at != NULL;) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info((*at)->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        char byte;
+
+        if (info != NULL && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+            (*at)->until = control->daemon->now; /* or it would wait again */
+            resume(control, at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
+}
+
 /* Put `request` aside until there is an event or `until` is over. */
 static enum MHD_Result
 suspend(struct sf_control *control, struct request *request)
@@ -193,6 +226,7 @@ suspend(struct sf_control *control, struct request *request)
     request->is_waiting = true;
     request->next = control->waiting;
     control->waiting = request;
+    control->waiting_count++;
     MHD_suspend_connection(request->connection);
     return MHD_YES;
 }
@@ -247,7 +281,13 @@ answer(struct sf_control *control, struct request *request, const char *method, 
         sf_control_answer(control->daemon, &call, &reply);
     }
     json_decref(body);
-    if (reply.is_waiting) {
+    if (reply.is_waiting && control->waiting_count >= WAITERS_MAX) {
+        resume_gone(control);
+    }
+    if (reply.is_waiting && control->waiting_count >= WAITERS_MAX) {
+        sf_control_refuse_http(&reply, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+            "too many wait for events already: try again, or with wait_ms=0");
+    } else if (reply.is_waiting) {
         request->since = call.since;
         return suspend(control, request);
     }
@@ -278,6 +318,18 @@ handle(void *context, struct MHD_Connection *connection, const char *path, const
         return MHD_YES;
     }
     return answer(control, request, method, path);
+}
+
+/*
+ * Decode percent signs, but not a NUL: all of what was asked for is looked at,
+ * and no name holds a percent sign.
+ */
+static size_t
+unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strstr(text, "%00") != NULL ? strlen(text) : MHD_http_unescape(text);
 }
 
 /* --- Opening, waiting ------------------------------------------------------------ */
@@ -340,7 +392,7 @@ sf_control_open(
         handle, control, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)SF_CONTROL_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES_MAX, MHD_OPTION_NOTIFY_COMPLETED,
-        completed, control, MHD_OPTION_END);
+        completed, control, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
     if (control->http == NULL) {
         close(fd);
         free(control);
@@ -357,18 +409,6 @@ sf_control_open(
     }
     *ret_control = control;
     return SF_OK;
-}
-
-static void
-resume(struct sf_control *control, struct request **at)
-{
-    struct request *request = *at;
-
-    (void)control;
-    *at = request->next;
-    request->next = NULL;
-    request->is_waiting = false;
-    MHD_resume_connection(request->connection);
 }
 
 void
