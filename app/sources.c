@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { ROOM_FIRST = 16 };
@@ -54,6 +56,18 @@ make_room(struct sf_sources *sources)
     return true;
 }
 
+/* Files that the kernel makes up while they are read: the size they show is not theirs. */
+static bool
+is_made_up(int fd)
+{
+    struct statfs info;
+
+    return fstatfs(fd, &info) == 0 &&
+           (info.f_type == PROC_SUPER_MAGIC || info.f_type == SYSFS_MAGIC ||
+               info.f_type == DEBUGFS_MAGIC || info.f_type == TRACEFS_MAGIC ||
+               info.f_type == CGROUP_SUPER_MAGIC || info.f_type == CGROUP2_SUPER_MAGIC);
+}
+
 /* What the file is now, if it is one that can be sent. */
 static int
 check(int fd, struct sf_disk_stat *ret_stat, struct sf_app_error *error)
@@ -75,6 +89,11 @@ check(int fd, struct sf_disk_stat *ret_stat, struct sf_app_error *error)
             : S_ISFIFO(info.st_mode) ? "pipe"
             : S_ISSOCK(info.st_mode) ? "socket"
                                      : "device");
+    }
+    if (is_made_up(fd)) {
+        return sf_app_error_set(error, SF_EINVAL,
+            "a file of /proc, /sys or the like has no size of its own: copy it first, send the "
+            "copy");
     }
     *ret_stat = (struct sf_disk_stat){
         .bytes = (uint64_t)info.st_size,

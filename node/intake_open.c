@@ -95,7 +95,7 @@ encode_outline(struct intake *intake, uint32_t fixed_class, struct sf_class_choi
     if (status != SF_OK) {
         return node_error(error, status == SF_EFORMAT ? SF_EINVAL : status,
             "the names of the transfer: %s",
-            status == SF_ELIMIT ? "too many or too long"
+            status == SF_ELIMIT ? "too many or too long, or all files together too large"
                                 : "two are the same, or one is a directory of another");
     }
     input.outline_bytes = bytes;
