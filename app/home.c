@@ -309,6 +309,12 @@ open_plain(const struct sf_home *home, const struct sf_home_read *read, int *ret
         return sf_app_error_set(
             error, SF_EAUTH, "%s/%s is not a regular file", home->path, read->name);
     }
+    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0 && !read->is_secret) {
+        close(fd);
+        return sf_app_error_set(error, SF_EAUTH,
+            "%s/%s may be written by others (mode %04o): chmod go-w it", home->path, read->name,
+            (unsigned)(info.st_mode & 07777));
+    }
     if (read->is_secret && (info.st_mode & 077) != 0) {
         close(fd);
         return sf_app_error_set(error, SF_EAUTH,
