@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MESSAGE_BYTES_MAX = 4000 };
+
 const char *
 sf_cli_option(const struct sf_cli *cli, const char *name)
 {
@@ -20,14 +22,21 @@ sf_cli_option(const struct sf_cli *cli, const char *name)
 
 /* --- Talk ------------------------------------------------------------------ */
 
-__attribute__((format(printf, 1, 0))) static void
-complain(const char *format, va_list list)
+/* One message. What it quotes may be anything that was typed or read. */
+__attribute__((format(printf, 2, 0))) static void
+talk(const char *head, const char *format, va_list list)
 {
-    /* Data that was printed before stands before the complaint, also on one terminal. */
+    static const char more[] = "...";
+    char text[MESSAGE_BYTES_MAX + sizeof(more)];
+    int bytes = vsnprintf(text, MESSAGE_BYTES_MAX + 1, format, list);
+
+    if (bytes > MESSAGE_BYTES_MAX) {
+        memcpy(text + MESSAGE_BYTES_MAX, more, sizeof(more));
+    }
+    sf_text_tame(text);
+    /* Data that was printed before stands before the message, also on one terminal. */
     (void)fflush(stdout);
-    (void)fputs("skyferry: ", stderr);
-    (void)vfprintf(stderr, format, list);
-    (void)fputc('\n', stderr);
+    (void)fprintf(stderr, "%s%s\n", head, bytes < 0 ? "" : text);
 }
 
 int
@@ -36,7 +45,7 @@ sf_cli_fail(enum sf_exit exit, const char *format, ...)
     va_list list;
 
     va_start(list, format);
-    complain(format, list);
+    talk("skyferry: ", format, list);
     va_end(list);
     return (int)exit;
 }
@@ -47,7 +56,7 @@ sf_cli_usage(const struct sf_cli *cli, const char *format, ...)
     va_list list;
 
     va_start(list, format);
-    complain(format, list);
+    talk("skyferry: ", format, list);
     va_end(list);
     if (cli->command != NULL) {
         sf_cli_say("  usage: skyferry %s%s%s", cli->command->name,
@@ -64,11 +73,9 @@ sf_cli_say(const char *format, ...)
 {
     va_list list;
 
-    (void)fflush(stdout);
     va_start(list, format);
-    (void)vfprintf(stderr, format, list);
+    talk("", format, list);
     va_end(list);
-    (void)fputc('\n', stderr);
 }
 
 enum sf_exit

@@ -24,6 +24,8 @@
 #define AUDIT_LOG   "audit.log"
 #define AUDIT_HEADS "audit.heads"
 
+enum { ID_DIGITS_MIN = 4, ID_DIGITS_MAX = 32 };
+
 /* --- The files ------------------------------------------------------------- */
 
 /* A file mapped as it is now; empty if there is none. */
@@ -131,6 +133,15 @@ is_about(const json_t *record, const char *id)
     return id == NULL || strncmp(sf_cli_string(record, "transfer", ""), id, strlen(id)) == 0;
 }
 
+/* Whether `text` can be how the id of a transfer begins. */
+static bool
+is_id(const char *text)
+{
+    size_t digits = strspn(text, "0123456789abcdef");
+
+    return digits >= ID_DIGITS_MIN && digits <= ID_DIGITS_MAX && text[digits] == '\0';
+}
+
 /* Where the last `count` lines of `text` begin. */
 static size_t
 last_lines(const char *text, size_t bytes, uint64_t count)
@@ -186,6 +197,12 @@ run_show(struct sf_cli *cli)
     if (last != NULL &&
         (last[0] < '1' || last[0] > '9' || strspn(last, "0123456789") != strlen(last))) {
         return sf_cli_usage(cli, "--last %.50s: expected a number of records, 1 or more", last);
+    }
+    if (cli->args.operand_count > 0 && !is_id(cli->args.operands[0])) {
+        return sf_cli_usage(cli,
+            "'%.40s' is no transfer: expected the first 4 to 32 digits that `skyferry status` "
+            "shows",
+            cli->args.operands[0]);
     }
     if (!sf_cli_home(cli, &home, &exit)) {
         return exit;

@@ -77,8 +77,7 @@ parse_options(int argc, char **argv, struct options *options)
                 return EXIT_USAGE;
             }
             if (sf_config_listen_parse(optarg, &options->listen[options->listen_count]) != SF_OK) {
-                fprintf(
-                    stderr, "skyferryd: --listen %s: expected %s\n", optarg, SF_CONFIG_LISTEN_FORM);
+                sf_log(SF_LOG_ERROR, "--listen %.200s: expected %s", optarg, SF_CONFIG_LISTEN_FORM);
                 return EXIT_USAGE;
             }
             options->listen_count++;
@@ -95,7 +94,8 @@ parse_options(int argc, char **argv, struct options *options)
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "skyferryd: unexpected \"%s\"\n%s", argv[optind], usage);
+        sf_log(SF_LOG_ERROR, "unexpected \"%.200s\"", argv[optind]);
+        fputs(usage, stderr);
         return EXIT_USAGE;
     }
     return -1;

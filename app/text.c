@@ -114,6 +114,23 @@ sf_text_escape(struct sf_view name, bool utf8, char *out, size_t bytes_max)
     return used;
 }
 
+void
+sf_text_tame(char *text)
+{
+    struct sf_view view = sf_view(text, strlen(text));
+
+    for (size_t at = 0, bytes; at < view.bytes; at += bytes) {
+        int32_t c = (bytes = 1, utf8_next(view, at, &bytes));
+
+        if (c < 0) {
+            bytes = 1;
+        }
+        if ((c < 0x20 && c != '\n') || c == 0x7f || is_deceptive(c)) {
+            memset(text + at, '?', bytes);
+        }
+    }
+}
+
 char *
 sf_text_escaped(struct sf_view name, bool utf8)
 {

@@ -36,6 +36,13 @@ char *sf_text_escaped(struct sf_view name, bool utf8);
 unsigned sf_text_width(const char *text);
 
 /*
+ * Make a message fit for a terminal, in place: whatever could steer it or
+ * deceive its reader, and is no new line, becomes '?'. For text that quotes
+ * what was typed or read; names of files are escaped, so that none is lost.
+ */
+void sf_text_tame(char *text);
+
+/*
  * Cut `text` in place, between characters, so that it takes at most `columns`;
  * what is cut ends in "..." (if there are at least four columns).
  */
