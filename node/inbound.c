@@ -12,24 +12,12 @@
  *
  * A receipt goes out only when what it says is durable.
  */
-#include "node/internal.h"
+#include "node/inbound.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { VAULT_ROOM_BYTES = 512 << 10 }; /* the vault's file grows by groups of secrets */
-
-static struct sf_view
-key_view(const struct inbound *in)
-{
-    return sf_view(in->key, sizeof(in->key));
-}
-
-static bool
-is_open(const struct inbound *in)
-{
-    return in->record.phase < SF_IN_DONE && !in->want_freed;
-}
 
 struct inbound *
 inbound_find(
@@ -50,17 +38,7 @@ inbound_save(struct inbound *in)
     uint8_t record[SF_RECORD_BYTES_MAX];
     size_t bytes = sf_record_in_encode(&in->record, record);
 
-    return sf_journal_set(in->node->journal, SF_TABLE_IN, key_view(in), sf_view(record, bytes));
-}
-
-/*
- * A generation of receipts above all that this node has begun, also before its
- * state was restored from an older copy: then the boot counter has jumped.
- */
-static uint64_t
-new_generation(struct sf_node *node)
-{
-    return (uint64_t)node->boot << 32 | ++node->generations;
+    return sf_journal_set(in->node->journal, SF_TABLE_IN, in_key_view(in), sf_view(record, bytes));
 }
 
 /* --- Making and unmaking --------------------------------------------------------------- */
@@ -80,9 +58,9 @@ inbound_create(
     in->id = *id;
     in->sender = *sender;
     sf_pair_key(id, sender, in->key);
-    sf_sha256(key_view(in), digest);
+    sf_sha256(in_key_view(in), digest);
     memcpy(in->local.b, digest, sizeof(in->local.b));
-    in->record.generation = new_generation(node);
+    in->record.generation = in_new_generation(node);
     in->record.created = node->wall;
     in->touched = node->now;
     in->ask_at = sf_mono_add(node->now, GRANT_ASK);
@@ -212,170 +190,6 @@ inbound_resume(struct inbound *in)
     node_say(in->node, SF_NODE_EVENT_TRANSFER, &in->id, "goes on: there is room again");
 }
 
-/* --- Receipts ---------------------------------------------------------------------------------- */
-
-static void
-fill_receipt(struct sf_node *node, struct sf_receipt *receipt)
-{
-    uint64_t lines;
-
-    receipt->receiver = node->card.fingerprint;
-    receipt->counter = (uint64_t)node->boot << 32 | ++node->receipts;
-    sf_audit_head(node->audit, receipt->audit_head.b, &lines);
-    sf_random_fill(&node->config.random, receipt->random, sizeof(receipt->random));
-}
-
-/* VERIFIED and FINAL state the manifest and every file. */
-static int
-fill_files(const struct inbound *in, struct sf_receipt *receipt)
-{
-    const struct sf_digests *digests = decoder_digests(in->decoder);
-    bool is_complete = decoder_is_complete(in->decoder, &receipt->manifest);
-
-    sf_assert(is_complete && digests != NULL);
-    receipt->has_manifest = true;
-    receipt->file_count = digests->file_count;
-    receipt->files = malloc((digests->file_count + 1) * sizeof(*receipt->files));
-    if (receipt->files == NULL) {
-        return SF_ENOMEM;
-    }
-    memcpy(receipt->files, digests->files, digests->file_count * sizeof(*receipt->files));
-    return SF_OK;
-}
-
-int
-inbound_sign(struct inbound *in, enum sf_receipt_phase phase, uint8_t out[SF_RECEIPT_BYTES_MAX],
-    size_t *ret_bytes)
-{
-    struct sf_receipt receipt;
-    int status = SF_OK;
-
-    sf_receipt_init(&receipt);
-    fill_receipt(in->node, &receipt);
-    receipt.sender = in->sender;
-    receipt.transfer = in->id;
-    receipt.generation = in->record.generation;
-    receipt.phase = phase;
-    if (phase == SF_RECEIPT_VERIFIED || phase == SF_RECEIPT_FINAL) {
-        status = fill_files(in, &receipt);
-    }
-    if (phase == SF_RECEIPT_REFUSED) {
-        receipt.refusal = in->is_paused ? SF_REFUSAL_NO_SPACE : (enum sf_refusal)in->record.reason;
-        receipt.retryable = in->is_paused;
-        receipt.need_bytes = in->need_bytes;
-    }
-    if (status == SF_OK && phase != SF_RECEIPT_FINAL) {
-        status = sf_range_set_copy(&receipt.held, &in->held);
-    }
-    if (status == SF_OK) {
-        status =
-            sf_receipt_encode(&receipt, in->node->identity, out, SF_RECEIPT_BYTES_MAX, ret_bytes);
-    }
-    sf_receipt_fini(&receipt);
-    return status;
-}
-
-static void
-post_receipt(struct inbound *in, struct sf_view encoded)
-{
-    struct peer *peer = peer_of(in->node, &in->sender);
-    int status;
-
-    if (peer == NULL) {
-        return;
-    }
-    status = mail_letter(in->node, peer, SF_LETTER_RECEIPT, encoded, &in->id, MAIL_RECEIPT);
-    if (status != SF_OK) {
-        in->receipt_due = true; /* the next tick tries again */
-    }
-}
-
-/* The end goes out at once, in the place of what was said before it. */
-void
-inbound_tell_end(struct inbound *in)
-{
-    struct sf_view receipt = sf_journal_get(in->node->journal, SF_TABLE_IN_RECEIPT, key_view(in));
-
-    if (receipt.data != NULL) {
-        post_receipt(in, receipt);
-    }
-}
-
-void
-inbound_send_tombstone(struct inbound *in)
-{
-    const struct peer *peer = peer_of(in->node, &in->sender);
-
-    if (peer != NULL &&
-        !mail_is_waiting(in->node, peer_number(in->node, peer), &in->id, MAIL_RECEIPT)) {
-        inbound_tell_end(in);
-    }
-}
-
-/* The receipt that is due now, if it may go: never more than one waiting, one a second. */
-static void
-give_receipt(struct inbound *in)
-{
-    struct sf_node *node = in->node;
-    const struct peer *peer = peer_of(node, &in->sender);
-    enum sf_receipt_phase phase = in->is_paused ? SF_RECEIPT_REFUSED : SF_RECEIPT_HELD;
-    uint8_t *encoded;
-    size_t bytes;
-
-    if (!in->receipt_due || !in->is_recorded || in->changes > 0 ||
-        in->record.phase != SF_IN_RECEIVING || peer == NULL || node->now < in->receipt_at ||
-        mail_is_waiting(node, peer_number(node, peer), &in->id, MAIL_RECEIPT)) {
-        return;
-    }
-    encoded = malloc(SF_RECEIPT_BYTES_MAX);
-    if (encoded == NULL) {
-        return;
-    }
-    in->receipt_at = sf_mono_add(node->now, RECEIPT_EVERY);
-    if (inbound_sign(in, phase, encoded, &bytes) == SF_OK) {
-        in->receipt_due = false;
-        post_receipt(in, sf_view(encoded, bytes));
-    }
-    free(encoded);
-}
-
-void
-inbound_refuse_unknown(struct sf_node *node, struct peer *peer, const struct refusal *refusal)
-{
-    const struct inbound *in = inbound_find(node, &refusal->transfer, &peer->conf.card.fingerprint);
-    struct sf_receipt receipt;
-    uint8_t *encoded;
-    size_t bytes;
-
-    /* Every cancel has its answer; what a peer can cause without a signed letter is bounded. */
-    if (refusal->reason != SF_REFUSAL_CANCELLED && peer->refused_at != 0 &&
-        node->now < sf_mono_add(peer->refused_at, SF_SEC)) {
-        return;
-    }
-    peer->refused_at = node->now;
-    encoded = malloc(SF_RECEIPT_BYTES_MAX);
-    if (encoded == NULL) {
-        return;
-    }
-    sf_receipt_init(&receipt);
-    fill_receipt(node, &receipt);
-    receipt.sender = peer->conf.card.fingerprint;
-    receipt.transfer = refusal->transfer;
-    receipt.generation = in != NULL ? in->record.generation : new_generation(node);
-    receipt.phase = SF_RECEIPT_REFUSED;
-    receipt.refusal = refusal->reason;
-    receipt.retryable = refusal->retryable;
-    receipt.need_bytes = refusal->need_bytes;
-    if (sf_receipt_encode(&receipt, node->identity, encoded, SF_RECEIPT_BYTES_MAX, &bytes) !=
-            SF_OK ||
-        mail_letter(node, peer, SF_LETTER_RECEIPT, sf_view(encoded, bytes), &refusal->transfer,
-            MAIL_RECEIPT) != SF_OK) {
-        node_say(node, SF_NODE_EVENT_NOTICE, &refusal->transfer, "a refusal could not be sent");
-    }
-    sf_receipt_fini(&receipt);
-    free(encoded);
-}
-
 void
 inbound_peer_changed(struct sf_node *node, const struct peer *peer)
 {
@@ -407,14 +221,14 @@ recorded(void *owner)
     struct inbound *in = owner;
 
     in->is_recording = false;
-    if (!is_open(in)) {
+    if (!in_is_open(in)) {
         return;
     }
     if (in->record.phase == SF_IN_RECEIVING) {
         in->is_recorded = true;
         in->receipt_due = true;
         in->receipt_at = 0;
-        give_receipt(in);
+        in_give_receipt(in);
     } else {
         inbound_advance(in); /* the grant may have come meanwhile */
     }
@@ -428,7 +242,7 @@ record_facts(struct inbound *in)
     struct peer *peer = peer_of(node, &in->sender);
     enum sf_in_phase phase = in->seal != NULL ? SF_IN_RECEIVING : SF_IN_ORPHANED;
 
-    if (in->spool == NULL || in->is_recording || in->record.phase >= phase || !is_open(in) ||
+    if (in->spool == NULL || in->is_recording || in->record.phase >= phase || !in_is_open(in) ||
         peer == NULL || (in->seal != NULL && !in->is_key_stored)) {
         return;
     }
@@ -443,15 +257,6 @@ record_facts(struct inbound *in)
     }
 }
 
-static void
-end_on_link(struct inbound *in)
-{
-    if (in->handle != 0) {
-        sf_link_decline(in->node->link, in->peer, in->handle);
-        in->handle = 0;
-    }
-}
-
 /* Nothing of it is kept, not even that it was there: if its sender asks again, it begins anew. */
 static void
 forget(struct inbound *in)
@@ -461,13 +266,13 @@ forget(struct inbound *in)
     in->record.phase = SF_IN_REFUSED; /* in memory alone */
     in->is_forgotten = true;
     in->is_paused = false;
-    end_on_link(in);
+    in_end_on_link(in);
     if (in->decoder != NULL) {
         decoder_stop(in->decoder);
     }
-    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN, key_view(in)));
-    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_HELD, key_view(in)));
-    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_ORPHAN, key_view(in)));
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN, in_key_view(in)));
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_HELD, in_key_view(in)));
+    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_ORPHAN, in_key_view(in)));
     node_commit_then(node, inbound_let_go, in);
 }
 
@@ -501,7 +306,7 @@ key_kept(struct sf_vault_op *op)
     struct inbound *in = op->owner;
 
     in->is_key_busy = false;
-    if (!is_open(in)) {
+    if (!in_is_open(in)) {
         return;
     }
     if (op->status != SF_OK) {
@@ -521,7 +326,7 @@ spool_ready(struct sf_spool_op *op)
     if (op->status == SF_OK) {
         in->spool = op->spool;
     }
-    if (!is_open(in)) {
+    if (!in_is_open(in)) {
         return;
     }
     if (op->status != SF_OK) {
@@ -550,7 +355,7 @@ inbound_make_spool(struct inbound *in)
 void
 inbound_advance(struct inbound *in)
 {
-    if (in->spool == NULL || !is_open(in) || in->record.phase == SF_IN_DELIVERING ||
+    if (in->spool == NULL || !in_is_open(in) || in->record.phase == SF_IN_DELIVERING ||
         (in->seal != NULL && !in->has_signer) || in->is_sweeping || in->node->now < in->decode_at) {
         return;
     }
@@ -570,7 +375,7 @@ inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *gr
     uint64_t bytes = grant->slots * grant->class_bytes;
     struct refusal refusal = {.transfer = grant->transfer};
 
-    if (in != NULL && (in->seal != NULL || !is_open(in))) {
+    if (in != NULL && (in->seal != NULL || !in_is_open(in))) {
         return; /* granted before, or ended */
     }
     refusal.reason = SF_REFUSAL_NONE;
@@ -619,26 +424,6 @@ inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *gr
 
 /* --- Losses ------------------------------------------------------------------------------------------ */
 
-static void
-generation_durable(void *owner)
-{
-    struct inbound *in = owner;
-
-    in->changes--;
-    in->receipt_due = true;
-    in->receipt_at = 0;
-}
-
-/* No receipt names a generation that a crash could take back. */
-static void
-begin_generation(struct inbound *in)
-{
-    in->record.generation = new_generation(in->node);
-    in->changes++;
-    node_must(in->node, inbound_save(in));
-    node_commit_then(in->node, generation_durable, in);
-}
-
 void
 inbound_lost(struct inbound *in, uint64_t from, uint64_t to)
 {
@@ -648,8 +433,8 @@ inbound_lost(struct inbound *in, uint64_t from, uint64_t to)
         "%llu held bundles are lost (first is %llu): the disk did not keep them; asking again",
         (unsigned long long)(to - from), (unsigned long long)from);
     node_must(node, sf_range_set_remove(&in->held, from, to));
-    node_must(node, sf_journal_remove(node->journal, SF_TABLE_IN_HELD, key_view(in), from, to));
-    begin_generation(in);
+    node_must(node, sf_journal_remove(node->journal, SF_TABLE_IN_HELD, in_key_view(in), from, to));
+    in_begin_generation(in);
     record_in(in, "bundles_lost", "a held bundle could not be read back");
     for (uint64_t index = from; index < to && in->handle != 0; index++) {
         if (sf_link_received(node->link, in->peer, in->handle, index, SF_LINK_AGAIN) == SF_ENOENT) {
@@ -658,258 +443,7 @@ inbound_lost(struct inbound *in, uint64_t from, uint64_t to)
     }
 }
 
-/* --- Endings -------------------------------------------------------------------------------------------- */
-
-static void
-refusal_durable(void *owner)
-{
-    struct inbound *in = owner;
-
-    inbound_tell_end(in);
-    inbound_let_go(in);
-}
-
-void
-inbound_refuse(struct inbound *in, enum sf_refusal reason, const char *why)
-{
-    struct sf_node *node = in->node;
-    uint8_t *encoded;
-    size_t bytes;
-
-    if (!is_open(in) || in->record.phase == SF_IN_DELIVERING) {
-        return;
-    }
-    in->record.phase = SF_IN_REFUSED;
-    in->record.reason = (uint8_t)reason;
-    in->record.ended = node->wall;
-    in->is_paused = false;
-    if (why != in->why) {
-        snprintf(in->why, sizeof(in->why), "%s", why);
-    }
-    end_on_link(in);
-    if (in->decoder != NULL) {
-        decoder_stop(in->decoder);
-    }
-    encoded = malloc(SF_RECEIPT_BYTES_MAX);
-    if (encoded == NULL || inbound_sign(in, SF_RECEIPT_REFUSED, encoded, &bytes) != SF_OK) {
-        node->health = SF_ENOMEM;
-        free(encoded);
-        return;
-    }
-    node_must(node,
-        sf_journal_set(node->journal, SF_TABLE_IN_RECEIPT, key_view(in), sf_view(encoded, bytes)));
-    free(encoded);
-    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_HELD, key_view(in)));
-    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_ORPHAN, key_view(in)));
-    node_must(node, inbound_save(in));
-    node_commit_then(node, refusal_durable, in);
-    record_in(in, reason == SF_REFUSAL_CANCELLED ? "cancelled" : "refused", why);
-    node_say(node, SF_NODE_EVENT_TRANSFER, &in->id, "%s: %s",
-        reason == SF_REFUSAL_CANCELLED ? "cancelled" : "refused", why);
-}
-
-int
-inbound_cancel(struct sf_node *node, struct inbound *in, struct sf_node_error *error)
-{
-    (void)node;
-    if (!is_open(in) || in->record.phase == SF_IN_DELIVERING) {
-        return node_error(error, SF_ESTATE, "this transfer has ended already");
-    }
-    inbound_refuse(in, SF_REFUSAL_CANCELLED, "cancelled here");
-    return SF_OK;
-}
-
-void
-inbound_cancelled(struct sf_node *node, struct peer *peer, struct sf_view encoded)
-{
-    struct refusal refusal = {.reason = SF_REFUSAL_CANCELLED};
-    struct sf_cancel cancel;
-    struct inbound *in;
-    char why[96];
-
-    if (sf_cancel_decode(encoded, peer->conf.card.sign_pk, &peer->conf.card.fingerprint, &cancel) !=
-        SF_OK) {
-        node_say(node, SF_NODE_EVENT_WARNING, NULL, "a cancel of %s is not valid; ignored",
-            peer->conf.name);
-        record_peer(node, "cancel_rejected", peer, "its form or its signature is wrong");
-        return;
-    }
-    in = inbound_find(node, &cancel.transfer, &peer->conf.card.fingerprint);
-    if (in == NULL || in->is_forgotten) {
-        refusal.transfer = cancel.transfer;
-        inbound_refuse_unknown(node, peer, &refusal);
-        return;
-    }
-    if (in->record.phase >= SF_IN_DONE) {
-        inbound_send_tombstone(in);
-        return;
-    }
-    snprintf(
-        why, sizeof(why), "cancelled by %s: %s", peer->conf.name, sf_cancel_text(cancel.reason));
-    inbound_refuse(in, SF_REFUSAL_CANCELLED, why);
-}
-
-static void
-key_gone(struct sf_vault_op *op)
-{
-    struct inbound *in = op->owner;
-
-    in->is_key_busy = false;
-    if (op->status != SF_OK && op->status != SF_ENOENT) {
-        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "its key could not be erased: %s",
-            sf_status_text(op->status));
-    }
-}
-
-static void
-swept(struct inbound *in)
-{
-    struct sf_node *node = in->node;
-
-    in->is_sweeping = false;
-    in->is_freed = true;
-    /* Bundles that were on their way to the disk when it ended have left facts behind. */
-    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_HELD, key_view(in)));
-    node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_ORPHAN, key_view(in)));
-    node_commit(node);
-}
-
-static void
-spool_gone(struct sf_spool_op *op)
-{
-    struct inbound *in = op->owner;
-
-    in->is_busy = false;
-    in->spool = NULL;
-    in->is_sweeping = true;
-    if (op->status != SF_OK) {
-        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "its spool could not be removed: %s",
-            sf_status_text(op->status));
-    }
-    sweep_begin(in, swept);
-}
-
-static void
-erase_key(struct inbound *in)
-{
-    inbound_forget_key(in);
-    in->is_key_busy = true;
-    in->vault_op = (struct sf_vault_op){.done = key_gone, .owner = in};
-    vault_key_in(in, in->vault_op.key);
-    sf_vault_erase(in->node->vault, &in->vault_op, in->node->now);
-}
-
-static void
-free_step(struct inbound *in)
-{
-    if (!in->want_freed || in->is_freed || in->is_sweeping || in->is_busy || in->is_key_busy ||
-        in->is_recording || in->arrivals > 0 || in->fetches > 0 || !deliver_is_idle(in)) {
-        return;
-    }
-    if (in->decoder != NULL) {
-        decoder_stop(in->decoder);
-        if (!decoder_is_idle(in->decoder)) {
-            return;
-        }
-        decoder_free(in->decoder);
-        in->decoder = NULL;
-    }
-    arrive_drop(in);
-    if (in->seal != NULL || in->is_key_stored) {
-        in->is_key_stored = false;
-        erase_key(in);
-    }
-    in->is_busy = true;
-    in->spool_op = (struct sf_spool_op){
-        .done = spool_gone,
-        .owner = in,
-        .transfer = in->local,
-        .direction = SF_SPOOL_IN,
-        .spool = in->spool,
-    };
-    if (in->spool != NULL) {
-        sf_spool_remove(&in->spool_op);
-    } else {
-        sf_spools_unlink(in->node->spools, &in->spool_op);
-    }
-}
-
-void
-inbound_let_go(void *owner)
-{
-    struct inbound *in = owner;
-
-    in->want_freed = true;
-    end_on_link(in);
-    free_step(in);
-}
-
 /* --- Time ---------------------------------------------------------------------------------------------------- */
-
-/* Which peer has most tombstones; NO_PEER if those that belong to no peer are more. */
-static unsigned
-most_tombstones(struct sf_node *node)
-{
-    size_t counts[SF_NODE_PEERS_MAX] = {0};
-    size_t strays = 0;
-    unsigned most = NO_PEER;
-
-    for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
-        const struct peer *peer = peer_of(node, &in->sender);
-        size_t *count = peer == NULL ? &strays : &counts[peer_number(node, peer)];
-
-        *count += in->is_freed && !in->is_forgotten;
-    }
-    for (unsigned i = 0; i < SF_NODE_PEERS_MAX; i++) {
-        if (counts[i] > (most == NO_PEER ? strays : counts[most])) {
-            most = i;
-        }
-    }
-    return most;
-}
-
-/*
- * The oldest tombstones of the peer that has most give way, so that no peer can
- * push out those of others; its low-water mark remembers that they ended.
- */
-static void
-prune(struct sf_node *node)
-{
-    size_t ended = 0;
-    unsigned most = NO_PEER;
-    struct inbound *next;
-
-    if (node->commits > 0) {
-        return;
-    }
-    for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
-        ended += in->is_freed && !in->is_forgotten;
-    }
-    if (ended > TOMBSTONES_MAX) {
-        most = most_tombstones(node);
-    }
-    for (struct inbound *in = node->ins; in != NULL; in = next) {
-        struct peer *peer = peer_of(node, &in->sender);
-        bool is_most = (peer == NULL ? NO_PEER : peer_number(node, peer)) == most;
-
-        next = in->next;
-        if (!in->is_freed || in->is_key_busy ||
-            (!in->is_forgotten && !(ended > TOMBSTONES_MAX && is_most))) {
-            continue;
-        }
-        if (!in->is_forgotten) {
-            if (peer != NULL && in->record.number > peer->record.number_low) {
-                peer->record.number_low = in->record.number;
-                node_must(node, peer_save(node, peer));
-            }
-            node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN, key_view(in)));
-            node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_RECEIPT, key_view(in)));
-            node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_LABEL, key_view(in)));
-            ended--;
-        }
-        inbound_unlink(node, in);
-    }
-}
 
 static void
 staging_gone(struct inbound *in)
@@ -969,8 +503,8 @@ ask_for_grant(struct inbound *in)
     struct refusal refusal = {
         .transfer = in->id, .reason = SF_REFUSAL_STALE_PREKEY, .retryable = true};
 
-    if (!is_open(in) || in->record.phase > SF_IN_ORPHANED || in->seal != NULL || in->handle == 0 ||
-        in->node->now < in->ask_at) {
+    if (!in_is_open(in) || in->record.phase > SF_IN_ORPHANED || in->seal != NULL ||
+        in->handle == 0 || in->node->now < in->ask_at) {
         return;
     }
     in->ask_at = sf_mono_add(in->node->now, GRANT_ASK);
@@ -980,20 +514,10 @@ ask_for_grant(struct inbound *in)
 }
 
 void
-inbound_rolled_back(struct sf_node *node)
-{
-    for (struct inbound *in = node->ins; in != NULL; in = in->next) {
-        if (is_open(in) && in->record.phase != 0) {
-            begin_generation(in);
-        }
-    }
-}
-
-void
 inbound_tick(struct sf_node *node)
 {
     for (struct inbound *in = node->ins; in != NULL; in = in->next) {
-        if (is_open(in)) {
+        if (in_is_open(in)) {
             if (in->decoder != NULL) {
                 decoder_step(in->decoder);
             }
@@ -1005,7 +529,7 @@ inbound_tick(struct sf_node *node)
             }
             deliver_tick(in);
             arrive_go_on(in);
-            give_receipt(in);
+            in_give_receipt(in);
             if (in->record.phase <= SF_IN_ORPHANED && in->seal == NULL &&
                 node->now >= sf_mono_add(in->touched, ORPHAN_GRACE)) {
                 record_in(in, "orphan_expired", "its grant never came");
@@ -1013,18 +537,9 @@ inbound_tick(struct sf_node *node)
             }
             ask_for_grant(in);
         }
-        free_step(in);
+        in_free_step(in);
     }
-    prune(node);
-}
-
-static bool
-has_mail(const struct inbound *in)
-{
-    const struct peer *peer = peer_of(in->node, &in->sender);
-
-    return peer == NULL ||
-           mail_is_waiting(in->node, peer_number(in->node, peer), &in->id, MAIL_RECEIPT);
+    in_prune(node);
 }
 
 sf_mono
@@ -1033,11 +548,11 @@ inbound_deadline(const struct sf_node *node)
     sf_mono deadline = SF_NEVER;
 
     for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
-        if (!is_open(in)) {
+        if (!in_is_open(in)) {
             continue;
         }
         if (in->receipt_due && in->is_recorded && in->changes == 0 &&
-            in->record.phase == SF_IN_RECEIVING && !has_mail(in)) {
+            in->record.phase == SF_IN_RECEIVING && !in_has_mail(in)) {
             deadline = sf_mono_min(deadline, in->receipt_at);
         }
         if (in->decoder != NULL) {

@@ -7,7 +7,8 @@ node_libnode_a_SOURCES = \
 	%D%/deliver.c \
 	%D%/fetch.c \
 	%D%/flight.h \
-	%D%/inbound.c \
+	%D%/inbound.c %D%/inbound.h \
+	%D%/inbound_end.c \
 	%D%/info.c \
 	%D%/intake.c %D%/intake.h \
 	%D%/intake_open.c \
@@ -19,6 +20,7 @@ node_libnode_a_SOURCES = \
 	%D%/outbound.c %D%/outbound.h \
 	%D%/peers.c \
 	%D%/post.c \
+	%D%/receipt.c \
 	%D%/record.c \
 	%D%/recover.c \
 	%D%/schema.c %D%/schema.h \
