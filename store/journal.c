@@ -503,6 +503,14 @@ sf_journal_open(const struct sf_journal_config *config, struct sf_journal **ret_
     memcpy(journal->name_new, name, strlen(name));
     memcpy(journal->name_new + strlen(name), ".new", 5);
     status = sf_journal_recover(journal, &recovery);
+    if (status == SF_OK && !journal->closed_marked) {
+        /*
+         * The process before may have ended over a sync that failed. What that
+         * covered can be read and yet never reach the disk, whatever is synced
+         * now: so it is written again, under a name given again.
+         */
+        status = sf_journal_renew(journal);
+    }
 
 out:
     if (config->ret_recovery != NULL) {

@@ -133,6 +133,18 @@ sf_journal_compact_if_due(struct sf_journal *journal)
     }
 }
 
+int
+sf_journal_renew(struct sf_journal *journal)
+{
+    begin(journal);
+    while (journal->compact.step != SF_COMPACT_IDLE) {
+        if (!sf_disk_poll(journal->disk)) {
+            journal->disk->wait(journal->disk);
+        }
+    }
+    return journal->failed ? SF_EIO : SF_OK;
+}
+
 /* Fill the chunk from the walk and write it; sync when the walk is over. */
 static void
 write_snapshot(struct sf_journal *journal)

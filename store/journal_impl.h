@@ -143,6 +143,11 @@ void sf_journal_start(struct sf_journal *journal);
 /* Nothing works from here on: every commit, now and later, ends in SF_EIO. */
 void sf_journal_die(struct sf_journal *journal);
 
+/*
+ * Write the journal anew and wait for it. Without room the old file stays, and that is SF_OK;
+ * SF_EIO: the journal is dead.
+ */
+SF_MUST_USE int sf_journal_renew(struct sf_journal *journal);
 /* Start a compaction if the file has grown enough. */
 void sf_journal_compact_if_due(struct sf_journal *journal);
 /* The running commit is over; go on if a compaction waits for that. */
