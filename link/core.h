@@ -42,6 +42,9 @@ enum {
 
 #define SF_LINK_ANSWER_NS_MIN     SF_SEC        /* then an opener counts as unanswered */
 #define SF_LINK_BUDGET_NS_MIN     (2 * SF_SEC)  /* sending without an answer */
+#define SF_LINK_QUIET_NS_MIN      (500 * SF_MS) /* without a report while segments go */
+#define SF_LINK_QUIET_POLL_NS     (100 * SF_MS) /* between the questions that take its place */
+#define SF_LINK_RUN_NS            (100 * SF_MS) /* a longer pause ends a run of segments */
 #define SF_LINK_REPEAT_NS_MIN     (100 * SF_MS) /* the same opener again; doubles */
 #define SF_LINK_REPEAT_NS_MAX     SF_SEC        /* or an eighth of the round trip */
 #define SF_LINK_TAKE_OVER_NS      (4 * SF_SEC)  /* well before the peer drops the old session */
@@ -131,6 +134,10 @@ struct sf_peer {
     sf_mono heard;      /* last authentic datagram; 0 = never */
     sf_mono asked;      /* first datagram since then that wants an answer; SF_NEVER if none */
     sf_mono sent;       /* last datagram to it */
+    sf_mono bulk_since; /* since then segments go without a longer pause */
+    sf_mono bulk_sent;  /* the last of them; 0 = none */
+    uint64_t gap_ns;    /* between its datagrams while segments go: the longest, fading */
+    sf_mono quiet_poll; /* when it is asked next */
     bool keepalive;     /* it asked us to keep the path alive */
     bool was_named;     /* it named a session of ours in this run: it was reached */
     sf_mono beacon_due; /* in the dark */
@@ -214,6 +221,9 @@ uint64_t sf_peer_round_trip(const struct sf_peer *peer);
 /* How long an opener may stay unanswered, and how long bulk may. */
 uint64_t sf_peer_answer_ns(const struct sf_peer *peer);
 uint64_t sf_peer_budget_ns(const struct sf_peer *peer);
+
+/* Segments left at `now`. */
+void sf_peer_bulk_sent(struct sf_peer *peer, sf_mono now);
 
 /* Let time pass: go dark, give up an opener, open what is needed, plan beacons. */
 void sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now);

@@ -212,11 +212,13 @@ take(struct sf_link *link, struct arrival *arrival, const struct sf_addr *from, 
 {
     struct sf_peer *peer = arrival->peer;
     size_t ip_bytes = bytes + sf_link_ip_head(from);
+    bool is_reborn = false;
 
     arrival->is_newest =
         arrival->epoch > peer->newest_epoch ||
         (arrival->epoch == peer->newest_epoch && arrival->counter >= peer->newest_counter);
     if (arrival->is_newest) {
+        is_reborn = peer->newest_epoch != 0 && arrival->epoch >> 32 > peer->newest_epoch >> 32;
         peer->newest_epoch = arrival->epoch;
         peer->newest_counter = arrival->counter;
     }
@@ -225,6 +227,9 @@ take(struct sf_link *link, struct arrival *arrival, const struct sf_addr *from, 
     peer->stats.dgrams_in++;
     peer->stats.bytes_in += ip_bytes;
     sf_peer_wake(peer, arrival->now);
+    if (is_reborn) {
+        sf_outbox_forgotten(peer->outbox, arrival->now);
+    }
     if (!arrival->is_static && !arrival->is_opener) {
         arrival->is_objects = sf_inbox_datagram(
             peer->inbox, arrival->epoch, arrival->counter, ip_bytes, arrival->now);

@@ -163,6 +163,20 @@ sf_outgoing_announce(struct sf_outgoing *object, sf_mono at)
 }
 
 void
+sf_outbox_forgotten(struct sf_outbox *outbox, sf_mono now)
+{
+    outbox->now = now;
+    for (size_t i = 0; i < outbox->object_count; i++) {
+        struct sf_outgoing *object = outbox->objects[i];
+
+        if (object->was_known && !object->is_kept && !object->is_declined) {
+            object->is_unknown = true;
+            sf_outgoing_announce(object, now);
+        }
+    }
+}
+
+void
 sf_outbox_wake(struct sf_outbox *outbox)
 {
     for (size_t i = 0; i < outbox->object_count; i++) {

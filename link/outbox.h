@@ -102,6 +102,12 @@ bool sf_outbox_fill(
 SF_MUST_USE int sf_outbox_report(
     struct sf_outbox *outbox, struct sf_message_reader *reader, sf_mono now);
 
+/*
+ * The peer began a new life: it knows nothing of what was announced to the old
+ * one. Objects it has not kept are announced anew, and wait for its answer.
+ */
+void sf_outbox_forgotten(struct sf_outbox *outbox, sf_mono now);
+
 /* Nothing is due while paused; resume moves every time by the length of the pause. */
 void sf_outbox_pause(struct sf_outbox *outbox, sf_mono now);
 void sf_outbox_resume(struct sf_outbox *outbox, sf_mono now);

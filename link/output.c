@@ -274,6 +274,7 @@ send_messages(struct sf_link *link, struct sf_peer *peer, enum sf_out out, bool 
         if (sf_outbox_fill(peer->outbox, &writer, session->counter, now)) {
             has_said = true;
             wants_answer = true;
+            sf_peer_bulk_sent(peer, now);
             if (stamped > before) {
                 uint64_t quarter = peer->rtt.srtt_ns / 4;
 

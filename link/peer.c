@@ -48,6 +48,72 @@ sf_peer_budget_ns(const struct sf_peer *peer)
     return span_of_answers(peer, SF_LINK_BUDGET_NS_MIN);
 }
 
+static bool
+is_dark(const struct sf_peer *peer)
+{
+    return peer->state == SF_LINK_STATE_DARK;
+}
+
+/* --- Silence ------------------------------------------------------------------- */
+
+/* When reports about the running segments must have begun to come in. */
+static sf_mono
+reports_since(const struct sf_peer *peer)
+{
+    return sf_mono_add(peer->bulk_since, sf_peer_round_trip(peer));
+}
+
+/*
+ * While segments go, reports come back all the time. When they stop, what goes
+ * out is most likely lost: the peer restarted, or the path is gone. So bulk
+ * pauses long before the dark, and small questions take its place. A path on
+ * which reports come seldom is given the time it was seen to take.
+ */
+static sf_mono
+quiet_at(const struct sf_peer *peer)
+{
+    uint64_t span = 2 * peer->gap_ns;
+    sf_mono since = reports_since(peer);
+
+    if (peer->asked == SF_NEVER || peer->config.no_return || is_dark(peer) ||
+        peer->bulk_sent == 0 || peer->rtt.srtt_ns == 0 || !peer->out[SF_OUT_DATA].is_heard) {
+        return SF_NEVER;
+    }
+    since = since > peer->asked ? since : peer->asked;
+    span = span > SF_LINK_QUIET_NS_MIN ? span : SF_LINK_QUIET_NS_MIN;
+    return sf_mono_add(since, span + 4 * opener_ns(peer));
+}
+
+/* In the quiet: when its sessions are taken for lost there. */
+static sf_mono
+lost_at(const struct sf_peer *peer)
+{
+    return peer->opening.is_on ? SF_NEVER : sf_mono_add(peer->asked, sf_peer_answer_ns(peer));
+}
+
+void
+sf_peer_bulk_sent(struct sf_peer *peer, sf_mono now)
+{
+    if (peer->bulk_sent == 0 || now > sf_mono_add(peer->bulk_sent, SF_LINK_RUN_NS)) {
+        peer->bulk_since = now;
+    }
+    peer->bulk_sent = now > 0 ? now : 1;
+}
+
+/* It is heard: remember how long it was silent while reports were to be expected. */
+static void
+note_gap(struct sf_peer *peer, sf_mono now)
+{
+    uint64_t most = sf_peer_budget_ns(peer) / 2;
+    uint64_t gap = 0;
+
+    if (peer->asked != SF_NEVER && peer->bulk_sent != 0 && reports_since(peer) <= peer->asked) {
+        gap = now - peer->asked < most ? now - peer->asked : most;
+    }
+    peer->gap_ns -= peer->gap_ns / 8;
+    peer->gap_ns = gap > peer->gap_ns ? gap : peer->gap_ns;
+}
+
 /* --- What there is to do ------------------------------------------------------ */
 
 static bool
@@ -89,12 +155,6 @@ may_send_opener(const struct sf_peer *peer)
 {
     return sf_addresses_may_send(
         &peer->addresses, sf_addresses_control(&peer->addresses), SF_OPENER_BYTES);
-}
-
-static bool
-is_dark(const struct sf_peer *peer)
-{
-    return peer->state == SF_LINK_STATE_DARK;
 }
 
 /* Has the opener of `which` left at least once? */
@@ -139,16 +199,23 @@ static bool
 wants_session(const struct sf_peer *peer)
 {
     const struct sf_session_out *data = &peer->out[SF_OUT_DATA];
+    const struct sf_session_out *fallback = &peer->out[SF_OUT_STATIC];
+    bool has_report = sf_inbox_deadline(peer->inbox) != SF_NEVER;
+    bool is_work = is_trusted(peer) && has_work(peer);
 
     if (peer->opening.is_on || is_dark(peer)) {
         return false;
     }
     if (data->is_open) {
-        /* It was given up while nothing was to be sent, which would now wait for ever. */
-        return !data->is_heard && !peer->config.no_return && is_trusted(peer) && has_work(peer);
+        /*
+         * It was given up while nothing was to be sent. Work and reports would now wait for
+         * ever; and an answer on it is not understood.
+         */
+        return !data->is_heard && !peer->config.no_return &&
+               (is_work || has_report || (sf_peer_has_control(peer) && !fallback->is_heard));
     }
-    return sf_peer_has_control(peer) || sf_inbox_deadline(peer->inbox) != SF_NEVER ||
-           (is_trusted(peer) && (has_work(peer) || must_be_reached(peer)));
+    return sf_peer_has_control(peer) || has_report || is_work ||
+           (is_trusted(peer) && must_be_reached(peer));
 }
 
 bool
@@ -157,7 +224,7 @@ sf_peer_may_bulk(const struct sf_peer *peer, sf_mono now)
     const struct sf_session_out *data = &peer->out[SF_OUT_DATA];
     const struct sf_opening *opening = &peer->opening;
 
-    if (!is_trusted(peer) || is_dark(peer) || !data->is_open) {
+    if (!is_trusted(peer) || is_dark(peer) || !data->is_open || now >= quiet_at(peer)) {
         return false;
     }
     if (opening->is_on && opening->which == SF_OUT_DATA) {
@@ -319,7 +386,9 @@ void
 sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now)
 {
     struct sf_session_out *data = &peer->out[SF_OUT_DATA];
+    struct sf_session_out *fallback = &peer->out[SF_OUT_STATIC];
     uint64_t young = 2 * sf_peer_round_trip(peer);
+    bool is_ours = false;
     bool is_new = false;
 
     for (int which = 0; which < SF_OUT_COUNT && epoch != 0; which++) {
@@ -328,6 +397,7 @@ sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mon
         if (!session->is_open || session->epoch != epoch) {
             continue;
         }
+        is_ours = true;
         session->is_heard = true;
         peer->was_named = true;
         if (peer->opening.is_on && peer->opening.which == (enum sf_out)which) {
@@ -352,6 +422,9 @@ sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mon
     }
     /* It names another session, or none: ours is lost there, unless the news are too fresh. */
     young = young > SF_LINK_LOST_NS_MIN ? young : SF_LINK_LOST_NS_MIN;
+    if (!is_ours && fallback->is_heard && now >= sf_mono_add(fallback->opened, young)) {
+        sf_session_out_fini(fallback);
+    }
     if (data->is_open && data->is_heard && now >= sf_mono_add(data->opened, young)) {
         data->is_heard = false;
         peer->unanswered = 0;
@@ -406,6 +479,7 @@ brighten(struct sf_peer *peer, sf_mono now)
 void
 sf_peer_wake(struct sf_peer *peer, sf_mono now)
 {
+    note_gap(peer, now);
     peer->heard = now > 0 ? now : 1;
     peer->asked = SF_NEVER;
     if (peer->state == SF_LINK_STATE_UP) {
@@ -428,6 +502,7 @@ go_dark(struct sf_peer *peer, sf_mono now)
     }
     peer->state = SF_LINK_STATE_DARK;
     peer->asked = SF_NEVER;
+    peer->bulk_sent = 0;
     peer->opening.is_on = false;
     peer->control.hello = false;
     peer->control.poll = false;
@@ -569,6 +644,14 @@ sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now)
     if (now >= take_over_at(peer)) {
         take_over(peer);
     }
+    if (now >= quiet_at(peer) && now >= peer->quiet_poll) {
+        peer->control.poll = true;
+        peer->quiet_poll = sf_mono_add(now, SF_LINK_QUIET_POLL_NS + opener_ns(peer));
+    }
+    if (now >= quiet_at(peer) && now >= lost_at(peer)) {
+        peer->unanswered = 0;
+        sf_peer_call(link, peer, now);
+    }
     if (now >= keepalive_at(peer)) {
         peer->control.poll = true;
     }
@@ -601,6 +684,9 @@ light_deadline(const struct sf_link *link, const struct sf_peer *peer)
     due = sf_mono_min(due, opener_given_up(peer));
     due = sf_mono_min(due, take_over_at(peer));
     due = sf_mono_min(due, sf_peer_opener_due(peer));
+    if (link->now >= quiet_at(peer)) {
+        due = sf_mono_min(due, sf_mono_min(peer->quiet_poll, lost_at(peer)));
+    }
     if (out != SF_OUT_COUNT &&
         sf_addresses_may_send(addresses, SF_ADDRESS_LEARNT, SF_LINK_CONTROL_ROOM)) {
         due = sf_mono_min(due, addresses->challenge_due);
