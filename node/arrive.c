@@ -511,7 +511,8 @@ object_data(struct sf_node *node, const struct sf_link_event *event)
         inbound_make_spool(in);
     }
     if (in->record.class_bytes != object->class_bytes || object->count > in->record.slots) {
-        refuse_data(node, event, SF_REFUSAL_DAMAGED);
+        /* Overtaken on the way: an announcement from before its count was final. It is repeated. */
+        sf_link_decline(node->link, event->peer, event->handle);
         return;
     }
     in->touched = node->now;
