@@ -61,16 +61,25 @@ enum {
 #define GRANT_ASK       (30 * SF_SEC) /* bundles without a grant: it is asked for */
 #define DECODE_FIRST    (30 * SF_SEC) /* after the disk failed what is staged */
 #define DECODE_LAST     (UINT64_C(3600) * SF_SEC)
-#define FREE_AGAIN      (60 * SF_SEC)  /* after what is to go could not be removed */
+#define FREE_AGAIN      (60 * SF_SEC)              /* after what is to go could not be removed */
 #define ORPHAN_GRACE    (UINT64_C(86400) * SF_SEC) /* orphans of a grant that never comes */
 #define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
 
 /* --- Peers --------------------------------------------------------------- */
 
+/* Where a ladder of pre-shared keys was last stood on, so that nobody climbs it from the bottom. */
+struct ladder {
+    bool is_known;
+    uint64_t rung;
+    uint8_t state[32];
+};
+
 struct peer {
     bool used;
     struct sf_node_peer conf; /* conf.card: the newest known; conf.psk: the pair's seed */
     struct sf_record_peer record;
+    struct ladder in;  /* from it, never above record.rung_in */
+    struct ladder out; /* to it */
     bool up;
     sf_mono mismatch_at; /* when a failed call in its name was last told of; 0: never */
     sf_mono refused_at;  /* when it was last told no: at most one a second */
@@ -99,9 +108,9 @@ SF_MUST_USE int peer_link(struct sf_node *node, struct peer *peer);
 /* Take a card of a known peer if it is newer; returns whether it was. */
 bool peer_take_card(struct sf_node *node, struct peer *peer, struct sf_view encoded);
 
-/* The pre-shared key of `rung` on the ladder from one node to another (bundle/labels.h). */
-void ladder_psk(const uint8_t seed[32], const struct sf_fingerprint *from,
-    const struct sf_fingerprint *to, uint64_t rung, uint8_t ret_psk[32]);
+/* The pre-shared key of `rung` on the ladder towards `peer` (bundle/labels.h). */
+void peer_psk_out(
+    const struct sf_node *node, struct peer *peer, uint64_t rung, uint8_t ret_psk[32]);
 
 /* Look-ups for grants and letters. */
 const struct sf_card *peers_find_card(void *context, const struct sf_fingerprint *fingerprint);

@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { UNREADABLE_TIMES = 3 }; /* so often a bundle is read before it is given up */
+enum {
+    UNREADABLE_TIMES = 3, /* so often a bundle is read before it is given up */
+    OFFERS_MAX = 128,     /* transfers on offer to one peer; its letters need room as well */
+};
 
 #define CANCEL_AGAIN (60 * SF_SEC) /* a cancel that nobody answered */
 
@@ -60,8 +63,7 @@ post_grant(struct outbound *out, struct out_to *to, struct peer *peer)
 
     if (recipient.has_psk) {
         recipient.rung = to->record.rung;
-        ladder_psk(peer->conf.psk, &node->card.fingerprint, &to->fingerprint, recipient.rung,
-            recipient.psk);
+        peer_psk_out(node, peer, recipient.rung, recipient.psk);
     }
     if (sf_grant_seal(&config, &node->config.random, object, sizeof(object), &bytes) != SF_OK) {
         snprintf(to->why, sizeof(to->why), "no grant can be made for its card");
@@ -175,6 +177,40 @@ grant_if_due(struct outbound *out, struct out_to *to, struct peer *peer)
     }
 }
 
+/*
+ * Whether one more transfer may be put on offer to that peer; the least urgent
+ * of those that are gives way to a more urgent one.
+ */
+static bool
+may_offer(struct outbound *out, const struct out_to *to)
+{
+    struct outbound *last = NULL;
+    struct out_to *last_to = NULL;
+    size_t count = 0;
+
+    for (struct outbound *at = out->node->outs; at != NULL; at = at->next) {
+        for (uint32_t i = 0; i < at->record.recipient_count; i++) {
+            if (at->to[i].data_handle != 0 &&
+                sf_fingerprint_equal(&at->to[i].fingerprint, &to->fingerprint)) {
+                count++;
+                if (last == NULL || at->record.priority >= last->record.priority) {
+                    last = at;
+                    last_to = &at->to[i];
+                }
+            }
+        }
+    }
+    if (count < OFFERS_MAX) {
+        return true;
+    }
+    if (last->record.priority <= out->record.priority) {
+        return false;
+    }
+    out_withdraw(last, last_to);
+    last_to->retry_at = sf_mono_add(out->node->now, RETRY_FIRST);
+    return true;
+}
+
 void
 out_offer_to(struct outbound *out, struct out_to *to)
 {
@@ -183,6 +219,10 @@ out_offer_to(struct outbound *out, struct out_to *to)
     if (peer == NULL || !peer->conf.may_receive || !out_to_is_open(to) ||
         (to->is_paused && to->retry_at != SF_NEVER) || to->data_handle != 0 || out->spool == NULL ||
         !out->is_begun) {
+        return;
+    }
+    if (!may_offer(out, to)) {
+        to->retry_at = sf_mono_add(out->node->now, RETRY_FIRST);
         return;
     }
     to->retry_at = SF_NEVER;

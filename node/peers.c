@@ -90,37 +90,57 @@ peer_rolled_back(struct sf_node *node, struct peer *peer)
     }
 }
 
-/* The state of a ladder at `rung`; 0 is its bottom. */
+/* Stand on `rung` of the ladder from one node to another; 0 is its bottom. Only ever upwards. */
 static void
-ladder_state(const uint8_t seed[32], const struct sf_fingerprint *from,
-    const struct sf_fingerprint *to, uint64_t rung, uint8_t ret_state[32])
+ladder_climb(struct ladder *ladder, const uint8_t seed[32], const struct sf_fingerprint *from,
+    const struct sf_fingerprint *to, uint64_t rung)
 {
     const struct sf_view bottom[] = {
         SF_LABEL_VIEW(SF_LABEL_LADDER), sf_view(from->b, 32), sf_view(to->b, 32)};
     const struct sf_view next[] = {SF_LABEL_VIEW(SF_LABEL_LADDER_NEXT)};
-    uint8_t state[32];
     uint8_t above[32];
 
-    sf_hkdf_sha256(sf_view(seed, 32), sf_view(NULL, 0), bottom, 3, state, sizeof(state));
-    for (uint64_t i = 0; i < rung; i++) {
-        sf_hkdf_expand(state, next, 1, above, sizeof(above));
-        memcpy(state, above, sizeof(state));
+    if (!ladder->is_known || ladder->rung > rung) {
+        sf_hkdf_sha256(
+            sf_view(seed, 32), sf_view(NULL, 0), bottom, 3, ladder->state, sizeof(ladder->state));
+        ladder->rung = 0;
+        ladder->is_known = true;
     }
-    memcpy(ret_state, state, sizeof(state));
-    sf_wipe(state, sizeof(state));
+    for (; ladder->rung < rung; ladder->rung++) {
+        sf_hkdf_expand(ladder->state, next, 1, above, sizeof(above));
+        memcpy(ladder->state, above, sizeof(above));
+    }
     sf_wipe(above, sizeof(above));
 }
 
-void
-ladder_psk(const uint8_t seed[32], const struct sf_fingerprint *from,
-    const struct sf_fingerprint *to, uint64_t rung, uint8_t ret_psk[32])
+static void
+ladder_psk(const struct ladder *ladder, uint8_t ret_psk[32])
 {
     const struct sf_view info[] = {SF_LABEL_VIEW(SF_LABEL_LADDER_PSK)};
-    uint8_t state[32];
 
-    ladder_state(seed, from, to, rung, state);
-    sf_hkdf_expand(state, info, 1, ret_psk, 32);
-    sf_wipe(state, sizeof(state));
+    sf_hkdf_expand(ladder->state, info, 1, ret_psk, 32);
+}
+
+void
+peer_psk_out(const struct sf_node *node, struct peer *peer, uint64_t rung, uint8_t ret_psk[32])
+{
+    ladder_climb(
+        &peer->out, peer->conf.psk, &node->card.fingerprint, &peer->conf.card.fingerprint, rung);
+    ladder_psk(&peer->out, ret_psk);
+}
+
+/* The key of a rung that is not yet known to be its own: what is kept stays where it is proven. */
+static void
+peer_psk_in(const struct sf_node *node, struct peer *peer, uint64_t rung, uint8_t ret_psk[32])
+{
+    const struct sf_fingerprint *from = &peer->conf.card.fingerprint;
+    struct ladder ahead;
+
+    ladder_climb(&peer->in, peer->conf.psk, from, &node->card.fingerprint, peer->record.rung_in);
+    ahead = peer->in;
+    ladder_climb(&ahead, peer->conf.psk, from, &node->card.fingerprint, rung);
+    ladder_psk(&ahead, ret_psk);
+    sf_wipe(&ahead, sizeof(ahead));
 }
 
 static void
@@ -194,15 +214,14 @@ peers_find_psk(
     size_t seen = 0;
 
     for (size_t i = 0; i < SF_NODE_PEERS_MAX; i++) {
-        const struct peer *peer = &node->peers[i];
+        struct peer *peer = &node->peers[i];
 
         if (!peer->used || !peer->conf.has_psk || rung < peer->record.rung_in ||
             rung - peer->record.rung_in >= LADDER_AHEAD_MAX) {
             continue;
         }
         if (seen++ == n) {
-            ladder_psk(peer->conf.psk, &peer->conf.card.fingerprint, &node->card.fingerprint, rung,
-                ret_psk);
+            peer_psk_in(node, peer, rung, ret_psk);
             *ret_sender = peer->conf.card.fingerprint;
             return true;
         }
@@ -339,6 +358,8 @@ sf_node_peer_set(struct sf_node *node, const struct sf_node_peer *conf, struct s
     }
     before = *peer;
     peer->conf = *conf;
+    sf_wipe(&peer->in, sizeof(peer->in)); /* the seed may be another one */
+    sf_wipe(&peer->out, sizeof(peer->out));
     status = restore(node, peer, is_new);
     if (status == SF_OK) {
         status = peer_link(node, peer);
