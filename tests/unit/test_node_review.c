@@ -185,6 +185,42 @@ test_cancels_in_the_dark(void)
     fixture_close(&f);
 }
 
+/* --- Many at once -------------------------------------------------------------------- */
+
+/* So many transfers to one peer that not all can be on offer: an urgent one overtakes them. */
+static void
+test_many_and_one_urgent(void)
+{
+    struct sf_world_send order = fixture_order();
+    static const char *const paths[] = {"source/model"};
+    struct fixture f;
+    size_t offers = 0;
+
+    fixture_make(&f, 30, 2);
+    fixture_slow(&f, 1000000);
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_source(&f, GROUND, "source/model", 100000, 0);
+    order.paths = paths;
+    for (unsigned i = 0; i < 160; i++) {
+        fixture_send(&f, &order);
+    }
+    fixture_run(&f, 20 * SF_SEC);
+    for (const struct outbound *out = node_of(&f, GROUND)->outs; out != NULL; out = out->next) {
+        offers += out->to[0].data_handle != 0;
+    }
+    CHECK(offers > 0);
+    CHECK(offers <= 128);
+    order.priority = 1;
+    fixture_send(&f, &order);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_DONE, 20 * SF_SEC));
+    fixture_run(&f, 600 * SF_SEC);
+    for (const struct outbound *out = node_of(&f, GROUND)->outs; out != NULL; out = out->next) {
+        CHECK_EQ(out->record.phase, SF_OUT_DONE);
+    }
+    fixture_close(&f);
+}
+
 /* --- Good keys, bad manners ------------------------------------------------------------ */
 
 static size_t
@@ -368,6 +404,8 @@ CHECK_MAIN("node: review",
     {"cancelled before the rename is intended: not delivered", test_cancel_at_delivery},
     {"nothing spins while delivery waits", test_sleeps_while_delivering},
     {"every cancel to a peer that was away is confirmed", test_cancels_in_the_dark},
+    {"of very many transfers to one peer the urgent one goes first, and all arrive",
+        test_many_and_one_urgent},
     {"a peer that announces without end gets so many transfers and no more", test_announcements},
     {"a peer's endless transfers push out no other's tombstones", test_tombstones},
     {"endless refusals are on record without filling the disk", test_refusals_on_record},
