@@ -13,6 +13,8 @@
  *     contact was lost, and one round trip passes until data flows. (Receivers
  *     with something to say beacon too, so the engine may be up to 4 s earlier.)
  *     Within the unanswered budget small questions find it at once.
+ *   - Where a round trip is longer than that budget, which the engine cannot know, it
+ *     pauses after the budget until the first answer comes.
  *   - At the end of a contact data flows into the dark until the missing reports are
  *     noticed.
  *   - The end of the data waits for its repair: as many round trips as the worst
@@ -461,7 +463,12 @@ walk(struct flow *flow)
             at = end;
             continue;
         }
-        at = pour(flow, flowing, stop, row);
+        at = flowing;
+        if (flow->contacts == 1 && flowing == flow->begin && rtt_of(flow, start) > budget_s) {
+            at = pour(flow, flowing, fmin(flowing + budget_s, stop), row);
+            at = flow->left > 0 ? fmin(flow->begin + rtt_of(flow, start), stop) : at;
+        }
+        at = flow->left > 0 ? pour(flow, at, stop, row) : at;
         if (flow->left <= 0) {
             finish(flow, at, end);
             return;

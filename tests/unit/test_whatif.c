@@ -288,6 +288,13 @@ test_agrees_geo(void)
 }
 
 static void
+test_agrees_lunar(void)
+{
+    check_agrees("size = 30MB\nlink.rate = 20Mbit\nlink.delay = 1300ms\n");
+    check_agrees("size = 100MB\nprofile = lunar\n");
+}
+
+static void
 test_agrees_windows(void)
 {
     check_agrees("size = 60MB\n" LEO "link.period = 60s\nlink.contact = 0s+5s\n");
@@ -367,6 +374,7 @@ CHECK_MAIN("whatif", {"contacts without outages are found in order", test_contac
     {"samples are bounded and in order", test_samples_are_bounded},
     {"fluid and engine agree on clean links", test_agrees_clean},
     {"fluid and engine agree on geostationary links", test_agrees_geo},
+    {"fluid and engine agree on links to the Moon", test_agrees_lunar},
     {"fluid and engine agree on links with windows", test_agrees_windows},
     {"a month of contacts is estimated", test_month_is_quick},
     {"what cannot end well is told beforehand, with its reason", test_hopeless})
