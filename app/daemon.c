@@ -316,6 +316,26 @@ set_access(const struct sf_daemon *daemon, const char *name, mode_t mode)
     return is_done;
 }
 
+/* Nobody else may read the keys, nor the vault of the transfers' and what opens it. */
+static int
+check_secrets(const struct sf_daemon *daemon, struct sf_app_error *error)
+{
+    static const char *const names[] = {SF_HOME_KEYS, "kek", "vault"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct stat info;
+
+        if (fstatat(daemon->home.fd, names[i], &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            (!S_ISREG(info.st_mode) || (info.st_mode & 077) != 0)) {
+            return sf_app_error_set(error, SF_EAUTH,
+                "%s/%s holds a secret and may be read by others, or is no file (mode %04o): "
+                "chmod 600 it; if somebody may have read it, make a new node",
+                daemon->home.path, names[i], (unsigned)(info.st_mode & 07777));
+        }
+    }
+    return SF_OK;
+}
+
 /* What is being received is the daemon's alone until it is delivered. */
 static int
 open_staging(const struct sf_daemon *daemon, mode_t inherit, struct sf_app_error *error)
@@ -472,7 +492,10 @@ open_parts(struct sf_daemon *daemon, struct sf_app_error *error)
     if (daemon->epoll_fd < 0 || daemon->timer_fd < 0 || daemon->signal_fd < 0) {
         return sf_app_error_set(error, SF_EIO, "cannot wait for events: %s", strerror(errno));
     }
-    status = open_group(daemon, error);
+    status = check_secrets(daemon, error);
+    if (status == SF_OK) {
+        status = open_group(daemon, error);
+    }
     if (status == SF_OK) {
         /* Before the disk is touched: two nodes behind one address is the likelier mistake. */
         status = sf_udp_open(&daemon->config, &daemon->udp, error);
