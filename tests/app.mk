@@ -54,6 +54,7 @@ tests_unit_test_walk_LDADD = $(CLI_TEST_LIBS)
 # The real programs, on loopback; each script says what it skips.
 E2E_TESTS = \
 	tests/e2e/daemon \
+	tests/e2e/hostile \
 	tests/e2e/basic.sh \
 	tests/e2e/files.sh \
 	tests/e2e/custody.sh \
