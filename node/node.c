@@ -579,6 +579,7 @@ sf_node_health(const struct sf_node *node)
 /* --- Events of the link -------------------------------------------------------------- */
 
 struct epoch_note {
+    struct flight flight;
     struct sf_node *node;
     unsigned peer;
     uint64_t epoch;
@@ -590,7 +591,14 @@ epoch_durable(void *owner)
     struct epoch_note *note = owner;
 
     sf_link_epoch_durable(note->node->link, note->peer, note->epoch);
+    flight_end(&note->flight);
     free(note);
+}
+
+static void
+epoch_note_drop(struct flight *flight)
+{
+    free(FLIGHT_OF(flight, struct epoch_note));
 }
 
 /* The highest epoch accepted from a peer must survive before its session is used. */
@@ -603,7 +611,7 @@ note_epoch(struct sf_node *node, const struct sf_link_event *event)
     if (note == NULL) {
         return; /* the opener is repeated */
     }
-    *note = (struct epoch_note){node, event->peer, event->epoch};
+    *note = (struct epoch_note){.node = node, .peer = event->peer, .epoch = event->epoch};
     if (event->epoch > peer->record.epoch_in) {
         peer->record.epoch_in = event->epoch;
     }
@@ -611,6 +619,7 @@ note_epoch(struct sf_node *node, const struct sf_link_event *event)
         free(note);
         return;
     }
+    flight_begin(&node->flights, &note->flight, epoch_note_drop);
     node_commit_then(node, epoch_durable, note);
 }
 

@@ -78,6 +78,7 @@ post_grant(struct outbound *out, struct out_to *to, struct peer *peer)
 }
 
 struct rung_note {
+    struct flight flight;
     struct sf_node *node;
     struct sf_transfer_id id;
     struct sf_fingerprint fingerprint;
@@ -98,7 +99,14 @@ rung_durable(void *owner)
             post_grant(out, to, peer);
         }
     }
+    flight_end(&note->flight);
     free(note);
+}
+
+static void
+rung_note_drop(struct flight *flight)
+{
+    free(FLIGHT_OF(flight, struct rung_note));
 }
 
 /*
@@ -121,7 +129,8 @@ grant_again(struct outbound *out, struct out_to *to, struct peer *peer)
     if (note == NULL) {
         return;
     }
-    *note = (struct rung_note){out->node, out->id, to->fingerprint};
+    *note = (struct rung_note){.node = out->node, .id = out->id, .fingerprint = to->fingerprint};
+    flight_begin(&out->node->flights, &note->flight, rung_note_drop);
     to->record.rung = peer->record.rung_next++;
     node_must(out->node, outbound_save_to(out, to));
     node_must(out->node, peer_save(out->node, peer));
