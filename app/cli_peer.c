@@ -34,9 +34,11 @@ sf_cli_peer_lock(struct sf_cli *cli, struct sf_home *home, int *ret_exit)
     }
     status = sf_home_lock(home, &error);
     if (status != SF_OK) {
-        *ret_exit = sf_cli_fail(SF_EXIT_FAILED,
-            "a daemon is starting or stopping in %s; try again in a moment (%s)", cli->home_path,
-            error.text);
+        *ret_exit = status == SF_ESTATE
+                        ? sf_cli_fail(SF_EXIT_FAILED,
+                              "a daemon is starting or stopping in %s; try again in a moment (%s)",
+                              cli->home_path, error.text)
+                        : sf_cli_fail(SF_EXIT_FAILED, "%s", error.text);
         sf_home_close(home);
         return false;
     }
