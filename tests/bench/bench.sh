@@ -2,7 +2,10 @@
 # bench.sh - how fast it is here: sealing beside the primitives it is made of, and
 # a file from `send` to FINAL over loopback beside scp of the same file.
 #
-#     tests/bench/bench.sh [MIB]     from a build folder, or with SKYFERRY_BUILD; 1024 MiB by default
+#     tests/bench/bench.sh [MIB [ROUNDS]]   from a build folder, or with SKYFERRY_BUILD
+#
+# 1024 MiB and 3 rounds by default; a median stands beside each round. The rate of the peer is set
+# to 2 and to 20 Gbit/s.
 #
 # A measurement does not pass or fail. scp talks to an sshd of its own, begun here
 # on a free port with keys of its own (scripts/deps bench installs both).
@@ -10,6 +13,7 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${SKYFERRY_BUILD:-$PWD}
 mib=${1:-1024}
+rounds=${2:-3}
 sshd=${SSHD:-/usr/sbin/sshd}
 python=/usr/bin/python3
 work=$(mktemp -d "${TMPDIR:-/tmp}/skyferry-bench-XXXXXX")
@@ -30,11 +34,20 @@ now() {
     date +%s%N
 }
 
-# rate NAME BEGAN: MB/s of the file since then, and how often the CPU was asked for it.
-rate() {
-    local ns=$(($(now) - $2))
-    printf '%-28s %6d MB/s   %6d ms\n' "$1" $((mib * 1048576 * 1000 / ns)) $((ns / 1000000))
+# took BEGAN: note the milliseconds since then as one more round.
+took() {
+    times+=($((($(now) - $1) / 1000000)))
 }
+
+# median NAME: MB/s of the file by the middle one of the rounds noted, and all of them.
+median() {
+    local sorted middle
+    mapfile -t sorted < <(printf '%s\n' "${times[@]}" | sort -n)
+    middle=${sorted[$((${#sorted[@]} / 2))]}
+    printf '%-28s %6d MB/s   ms: %s\n' "$1" $((mib * 1048576 / (middle * 1000 + 1))) "${times[*]}"
+    times=()
+}
+times=()
 
 node() {
     "$build/skyferry" --home "$work/$1" "${@:2}"
@@ -64,13 +77,19 @@ for name in ground sat; do
         sleep 0.1
     done
 done
-began=$(now)
-node ground send "$work/file" --to sat --wait >/dev/null 2>&1
-rate "skyferry, send to FINAL" "$began"
-cmp "$work/file" "$work/sat/inbox/ground/file"
-# The next measurement does not wait for this one's writes.
-rm -rf "$work/sat/inbox"
-sync
+for rate in 2Gbit 20Gbit; do
+    node ground peer add sat --rate "$rate" 2>/dev/null
+    for ((round = 0; round < rounds; round++)); do
+        began=$(now)
+        node ground send "$work/file" --to sat --wait >/dev/null 2>&1
+        took "$began"
+        cmp "$work/file" "$work/sat/inbox/ground/file"
+        # The next measurement does not wait for this one's writes.
+        rm -rf "$work/sat/inbox/ground/file"
+        sync
+    done
+    median "skyferry at $rate, to FINAL"
+done
 
 if [[ ! -x $sshd ]] || ! command -v scp >/dev/null; then
     echo "SKIP: there is no $sshd or no scp to compare with (scripts/deps bench)"
@@ -96,14 +115,24 @@ CONFIG
 "$sshd" -D -e -f "$work/sshd.conf" 2>"$work/sshd.log" &
 pids+=($!)
 sleep 1
-began=$(now)
-if ! scp -q -P "$port" -i "$work/user" -o IdentitiesOnly=yes -o UserKnownHostsFile=/dev/null \
-    -o StrictHostKeyChecking=no -o LogLevel=ERROR "$work/file" "127.0.0.1:$work/copy"; then
-    echo "SKIP: scp did not get through: $(tail -n 1 "$work/sshd.log")"
-    exit 0
-fi
-rate "scp" "$began"
-cmp "$work/file" "$work/copy"
-began=$(now)
-sync "$work/copy"
-rate "  (and its sync alone)" "$began"
+copy() {
+    scp -q -P "$port" -i "$work/user" -o IdentitiesOnly=yes -o UserKnownHostsFile=/dev/null \
+        -o StrictHostKeyChecking=no -o LogLevel=ERROR "$work/file" "127.0.0.1:$work/copy"
+}
+synced=()
+for ((round = 0; round < rounds; round++)); do
+    rm -f "$work/copy"
+    sync
+    began=$(now)
+    if ! copy; then
+        echo "SKIP: scp did not get through: $(tail -n 1 "$work/sshd.log")"
+        exit 0
+    fi
+    took "$began"
+    sync "$work/copy"
+    synced+=($((($(now) - began) / 1000000)))
+    cmp "$work/file" "$work/copy"
+done
+median "scp"
+times=("${synced[@]}")
+median "scp, then sync"
