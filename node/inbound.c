@@ -351,6 +351,17 @@ inbound_make_spool(struct inbound *in)
     sf_spool_create(in->node->spools, &in->spool_op);
 }
 
+static void
+staging_gone(struct inbound *in)
+{
+    in->is_sweeping = false;
+    if (!in->was_swept) {
+        in->is_unswept = true;
+        in->decode_at = sf_mono_add(in->node->now, FREE_AGAIN);
+    }
+    inbound_advance(in);
+}
+
 /* There is a spool, and perhaps a key: let everything run that waited for them. */
 void
 inbound_advance(struct inbound *in)
@@ -360,6 +371,12 @@ inbound_advance(struct inbound *in)
         return;
     }
     in->decode_at = 0;
+    if (in->is_unswept) {
+        in->is_unswept = false;
+        in->is_sweeping = true;
+        sweep_begin(in, staging_gone);
+        return;
+    }
     record_facts(in);
     if (in->seal != NULL && in->decoder == NULL && decoder_open(in) != SF_OK) {
         in->node->health = SF_ENOMEM;
@@ -444,13 +461,6 @@ inbound_lost(struct inbound *in, uint64_t from, uint64_t to)
 }
 
 /* --- Time ---------------------------------------------------------------------------------------------------- */
-
-static void
-staging_gone(struct inbound *in)
-{
-    in->is_sweeping = false;
-    inbound_advance(in);
-}
 
 /*
  * What is staged is not to be trusted: a sync failed, or what was read back is
@@ -548,6 +558,9 @@ inbound_deadline(const struct sf_node *node)
     sf_mono deadline = SF_NEVER;
 
     for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
+        if (in->want_freed && !in->is_freed && in->free_at > node->now) {
+            deadline = sf_mono_min(deadline, in->free_at);
+        }
         if (!in_is_open(in)) {
             continue;
         }

@@ -126,6 +126,10 @@ swept(struct inbound *in)
     struct sf_node *node = in->node;
 
     in->is_sweeping = false;
+    if (!in->was_swept) {
+        in->free_at = sf_mono_add(node->now, FREE_AGAIN);
+        return;
+    }
     in->is_freed = true;
     /* Bundles that were on their way to the disk when it ended have left facts behind. */
     node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_HELD, in_key_view(in)));
@@ -140,11 +144,13 @@ spool_gone(struct sf_spool_op *op)
 
     in->is_busy = false;
     in->spool = NULL;
-    in->is_sweeping = true;
     if (op->status != SF_OK) {
-        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "its spool could not be removed: %s",
-            sf_status_text(op->status));
+        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id,
+            "its spool could not be removed: %s; trying again", sf_status_text(op->status));
+        in->free_at = sf_mono_add(in->node->now, FREE_AGAIN);
+        return;
     }
+    in->is_sweeping = true;
     sweep_begin(in, swept);
 }
 
@@ -162,7 +168,8 @@ void
 in_free_step(struct inbound *in)
 {
     if (!in->want_freed || in->is_freed || in->is_sweeping || in->is_busy || in->is_key_busy ||
-        in->is_recording || in->arrivals > 0 || in->fetches > 0 || !deliver_is_idle(in)) {
+        in->is_recording || in->arrivals > 0 || in->fetches > 0 || !deliver_is_idle(in) ||
+        in->node->now < in->free_at) {
         return;
     }
     if (in->decoder != NULL) {

@@ -334,6 +334,9 @@ struct inbound {
     bool want_freed;
     bool is_freed;
     bool is_sweeping;
+    bool was_swept;   /* the last time nothing was left */
+    bool is_unswept;  /* what was staged must go before it is decoded again */
+    sf_mono free_at;  /* something could not be removed: tried again then */
     bool is_busy;     /* spool_op is under way */
     bool is_key_busy; /* vault_op is under way */
     sf_mono touched;

@@ -3,7 +3,7 @@
  *
  * Walks down: lists a directory, unlinks what can be unlinked, enters what
  * cannot, removes the directory when it is empty, goes up again. A name that
- * will not go is left behind for the next start, which sweeps again.
+ * will not go is left behind: the owner tries again, and so does the next start.
  */
 #include "node/internal.h"
 
@@ -39,10 +39,12 @@ submit(struct sweep *sweep, void (*done)(struct sf_disk_op *op), struct sf_disk_
 }
 
 static void
-finish(struct sweep *sweep)
+finish(struct sweep *sweep, bool is_gone)
 {
     struct inbound *in = sweep->in;
     void (*done)(struct inbound * in) = sweep->done;
+
+    in->was_swept = is_gone;
 
     flight_end(&sweep->flight);
     free(sweep);
@@ -104,7 +106,7 @@ listed(struct sf_disk_op *op)
     struct sweep *sweep = op->owner;
 
     if (op->status != SF_OK && op->status != SF_ELIMIT) {
-        finish(sweep); /* nothing staged, or not to be removed now */
+        finish(sweep, op->status == SF_ENOENT); /* nothing staged, or not to be removed now */
         return;
     }
     sweep->names_bytes = op->ret_bytes;
@@ -122,12 +124,12 @@ emptied(struct sf_disk_op *op)
         if (sweep->any_gone) {
             list(sweep); /* there were more names than fit one listing */
         } else {
-            finish(sweep);
+            finish(sweep, false);
         }
         return;
     }
     if (strlen(sweep->path) <= sweep->root_bytes) {
-        finish(sweep);
+        finish(sweep, true);
         return;
     }
     *strrchr(sweep->path, '/') = '\0';
@@ -145,6 +147,7 @@ sweep_begin(struct inbound *in, void (*done)(struct inbound *in))
 {
     struct sweep *sweep = calloc(1, sizeof(*sweep));
 
+    in->was_swept = false;
     if (sweep == NULL) {
         done(in); /* the next start sweeps again */
         return;
