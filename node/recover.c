@@ -124,7 +124,10 @@ restore(struct sf_node *node, struct sf_view key, const struct sf_record_in *rec
         return SF_OK;
     }
     if (record->phase == SF_IN_RECEIVING && in->seal == NULL) {
-        in->record.phase = SF_IN_ORPHANED; /* the vault has lost its key: a new grant is needed */
+        in->record.phase = SF_IN_ORPHANED;
+        in->ask_at = 0; /* at once: the sender has no reason to grant it again by itself */
+        node_say(node, SF_NODE_EVENT_WARNING, &in->id,
+            "its key is lost in the vault; a new grant is asked for");
     } else if (record->phase == SF_IN_ORPHANED) {
         inbound_forget_key(in); /* no fact speaks for its grant, nor for its number */
     }

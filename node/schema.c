@@ -6,6 +6,9 @@
  */
 #include "node/schema.h"
 
+#include "bundle/class.h"
+#include "bundle/manifest.h"
+
 enum { VERSION = 1 };
 
 /* A place in a record being written or read; the caller has checked the length. */
@@ -54,6 +57,23 @@ take_u64(const uint8_t **at)
     return value;
 }
 
+/* A flag is 0 or 1; anything else is not of this version. */
+static bool
+take_flag(const uint8_t **at, bool *is_good)
+{
+    uint8_t value = take_u8(at);
+
+    *is_good = *is_good && value <= 1;
+    return value == 1;
+}
+
+/* What a transfer of this version can be: nothing later needs to look again. */
+static bool
+is_shape(uint32_t class_bytes, uint64_t slots, uint64_t count)
+{
+    return sf_class_is_data(class_bytes) && slots > 0 && slots <= SF_BUNDLES_MAX && count <= slots;
+}
+
 static bool
 is_record(struct sf_view value, size_t bytes)
 {
@@ -76,11 +96,12 @@ sf_record_peer_encode(const struct sf_record_peer *record, uint8_t out[SF_RECORD
 int
 sf_record_peer_decode(struct sf_view value, struct sf_record_peer *ret_record)
 {
-    const uint8_t *at = value.data + 1;
+    const uint8_t *at;
 
     if (!is_record(value, SF_RECORD_PEER_BYTES)) {
         return SF_EFORMAT;
     }
+    at = value.data + 1;
     ret_record->epoch_in = take_u64(&at);
     ret_record->number_next = take_u64(&at);
     ret_record->number_low = take_u64(&at);
@@ -113,16 +134,18 @@ sf_record_out_encode(const struct sf_record_out *record, uint8_t out[SF_RECORD_B
 int
 sf_record_out_decode(struct sf_view value, struct sf_record_out *ret_record)
 {
-    const uint8_t *at = value.data + 1;
     struct sf_record_out record = {0};
+    const uint8_t *at;
+    bool is_good = true;
 
     if (!is_record(value, SF_RECORD_OUT_BYTES)) {
         return SF_EFORMAT;
     }
+    at = value.data + 1;
     record.phase = take_u8(&at);
     record.priority = take_u8(&at);
-    record.single_file = take_u8(&at) != 0;
-    record.forget_key = take_u8(&at) != 0;
+    record.single_file = take_flag(&at, &is_good);
+    record.forget_key = take_flag(&at, &is_good);
     record.reason = take_u8(&at);
     record.class_bytes = take_u32(&at);
     record.recipient_count = take_u32(&at);
@@ -132,7 +155,8 @@ sf_record_out_decode(struct sf_view value, struct sf_record_out *ret_record)
     record.file_count = take_u64(&at);
     record.created.ms = (int64_t)take_u64(&at);
     record.ended.ms = (int64_t)take_u64(&at);
-    if (record.phase < SF_OUT_SEALING || record.phase > SF_OUT_CANCELLED) {
+    if (!is_good || !is_shape(record.class_bytes, record.slots, record.count) ||
+        record.phase < SF_OUT_SEALING || record.phase > SF_OUT_CANCELLED) {
         return SF_EFORMAT;
     }
     *ret_record = record;
@@ -157,13 +181,14 @@ sf_record_to_encode(const struct sf_record_to *record, uint8_t out[SF_RECORD_BYT
 int
 sf_record_to_decode(struct sf_view value, struct sf_record_to *ret_record)
 {
-    const uint8_t *at = value.data + 1;
     struct sf_record_to record = {0};
+    const uint8_t *at;
     uint8_t packed;
 
     if (!is_record(value, SF_RECORD_TO_BYTES)) {
         return SF_EFORMAT;
     }
+    at = value.data + 1;
     record.phase = take_u8(&at);
     record.order = take_u8(&at);
     packed = take_u8(&at);
@@ -205,15 +230,17 @@ sf_record_in_encode(const struct sf_record_in *record, uint8_t out[SF_RECORD_BYT
 int
 sf_record_in_decode(struct sf_view value, struct sf_record_in *ret_record)
 {
-    const uint8_t *at = value.data + 1;
     struct sf_record_in record = {0};
+    const uint8_t *at;
+    bool is_good = true;
 
     if (!is_record(value, SF_RECORD_IN_BYTES)) {
         return SF_EFORMAT;
     }
+    at = value.data + 1;
     record.phase = take_u8(&at);
     record.reason = take_u8(&at);
-    record.renamed_apart = take_u8(&at) != 0;
+    record.renamed_apart = take_flag(&at, &is_good);
     record.spare = take_u8(&at);
     record.class_bytes = take_u32(&at);
     record.slots = take_u64(&at);
@@ -225,7 +252,8 @@ sf_record_in_decode(struct sf_view value, struct sf_record_in *ret_record)
     record.inode = take_u64(&at);
     record.created.ms = (int64_t)take_u64(&at);
     record.ended.ms = (int64_t)take_u64(&at);
-    if (record.phase < SF_IN_ORPHANED || record.phase > SF_IN_REFUSED) {
+    if (!is_good || !is_shape(record.class_bytes, record.slots, record.count) ||
+        record.phase < SF_IN_ORPHANED || record.phase > SF_IN_REFUSED) {
         return SF_EFORMAT;
     }
     *ret_record = record;

@@ -1,7 +1,7 @@
 # Tests of node/.
 
 node_tests = tests/unit/test_node tests/unit/test_node_custody tests/unit/test_node_refusal \
-	tests/unit/test_node_restart tests/unit/test_node_review
+	tests/unit/test_node_restart tests/unit/test_node_review tests/unit/test_node_hostile
 check_PROGRAMS += $(node_tests)
 TESTS += $(node_tests)
 
@@ -35,4 +35,16 @@ tests_crash_crash_node_SOURCES = tests/crash/crash_node.c
 tests_crash_crash_node_LDADD = sim/libsim.a $(NODE_LIBS)
 tests_sim_seeds_SOURCES = tests/sim/seeds.c
 tests_sim_seeds_LDADD = sim/libsim.a $(NODE_LIBS)
-EXTRA_DIST += tests/sim/regressions
+EXTRA_DIST += tests/sim/regressions tests/fuzz/corpus/records
+
+tests_unit_test_node_hostile_SOURCES = \
+	tests/unit/test_node_hostile.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_hostile_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_records
+tests_fuzz_fuzz_records_SOURCES = tests/fuzz/fuzz_records.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_records_LDADD = $(NODE_LIBS)
+tests_fuzz_fuzz_records_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+if !FUZZING
+TESTS += tests/fuzz/fuzz_records
+endif
