@@ -153,12 +153,15 @@ take_digests(struct work *work, const struct sf_piece *piece)
         return;
     }
     if (sf_digests_decode(
-            sf_view(parts->bytes, parts->total), &decoder->outline, &decoder->digests) != SF_OK ||
-        decoder->digests.bundle_count > decoder->in->record.slots) {
+            sf_view(parts->bytes, parts->total), &decoder->outline, &decoder->digests) != SF_OK) {
         decode_damaged(decoder, "its digests are malformed");
         return;
     }
     decoder->has_digests = true;
+    if (decoder->digests.bundle_count > decoder->in->record.slots) {
+        decode_damaged(decoder, "its digests count more bundles than it has slots");
+        return;
+    }
     decoder->in->record.count = decoder->digests.bundle_count;
     sf_manifest_digest(sf_view(outline->bytes, outline->total), sf_view(parts->bytes, parts->total),
         &decoder->manifest);
