@@ -1,7 +1,12 @@
 /*
  * internal.h - what the parts of node/ share; nobody outside includes it.
  *
- *   node.c      opening, the engine calls, the dispatch of link events
+ *   node.c      the calls of the engine
+ *   open.c      opening and closing
+ *   links.c     who gets which event of the link
+ *   events.c    what people are told
+ *   commits.c   facts that are to become durable
+ *   names.c     names at rest
  *   peers.c     peers, their cards, ladders of pre-shared keys
  *   keyring.c   the key file and the ageing of prekeys
  *   mail.c      grants and letters on their way to peers
@@ -562,6 +567,8 @@ struct sf_node {
 /* Append an event; printf-like text. */
 __attribute__((format(printf, 4, 5))) void node_say(struct sf_node *node,
     enum sf_node_event_kind kind, const struct sf_transfer_id *transfer, const char *format, ...);
+/* An event about a peer. */
+void node_say_peer(struct sf_node *node, const struct peer *peer, const char *text);
 __attribute__((format(printf, 3, 4))) int node_error(
     struct sf_node_error *error, int status, const char *format, ...);
 
@@ -573,8 +580,9 @@ void node_commit(struct sf_node *node);
 /* Commit, then call `done(owner)`; not called if the journal died. */
 void node_commit_then(struct sf_node *node, void (*done)(void *owner), void *owner);
 
-/* Act on one event of the link. */
+/* Act on one event of the link, and on every one that waits there. */
 void node_link_event(struct sf_node *node, const struct sf_link_event *event);
+void node_drain(struct sf_node *node);
 
 /* Page-aligned memory; NULL if there is none. Free with free(). */
 uint8_t *buffer_alloc(size_t bytes);

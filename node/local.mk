@@ -2,9 +2,11 @@ noinst_LIBRARIES += node/libnode.a
 node_libnode_a_SOURCES = \
 	%D%/arrive.c \
 	%D%/cache.c \
+	%D%/commits.c \
 	%D%/decode.c %D%/decode.h \
 	%D%/decode_frame.c \
 	%D%/deliver.c \
+	%D%/events.c \
 	%D%/fetch.c \
 	%D%/flight.h \
 	%D%/inbound.c %D%/inbound.h \
@@ -14,9 +16,12 @@ node_libnode_a_SOURCES = \
 	%D%/intake_open.c \
 	%D%/internal.h \
 	%D%/keyring.c \
+	%D%/links.c \
 	%D%/mail.c \
+	%D%/names.c \
 	%D%/node.c %D%/node.h \
 	%D%/offer.c \
+	%D%/open.c \
 	%D%/outbound.c %D%/outbound.h \
 	%D%/peers.c \
 	%D%/post.c \

@@ -102,15 +102,6 @@ outbound_load_manifest(struct outbound *out)
     }
 }
 
-/* A fact could not even be appended: no memory. Nothing is promised on its strength. */
-void
-node_must(struct sf_node *node, int status)
-{
-    if (status != SF_OK) {
-        node->health = status;
-    }
-}
-
 /* --- Making and unmaking -------------------------------------------------------------- */
 
 struct outbound *

@@ -1,0 +1,197 @@
+/*
+ * links.c - who gets which event of the link; sessions and their epochs.
+ */
+#include "node/internal.h"
+
+#include <stdlib.h>
+
+/* A restored copy is not older than so many starts; a peer that says so would use them up. */
+enum { BOOTS_AHEAD_MAX = 1 << 16 };
+
+struct epoch_note {
+    struct flight flight;
+    struct sf_node *node;
+    unsigned peer;
+    uint64_t epoch;
+};
+
+static void
+epoch_durable(void *owner)
+{
+    struct epoch_note *note = owner;
+
+    sf_link_epoch_durable(note->node->link, note->peer, note->epoch);
+    flight_end(&note->flight);
+    free(note);
+}
+
+static void
+epoch_note_drop(struct flight *flight)
+{
+    free(FLIGHT_OF(flight, struct epoch_note));
+}
+
+/* The highest epoch accepted from a peer must survive before its session is used. */
+static void
+note_epoch(struct sf_node *node, const struct sf_link_event *event)
+{
+    struct peer *peer = &node->peers[event->peer];
+    struct epoch_note *note = malloc(sizeof(*note));
+
+    if (note == NULL) {
+        return; /* the opener is repeated */
+    }
+    *note = (struct epoch_note){.node = node, .peer = event->peer, .epoch = event->epoch};
+    if (event->epoch > peer->record.epoch_in) {
+        peer->record.epoch_in = event->epoch;
+    }
+    if (peer_save(node, peer) != SF_OK) {
+        free(note);
+        return;
+    }
+    flight_begin(&node->flights, &note->flight, epoch_note_drop);
+    node_commit_then(node, epoch_durable, note);
+}
+
+/* A peer has seen higher epochs of ours than we know of: our state was rolled back. */
+static void
+note_stale(struct sf_node *node, const struct sf_link_event *event)
+{
+    struct peer *peer = &node->peers[event->peer];
+    uint64_t boot = (event->epoch >> 32) + 1; /* above what was used before */
+    uint8_t value[4];
+
+    node_say(node, SF_NODE_EVENT_WARNING, NULL,
+        "peer %s has seen later sessions of this node than the node remembers: its state was "
+        "restored from an older copy",
+        peer->conf.name);
+    peer_rolled_back(node, peer);
+    node_commit(node);
+    if (boot <= node->boot) {
+        return;
+    }
+    if (boot - node->boot_began > BOOTS_AHEAD_MAX) {
+        record_peer(node, "stale_rejected", peer, "it claims sessions of too many starts ahead");
+        return;
+    }
+    node->boot = (uint32_t)boot;
+    sf_put_be32(value, node->boot);
+    node_must(
+        node, sf_journal_set(node->journal, SF_TABLE_NODE, sf_view("boot", 4), sf_view(value, 4)));
+    peers_rolled_back(node);
+    inbound_rolled_back(node);
+    node_commit(node);
+}
+
+/* Somebody calls in a peer's name and cannot prove it: said once an hour, answered never. */
+static void
+note_mismatch(struct sf_node *node, struct peer *peer)
+{
+    static const char why[] =
+        "calls in its name do not authenticate: the pre-shared keys differ, or they are forged";
+
+    if (peer->mismatch_at != 0 && node->now < sf_mono_add(peer->mismatch_at, MISMATCH_EVERY)) {
+        return;
+    }
+    peer->mismatch_at = node->now;
+    record_peer(node, "call_rejected", peer, why);
+    node_say(node, SF_NODE_EVENT_WARNING, NULL, "peer %s: %s", peer->conf.name, why);
+}
+
+static void
+peer_event(struct sf_node *node, const struct sf_link_event *event)
+{
+    struct peer *peer = &node->peers[event->peer];
+
+    switch (event->kind) {
+    case SF_LINK_UP:
+        peer->up = true;
+        node_say_peer(node, peer, "up");
+        outbound_peer_changed(node, event->peer);
+        break;
+    case SF_LINK_DOWN:
+        peer->up = false;
+        node_say_peer(node, peer, "dark");
+        break;
+    case SF_LINK_ADDRESS:
+        node_say_peer(node, peer, "address proven");
+        break;
+    case SF_LINK_EPOCH:
+        note_epoch(node, event);
+        break;
+    case SF_LINK_STALE:
+        note_stale(node, event);
+        break;
+    case SF_LINK_MISMATCH:
+        note_mismatch(node, peer);
+        break;
+    case SF_LINK_CARD:
+        if (peer_take_card(node, peer, event->bytes)) {
+            node_say_peer(node, peer, "new card");
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void
+node_link_event(struct sf_node *node, const struct sf_link_event *event)
+{
+    switch (event->kind) {
+    case SF_LINK_WANT:
+        if (!mail_want(node, event->handle, event->index)) {
+            (void)outbound_want(node, event->handle, event->index);
+        }
+        break;
+    case SF_LINK_RELEASE:
+        (void)outbound_release(node, event->handle, event->index);
+        break;
+    case SF_LINK_MAP:
+        (void)outbound_map(node, event->handle);
+        break;
+    case SF_LINK_RECEIVED:
+        if (!mail_received(node, event->handle)) {
+            outbound_received(node, event->handle);
+        }
+        break;
+    case SF_LINK_DECLINED:
+        if (!mail_received(node, event->handle)) {
+            outbound_declined(node, event->handle);
+        }
+        break;
+    case SF_LINK_OBJECT:
+        inbound_object(node, event);
+        break;
+    case SF_LINK_COUNT:
+        inbound_count(node, event);
+        break;
+    case SF_LINK_BUNDLE:
+        inbound_bundle(node, event);
+        break;
+    case SF_LINK_SPILL:
+        inbound_spill(node, event);
+        break;
+    case SF_LINK_LOAD:
+        inbound_load(node, event);
+        break;
+    case SF_LINK_GONE:
+        inbound_gone(node, event);
+        break;
+    default:
+        if (event->peer < SF_NODE_PEERS_MAX && node->peers[event->peer].used) {
+            peer_event(node, event);
+        }
+        break;
+    }
+}
+
+void
+node_drain(struct sf_node *node)
+{
+    struct sf_link_event event;
+
+    while (sf_link_event(node->link, &event)) {
+        node_link_event(node, &event);
+    }
+}
