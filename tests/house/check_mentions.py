@@ -18,7 +18,7 @@ OWN_PATH = "tests/house/check_mentions.py"
 
 # Made by the build or by others; inputs that are bytes, not text; the licence's own words.
 SKIPPED_FOLDERS = {".git", "autom4te.cache", "build-aux", "m4", "build", "corpus", "__pycache__"}
-SKIPPED_NAMES = {"configure", "configure~", "aclocal.m4", "config.h.in", "config.h.in~",
+SKIPPED_NAMES = {".git", "configure", "configure~", "aclocal.m4", "config.h.in", "config.h.in~",
                  "Makefile.in", "Makefile", "config.status", "config.log", "config.h", "LICENSE"}
 BYTES_MAX = 4 << 20
 
