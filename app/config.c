@@ -48,7 +48,11 @@ const char sf_config_template[] =
     "#disk = auto\n"
     "\n"
     "# Members of this group may use the sockets and read the inbox.\n"
-    "#group = skyferry\n";
+    "#group = skyferry\n"
+    "\n"
+    "# Let the kernel confine the daemon to its home and to the calls it needs: auto with\n"
+    "# what the kernel has, yes or do not start, no.\n"
+    "#confine = auto\n";
 
 int
 sf_config_complain(struct sf_app_error *error, const char *file, unsigned line, const char *key,
@@ -207,6 +211,7 @@ enum key {
     KEY_OUTBOX,
     KEY_DISK,
     KEY_GROUP,
+    KEY_CONFINE,
     KEY_COUNT,
 };
 
@@ -224,6 +229,7 @@ static const struct {
     [KEY_OUTBOX] = {"outbox", true, "an absolute path of a directory"},
     [KEY_DISK] = {"disk", false, "auto, uring or posix"},
     [KEY_GROUP] = {"group", false, "the name of a group"},
+    [KEY_CONFINE] = {"confine", false, "auto, yes or no"},
 };
 
 struct parse {
@@ -324,6 +330,19 @@ parse_class(const char *value, uint32_t *ret_bytes)
     return false;
 }
 
+/* Which of `names` the value is. */
+static bool
+parse_name(const char *value, const char *const *names, size_t count, unsigned *ret_index)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            *ret_index = (unsigned)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 parse_disk(const char *value, enum sf_config_disk *ret_disk)
 {
@@ -332,14 +351,30 @@ parse_disk(const char *value, enum sf_config_disk *ret_disk)
         [SF_CONFIG_DISK_URING] = "uring",
         [SF_CONFIG_DISK_POSIX] = "posix",
     };
+    unsigned index;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(value, names[i]) == 0) {
-            *ret_disk = (enum sf_config_disk)i;
-            return true;
-        }
+    if (!parse_name(value, names, sizeof(names) / sizeof(names[0]), &index)) {
+        return false;
     }
-    return false;
+    *ret_disk = (enum sf_config_disk)index;
+    return true;
+}
+
+static bool
+parse_confine(const char *value, enum sf_config_confine *ret_confine)
+{
+    static const char *const names[] = {
+        [SF_CONFIG_CONFINE_AUTO] = "auto",
+        [SF_CONFIG_CONFINE_YES] = "yes",
+        [SF_CONFIG_CONFINE_NO] = "no",
+    };
+    unsigned index;
+
+    if (!parse_name(value, names, sizeof(names) / sizeof(names[0]), &index)) {
+        return false;
+    }
+    *ret_confine = (enum sf_config_confine)index;
+    return true;
 }
 
 static bool
@@ -414,6 +449,8 @@ set_value(struct sf_config *config, enum key key, const char *value)
         }
         memcpy(config->group, value, strlen(value) + 1);
         return true;
+    case KEY_CONFINE:
+        return parse_confine(value, &config->confine);
     case KEY_COUNT:
         break;
     }
@@ -446,8 +483,8 @@ take_setting(void *context, const char *file, unsigned line, const char *key, co
         return SF_OK;
     }
     return sf_app_error_set(error, SF_EFORMAT,
-        "%s:%u: unknown key %s: expected listen, mtu, reserve, quota, class, workers, outbox, disk "
-        "or group",
+        "%s:%u: unknown key %s: expected listen, mtu, reserve, quota, class, workers, outbox, "
+        "disk, group or confine",
         file, line, key);
 }
 

@@ -39,6 +39,12 @@ enum sf_config_disk {
     SF_CONFIG_DISK_POSIX,
 };
 
+enum sf_config_confine {
+    SF_CONFIG_CONFINE_AUTO, /* with what the kernel has */
+    SF_CONFIG_CONFINE_YES,  /* or not at all */
+    SF_CONFIG_CONFINE_NO,
+};
+
 /* A local numeric address to listen on. */
 struct sf_config_listen {
     char host[SF_CONFIG_HOST_BYTES_MAX + 1]; /* without brackets */
@@ -57,6 +63,7 @@ struct sf_config {
     char outbox[SF_CONFIG_OUTBOX_MAX][SF_HOME_PATH_BYTES_MAX + 1]; /* absolute directories */
     size_t outbox_count;
     enum sf_config_disk disk;
+    enum sf_config_confine confine;
     char group[SF_CONFIG_GROUP_BYTES_MAX + 1]; /* of sockets and inbox; "" = the daemon's own */
 };
 

@@ -185,6 +185,16 @@ own_card(const struct sf_daemon *daemon, char ret_text[SF_CARD_TEXT_BYTES_MAX])
     return is_done;
 }
 
+/* Which walls stand around the daemon; see app/confine.h. */
+static const char *
+confined_name(const struct sf_confine *confine)
+{
+    if (confine->has_files && confine->has_calls) {
+        return "files and calls";
+    }
+    return confine->has_files ? "files" : confine->has_calls ? "calls" : "no";
+}
+
 json_t *
 sf_control_node_json(struct sf_daemon *daemon)
 {
@@ -217,6 +227,7 @@ sf_control_node_json(struct sf_daemon *daemon)
     }
     sf_control_set(object, "listen", listen);
     sf_control_set_text(object, "disk", daemon->is_uring ? "io_uring" : "posix");
+    sf_control_set_text(object, "confined", confined_name(&daemon->confine));
     sf_control_set_count(object, "workers", daemon->config.workers);
     sf_control_set_count(object, "mtu_bytes",
         daemon->config.mtu_bytes == 0 ? SF_LINK_MTU_DEFAULT : daemon->config.mtu_bytes);

@@ -2,22 +2,21 @@
 
 #include "app/control.h"
 #include "app/log.h"
+#include "app/privilege.h"
 #include "app/submit.h"
+#include "app/traced.h"
 #include "base/random.h"
 #include "store/posix.h"
 #include "store/uring.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +25,6 @@ enum {
     EVENTS_MAX = 32,        /* of one epoll_wait */
     ROUNDS_MAX = 8,         /* of disk and workers before sockets get their turn */
     OUTPUT_ROUNDS_MAX = 16, /* full queues sent before others get their turn */
-    PEER_GROUPS_MAX = 256,
 };
 
 /* While a socket is full its writability wakes us; the timer only guards against a lost wake-up. */
@@ -34,10 +32,6 @@ enum {
 
 /* The shortest sleep: well within the burst of a pacer, which makes good what it costs. */
 #define NAP_SPAN (60 * SF_US)
-
-#ifndef SO_PEERGROUPS
-#define SO_PEERGROUPS 59
-#endif
 
 static void
 read_clocks(struct sf_daemon *daemon)
@@ -102,9 +96,14 @@ completion_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint
 static void
 resolver_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events)
 {
-    (void)source;
     (void)events;
     sf_daemon_peers_answers(daemon);
+    if (sf_resolver_is_gone(daemon->resolver)) {
+        sf_daemon_unwatch(daemon, source);
+        sf_log(SF_LOG_WARNING,
+            "the process that looks up names has ended: names of peers are looked up again after "
+            "a restart; addresses are not affected");
+    }
 }
 
 static void
@@ -226,161 +225,6 @@ sf_daemon_drop(struct sf_daemon *daemon, int handle)
     sf_disk_submit(daemon->disk, op);
 }
 
-/* --- Sockets of the home ---------------------------------------------------------- */
-
-bool
-sf_daemon_is_allowed(const struct sf_daemon *daemon, int fd)
-{
-    struct ucred caller;
-    gid_t groups[PEER_GROUPS_MAX];
-    socklen_t bytes = sizeof(caller);
-
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &caller, &bytes) != 0) {
-        return false;
-    }
-    if (caller.uid == 0 || caller.uid == geteuid() || caller.gid == daemon->group) {
-        return true;
-    }
-    bytes = sizeof(groups);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes) != 0) {
-        return false;
-    }
-    for (size_t i = 0; i < bytes / sizeof(groups[0]); i++) {
-        if (groups[i] == daemon->group) {
-            return true;
-        }
-    }
-    return false;
-}
-
-int
-sf_daemon_listen(struct sf_daemon *daemon, const struct sf_daemon_listener *listener, int *ret_fd,
-    struct sf_app_error *error)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, listener->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t mask;
-    int failed;
-
-    sf_home_socket(&daemon->home, listener->name, address.sun_path);
-    if (fd < 0) {
-        return sf_app_error_set(error, SF_EIO, "cannot make a socket: %s", strerror(errno));
-    }
-    if (unlinkat(daemon->home.fd, listener->name, 0) != 0 && errno != ENOENT) {
-        failed = errno;
-        goto failed;
-    }
-    /* Nobody may connect before the group is right. */
-    mask = umask(0177);
-    failed = bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : errno;
-    (void)umask(mask);
-    if (failed != 0) {
-        goto failed;
-    }
-    if ((daemon->config.group[0] != '\0' && fchownat(daemon->home.fd, listener->name, (uid_t)-1,
-                                                daemon->group, AT_SYMLINK_NOFOLLOW) != 0) ||
-        fchmodat(daemon->home.fd, listener->name, 0660, 0) != 0 ||
-        listen(fd, listener->backlog) != 0) {
-        failed = errno;
-        goto failed;
-    }
-    *ret_fd = fd;
-    return SF_OK;
-
-failed:
-    close(fd);
-    return sf_app_error_set(error, SF_EIO, "cannot listen on %s/%s: %s", daemon->home.path,
-        listener->name, strerror(failed));
-}
-
-/* Give directory `name` of the home ("" for itself) our group and `mode`, where it has others. */
-static bool
-set_access(const struct sf_daemon *daemon, const char *name, mode_t mode)
-{
-    int fd = name[0] == '\0'
-                 ? fcntl(daemon->home.fd, F_DUPFD_CLOEXEC, 0)
-                 : openat(daemon->home.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat info;
-    bool is_done;
-    int failed;
-
-    if (fd < 0) {
-        return false;
-    }
-    is_done = fstat(fd, &info) == 0 &&
-              (info.st_gid == daemon->group || fchown(fd, (uid_t)-1, daemon->group) == 0) &&
-              ((info.st_mode & 07777) == mode || fchmod(fd, mode) == 0);
-    failed = errno;
-    close(fd);
-    errno = failed;
-    return is_done;
-}
-
-/* Nobody else may read the keys, nor the vault of the transfers' and what opens it. */
-static int
-check_secrets(const struct sf_daemon *daemon, struct sf_app_error *error)
-{
-    static const char *const names[] = {SF_HOME_KEYS, "kek", "vault"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct stat info;
-
-        if (fstatat(daemon->home.fd, names[i], &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-            (!S_ISREG(info.st_mode) || (info.st_mode & 077) != 0)) {
-            return sf_app_error_set(error, SF_EAUTH,
-                "%s/%s holds a secret and may be read by others, or is no file (mode %04o): "
-                "chmod 600 it; if somebody may have read it, make a new node",
-                daemon->home.path, names[i], (unsigned)(info.st_mode & 07777));
-        }
-    }
-    return SF_OK;
-}
-
-/* What is being received is the daemon's alone until it is delivered. */
-static int
-open_staging(const struct sf_daemon *daemon, mode_t inherit, struct sf_app_error *error)
-{
-    if ((mkdirat(daemon->home.fd, SF_HOME_STAGING, 0700) != 0 && errno != EEXIST) ||
-        !set_access(daemon, SF_HOME_STAGING, 0700 | inherit)) {
-        return sf_app_error_set(error, SF_EAUTH, "cannot close %s/%s to others: %s",
-            daemon->home.path, SF_HOME_STAGING, strerror(errno));
-    }
-    return SF_OK;
-}
-
-/* Find the group of sockets and inbox, and let it into the home. */
-static int
-open_group(struct sf_daemon *daemon, struct sf_app_error *error)
-{
-    const struct group *entry;
-    struct stat info;
-    mode_t inherit;
-
-    daemon->group = getegid();
-    if (daemon->config.group[0] == '\0') {
-        return open_staging(daemon, 0, error);
-    }
-    entry = getgrnam(daemon->config.group);
-    if (entry == NULL) {
-        return sf_app_error_set(error, SF_EINVAL,
-            "group = %s: there is no such group: make it with `groupadd --system %s`, or remove "
-            "the setting",
-            daemon->config.group, daemon->config.group);
-    }
-    daemon->group = entry->gr_gid;
-    /* Set-group-id: what is made in staging, and delivered from there, inherits the group. */
-    inherit = daemon->group == getegid() ? 0 : S_ISGID;
-    if (fstat(daemon->home.fd, &info) != 0 ||
-        !set_access(daemon, "", (info.st_mode & 07777) | S_IXGRP) ||
-        !set_access(daemon, SF_HOME_INBOX, 0750 | inherit)) {
-        return sf_app_error_set(error, SF_EAUTH,
-            "group = %s: cannot give home and inbox to it (%s): run as a member of the group, or "
-            "remove the setting",
-            daemon->config.group, strerror(errno));
-    }
-    return open_staging(daemon, inherit, error);
-}
-
 /* --- Opening and closing -------------------------------------------------------- */
 
 static struct sf_daemon_source timer_source = {.ready = timer_ready};
@@ -475,6 +319,58 @@ watch_open_transfers(struct sf_daemon *daemon)
     }
 }
 
+/* From here on there are only the home and the outboxes, for this thread and those it starts. */
+static int
+confine_files(struct sf_daemon *daemon, struct sf_app_error *error)
+{
+    int outboxes[SF_CONFIG_OUTBOX_MAX];
+    struct sf_confine_files files = {.home_fd = daemon->home.fd, .read_fds = outboxes};
+    int status;
+
+    if (daemon->config.confine == SF_CONFIG_CONFINE_NO) {
+        return SF_OK;
+    }
+    for (size_t i = 0; i < daemon->config.outbox_count; i++) {
+        int fd = open(daemon->config.outbox[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0) {
+            sf_log(SF_LOG_WARNING,
+                "outbox = %s: %s: nothing can be sent from it before a restart that finds it",
+                daemon->config.outbox[i], strerror(errno));
+            continue;
+        }
+        outboxes[files.read_count++] = fd;
+    }
+    status = sf_confine_files(&files, &daemon->confine, error);
+    for (size_t i = 0; i < files.read_count; i++) {
+        close(outboxes[i]);
+    }
+    return status;
+}
+
+/* Everything is open: no new sockets, programs or rings, no rights; and see that this holds. */
+static int
+confine_rest(struct sf_daemon *daemon, struct sf_app_error *error)
+{
+    int status = sf_privilege_drop(error);
+
+    if (status != SF_OK || daemon->config.confine == SF_CONFIG_CONFINE_NO) {
+        return status;
+    }
+    status = sf_confine_calls(&daemon->confine, error);
+    if (status == SF_OK) {
+        status = sf_confine_check(&daemon->confine, error);
+    }
+    if (status == SF_OK && daemon->config.confine == SF_CONFIG_CONFINE_YES &&
+        !(daemon->confine.has_files && daemon->confine.has_calls)) {
+        status = sf_app_error_set(error, SF_EAUTH,
+            "confine = yes: this %s has no %s: set `confine = auto` to run with what there is",
+            SF_IS_TRACED ? "build with sanitizers" : "kernel",
+            daemon->confine.has_files ? "seccomp" : "Landlock of version 2 or later (Linux 5.19)");
+    }
+    return status;
+}
+
 /* The steps of opening, each of which needs those before it. */
 static int
 open_parts(struct sf_daemon *daemon, struct sf_app_error *error)
@@ -492,13 +388,13 @@ open_parts(struct sf_daemon *daemon, struct sf_app_error *error)
     if (daemon->epoll_fd < 0 || daemon->timer_fd < 0 || daemon->signal_fd < 0) {
         return sf_app_error_set(error, SF_EIO, "cannot wait for events: %s", strerror(errno));
     }
-    status = check_secrets(daemon, error);
-    if (status == SF_OK) {
-        status = open_group(daemon, error);
-    }
+    status = sf_daemon_home_open(daemon, error);
     if (status == SF_OK) {
         /* Before the disk is touched: two nodes behind one address is the likelier mistake. */
         status = sf_udp_open(&daemon->config, &daemon->udp, error);
+    }
+    if (status == SF_OK) {
+        status = confine_files(daemon, error);
     }
     if (status == SF_OK) {
         status = open_disk(daemon, error);
@@ -518,6 +414,9 @@ open_parts(struct sf_daemon *daemon, struct sf_app_error *error)
     }
     if (status == SF_OK) {
         status = sf_submit_open(daemon, &daemon->submit, error);
+    }
+    if (status == SF_OK) {
+        status = confine_rest(daemon, error);
     }
     return status;
 }

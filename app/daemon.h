@@ -15,6 +15,7 @@
 #define SF_APP_DAEMON_H
 
 #include "app/config.h"
+#include "app/confine.h"
 #include "app/error.h"
 #include "app/home.h"
 #include "app/peers.h"
@@ -78,6 +79,7 @@ struct sf_daemon {
     struct sf_home home;
     struct sf_config config;
     gid_t group; /* of the sockets */
+    struct sf_confine confine;
 
     struct sf_disk *disk;
     bool is_uring;
@@ -146,6 +148,15 @@ void sf_daemon_close(struct sf_daemon *daemon);
 SF_MUST_USE int sf_daemon_adopt(struct sf_daemon *daemon, int fd);
 /* Close a handle of the disk that no node took. */
 void sf_daemon_drop(struct sf_daemon *daemon, int handle);
+
+/* --- daemon_home.c ------------------------------------------------------------ */
+
+/*
+ * Find the group of sockets and inbox, give it what is its, keep others out of
+ * staging, and refuse to start where secrets may be read by others. SF_EINVAL,
+ * SF_EAUTH, with *error.
+ */
+SF_MUST_USE int sf_daemon_home_open(struct sf_daemon *daemon, struct sf_app_error *error);
 
 /*
  * Whether the process at the other end of Unix socket `fd` may use the daemon:

@@ -5,6 +5,8 @@
 #include "app/daemon.h"
 #include "app/home.h"
 #include "app/log.h"
+#include "app/privilege.h"
+#include "app/traced.h"
 #include "base/crypto.h"
 
 #include <config.h>
@@ -21,17 +23,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The leak checker of the address sanitizer traces its own process, which hardening forbids. */
-#if defined(__SANITIZE_ADDRESS__)
-#define IS_TRACED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IS_TRACED 1
-#endif
-#endif
-#ifndef IS_TRACED
-#define IS_TRACED 0
-#endif
+enum { FILES_WANTED = 131072, MEMLOCK_BYTES_WANTED = 128 << 20 };
 
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -101,40 +93,56 @@ parse_options(int argc, char **argv, struct options *options)
     return -1;
 }
 
+/* Raise a limit to what the system allows this process: root may set it to `wanted` itself. */
+static int
+raise_limit(int resource, rlim_t wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit) != 0) {
+        return -1;
+    }
+    if (geteuid() == 0 && limit.rlim_max < wanted) {
+        limit.rlim_max = wanted;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(resource, &limit);
+}
+
 /* Keys stay in this process: no core files, no tracing by others, no new privileges. */
 static void
 harden(void)
 {
     const struct rlimit none = {0, 0};
-    struct rlimit files;
     int ignored = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 
-    if (!IS_TRACED) {
+    if (!SF_IS_TRACED) {
         ignored |= prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     }
     ignored |= setrlimit(RLIMIT_CORE, &none);
     /* Every file of a transfer that is handed over is open until it is sealed. */
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        ignored |= setrlimit(RLIMIT_NOFILE, &files);
-    }
+    ignored |= raise_limit(RLIMIT_NOFILE, FILES_WANTED);
+    /* Keys in guarded memory and rings, once root's right to lock any amount is given up. */
+    ignored |= raise_limit(RLIMIT_MEMLOCK, MEMLOCK_BYTES_WANTED);
     (void)ignored;
     (void)umask(0027);
 }
 
-/* Tell the service manager, if there is one (the protocol of sd_notify(3)). */
-static void
-notify(const char *state)
+/*
+ * A way to the service manager, if there is one (the protocol of sd_notify(3)):
+ * connected while sockets can still be made. Returns -1 if there is none.
+ */
+static int
+open_notify(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = getenv("NOTIFY_SOCKET");
     size_t bytes = path == NULL ? 0 : strlen(path);
     socklen_t address_bytes;
-    ssize_t sent;
     int fd;
 
     if (bytes < 2 || bytes >= sizeof(address.sun_path) || (*path != '/' && *path != '@')) {
-        return;
+        return -1;
     }
     memcpy(address.sun_path, path, bytes);
     if (*path == '@') {
@@ -142,13 +150,21 @@ notify(const char *state)
     }
     address_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes);
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return;
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, address_bytes) != 0) {
+        close(fd);
+        return -1;
     }
-    sent = sendto(
-        fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, address_bytes);
-    (void)sent;
-    close(fd);
+    return fd;
+}
+
+static void
+notify(int fd, const char *state)
+{
+    if (fd >= 0) {
+        ssize_t sent = send(fd, state, strlen(state), MSG_NOSIGNAL);
+
+        (void)sent;
+    }
 }
 
 /* The home, locked, and its config. */
@@ -158,6 +174,9 @@ open_home(struct sf_daemon *daemon, const struct options *options, struct sf_app
     char path[SF_HOME_PATH_BYTES_MAX + 1];
     int status = sf_home_locate(options->home, path, error);
 
+    if (status == SF_OK) {
+        status = sf_privilege_become_owner(path, error);
+    }
     if (status == SF_OK) {
         status = sf_home_open(path, &daemon->home, error);
     }
@@ -173,6 +192,28 @@ open_home(struct sf_daemon *daemon, const struct options *options, struct sf_app
         daemon->config.is_listen_default = false;
     }
     return status;
+}
+
+static void
+say_confined(const struct sf_daemon *daemon)
+{
+    const struct sf_confine *confine = &daemon->confine;
+
+    if (daemon->config.confine == SF_CONFIG_CONFINE_NO) {
+        sf_log(SF_LOG_WARNING, "not confined, as the config says");
+    } else if (SF_IS_TRACED) {
+        sf_log(SF_LOG_WARNING, "not confined: this build has sanitizers");
+    } else if (confine->has_files && confine->has_calls) {
+        sf_log(SF_LOG_NOTICE,
+            "confined, and tried: no files but the home's%s (Landlock %d), no new sockets or "
+            "programs (seccomp)",
+            daemon->config.outbox_count > 0 ? " and the outboxes'" : "", confine->landlock_abi);
+    } else {
+        sf_log(SF_LOG_WARNING, "confined in part: this kernel has no %s",
+            confine->has_files   ? "seccomp"
+            : confine->has_calls ? "Landlock of version 2 or later"
+                                 : "Landlock of version 2 or later and no seccomp");
+    }
 }
 
 static void
@@ -193,6 +234,7 @@ say_started(const struct sf_daemon *daemon)
             card->name, text, daemon->is_uring ? "io_uring" : "posix",
             (unsigned)daemon->config.workers, stats.is_gso ? ", UDP segmentation" : "");
     }
+    say_confined(daemon);
     if (stats.receive_buffer_bytes < 2u << 20) {
         sf_log(SF_LOG_NOTICE,
             "the receive buffer is only %u bytes, which loses datagrams in bursts: raise "
@@ -207,12 +249,14 @@ main(int argc, char **argv)
     static struct sf_daemon daemon = {.home = {.fd = -1, .lock_fd = -1}};
     struct options options = {.home = NULL};
     struct sf_app_error error;
+    int manager;
     int code = parse_options(argc, argv, &options);
 
     if (code >= 0) {
         return code;
     }
     harden();
+    manager = open_notify();
     if (sf_crypto_init() != SF_OK) {
         sf_log(SF_LOG_ERROR, "the system gives no random numbers");
         return EXIT_FAILED;
@@ -223,9 +267,9 @@ main(int argc, char **argv)
         return EXIT_FAILED;
     }
     say_started(&daemon);
-    notify("READY=1");
+    notify(manager, "READY=1");
     code = sf_daemon_run(&daemon) == SF_OK ? EXIT_DONE : EXIT_FAILED;
-    notify("STOPPING=1");
+    notify(manager, "STOPPING=1");
     sf_daemon_close(&daemon);
     sf_home_close(&daemon.home);
     if (code == EXIT_DONE) {

@@ -104,6 +104,24 @@ check_peers(struct sf_doctor *doctor, const struct sf_home *home)
     sf_peers_free(peers, count);
 }
 
+/* What holds the daemon in if something in it goes wrong. */
+static void
+check_confined(struct sf_doctor *doctor, const json_t *node)
+{
+    const char *confined = sf_cli_string(node, "confined", "no");
+
+    if (strcmp(confined, "files and calls") == 0) {
+        sf_doctor_report(doctor, SF_DOCTOR_OK, "confinement", NULL,
+            "no files but the node's own, no new sockets or programs");
+        return;
+    }
+    sf_doctor_report(doctor, SF_DOCTOR_WARN, "confinement",
+        "remove `confine = no` from the config; Linux 5.19 or later has Landlock and seccomp",
+        "holds back %s",
+        strcmp(confined, "no") == 0 ? "nothing: the daemon may do whatever its user may"
+                                    : confined);
+}
+
 static void
 check_daemon(struct sf_doctor *doctor)
 {
@@ -132,6 +150,7 @@ check_daemon(struct sf_doctor *doctor)
             sf_cli_string(answer, "program", "?"),
             (unsigned long long)sf_cli_number(answer, "pid", 0),
             sf_cli_string(answer, "disk", "?"));
+        check_confined(doctor, answer);
     }
     json_decref(answer);
     sf_client_close(client);

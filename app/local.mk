@@ -6,7 +6,6 @@ app_libapp_a_SOURCES = \
 	%D%/home.c %D%/home.h \
 	%D%/log.c %D%/log.h \
 	%D%/peers.c %D%/peers.h \
-	%D%/resolve.c %D%/resolve.h \
 	%D%/submit_protocol.c %D%/submit_protocol.h \
 	%D%/threads.c %D%/threads.h \
 	%D%/udp.c %D%/udp.h \
@@ -19,16 +18,21 @@ skyferryd_SOURCES = \
 	%D%/control_json.c \
 	%D%/control_peer.c \
 	%D%/control_route.c \
+	%D%/confine.c %D%/confine.h \
 	%D%/daemon.c %D%/daemon.h \
+	%D%/daemon_home.c \
 	%D%/daemon_main.c \
 	%D%/daemon_news.c \
 	%D%/daemon_peers.c \
 	%D%/outbox.c \
+	%D%/privilege.c %D%/privilege.h \
+	%D%/resolve.c %D%/resolve.h \
 	%D%/sources.c %D%/sources.h \
-	%D%/submit.c %D%/submit.h
+	%D%/submit.c %D%/submit.h \
+	%D%/traced.h
 skyferryd_LDADD = app/libapp.a node/libnode.a link/liblink.a store/libstore.a bundle/libbundle.a \
 	base/libbase.a $(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
-	$(LZ4_LIBS) $(URING_LIBS)
+	$(LZ4_LIBS) $(URING_LIBS) $(SECCOMP_LIBS)
 dist_man_MANS += docs/man/skyferryd.8 docs/man/skyferry.conf.5
 dist_doc_DATA += docs/CONTROL.md
 

@@ -1,36 +1,37 @@
 #include "app/resolve.h"
 
+#include "app/confine.h"
 #include "base/assert.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { QUESTIONS_MAX = 2 * SF_PEERS_MAX };
+enum {
+    QUESTIONS_MAX = 2 * SF_PEERS_MAX, /* asked and not yet answered */
+    FD_FIRST = 3,                     /* behind those of standard input, output and error */
+};
 
+/* Both travel as they are: the same program stands at both ends. */
 struct question {
     uint64_t tag;
     struct sf_peers_endpoint endpoint;
 };
 
-/* Shared by the owner and the thread; the last of them frees it. */
 struct sf_resolver {
-    pthread_mutex_t mutex;
-    struct question questions[QUESTIONS_MAX]; /* a ring */
-    size_t question_first;
-    size_t question_count;
-    struct sf_resolver_answer answers[QUESTIONS_MAX];
-    size_t answer_first;
-    size_t answer_count;
-    bool is_running; /* there is a thread; it ends when no question is left */
-    bool is_closed;
-    int fd;
+    int fd; /* to the process that looks up */
+    pid_t process;
+    size_t waiting;
+    bool is_gone; /* the process ended by itself */
 };
 
 static struct sf_addr
@@ -67,6 +68,8 @@ sf_resolve_numeric(const struct sf_peers_endpoint *endpoint, struct sf_addr *ret
     return false;
 }
 
+/* --- The process ------------------------------------------------------------------- */
+
 /* May take many seconds. */
 static void
 look_up(const struct question *question, struct sf_resolver_answer *ret_answer)
@@ -93,70 +96,79 @@ look_up(const struct question *question, struct sf_resolver_answer *ret_answer)
     }
 }
 
+/* Close every descriptor of the parent but `fd`: its home, its lock, its terminal's input. */
 static void
-release(struct sf_resolver *resolver)
+keep_only(int fd)
 {
-    (void)pthread_mutex_destroy(&resolver->mutex);
-    close(resolver->fd);
-    free(resolver);
-}
-
-static void
-add_answer(struct sf_resolver *resolver, const struct sf_resolver_answer *answer)
-{
-    const uint64_t one = 1;
-    ssize_t written;
-
-    if (resolver->answer_count == QUESTIONS_MAX) {
-        return; /* nobody reads them; it will be asked again */
+    close(STDIN_FILENO);
+    if (fd > FD_FIRST) {
+        (void)syscall(SYS_close_range, FD_FIRST, (unsigned)fd - 1, 0);
     }
-    resolver->answers[(resolver->answer_first + resolver->answer_count) % QUESTIONS_MAX] = *answer;
-    resolver->answer_count++;
-    written = write(resolver->fd, &one, sizeof(one));
-    (void)written;
+    (void)syscall(SYS_close_range, (unsigned)fd + 1, ~0U, 0);
 }
 
-static void *
-answer_all(void *context)
+/* Answer questions until the parent closes its end. */
+static void
+serve(int fd)
 {
-    struct sf_resolver *resolver = context;
-    bool is_closed;
+    struct question question;
+    struct sf_resolver_answer answer;
 
-    (void)pthread_mutex_lock(&resolver->mutex);
-    while (resolver->question_count > 0 && !resolver->is_closed) {
-        struct question question = resolver->questions[resolver->question_first];
-        struct sf_resolver_answer answer;
-
-        resolver->question_first = (resolver->question_first + 1) % QUESTIONS_MAX;
-        resolver->question_count--;
-        (void)pthread_mutex_unlock(&resolver->mutex);
+    while (recv(fd, &question, sizeof(question), 0) == (ssize_t)sizeof(question)) {
         look_up(&question, &answer);
-        (void)pthread_mutex_lock(&resolver->mutex);
-        add_answer(resolver, &answer);
+        if (send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) != (ssize_t)sizeof(answer)) {
+            return;
+        }
     }
-    resolver->is_running = false;
-    is_closed = resolver->is_closed;
-    (void)pthread_mutex_unlock(&resolver->mutex);
-    if (is_closed) {
-        release(resolver);
-    }
-    return NULL;
 }
+
+static void
+run_child(int fd, pid_t parent)
+{
+    sigset_t none;
+
+    /* The parent, confined later than this, may not be able to end it. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent) {
+        _exit(EXIT_FAILURE); /* it ended before that was said */
+    }
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGINT, SIG_IGN); /* of the terminal: the parent decides when it is over */
+    keep_only(fd);
+    sf_confine_resolver();
+    serve(fd);
+    _exit(EXIT_SUCCESS);
+}
+
+/* --- The owner's end --------------------------------------------------------------- */
 
 int
 sf_resolver_open(struct sf_resolver **ret_resolver)
 {
     struct sf_resolver *resolver = calloc(1, sizeof(*resolver));
+    pid_t parent = getpid();
+    int ends[2];
 
     if (resolver == NULL) {
         return SF_ENOMEM;
     }
-    resolver->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (resolver->fd < 0) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         free(resolver);
         return SF_ELIMIT;
     }
-    sf_assert(pthread_mutex_init(&resolver->mutex, NULL) == 0);
+    resolver->process = fork();
+    if (resolver->process < 0) {
+        close(ends[0]);
+        close(ends[1]);
+        free(resolver);
+        return SF_ELIMIT;
+    }
+    if (resolver->process == 0) {
+        run_child(ends[1], parent);
+    }
+    close(ends[1]);
+    resolver->fd = ends[0];
     *ret_resolver = resolver;
     return SF_OK;
 }
@@ -164,18 +176,14 @@ sf_resolver_open(struct sf_resolver **ret_resolver)
 void
 sf_resolver_close(struct sf_resolver *resolver)
 {
-    bool is_running;
-
     if (resolver == NULL) {
         return;
     }
-    (void)pthread_mutex_lock(&resolver->mutex);
-    resolver->is_closed = true;
-    is_running = resolver->is_running;
-    (void)pthread_mutex_unlock(&resolver->mutex);
-    if (!is_running) {
-        release(resolver);
+    close(resolver->fd);
+    if (kill(resolver->process, SIGKILL) == 0) {
+        (void)waitpid(resolver->process, NULL, 0);
     }
+    free(resolver);
 }
 
 int
@@ -184,73 +192,41 @@ sf_resolver_fd(const struct sf_resolver *resolver)
     return resolver->fd;
 }
 
-/* A detached thread without signals, which lives as long as there are questions. */
-static bool
-start_thread(struct sf_resolver *resolver)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    bool is_started = false;
-
-    if (pthread_attr_init(&attributes) != 0) {
-        return false;
-    }
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0) {
-        is_started = pthread_create(&thread, &attributes, answer_all, resolver) == 0;
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    return is_started;
-}
-
 int
 sf_resolver_ask(
     struct sf_resolver *resolver, uint64_t tag, const struct sf_peers_endpoint *endpoint)
 {
-    int status = SF_OK;
+    struct question question;
 
-    (void)pthread_mutex_lock(&resolver->mutex);
-    if (resolver->question_count == QUESTIONS_MAX) {
-        status = SF_ELIMIT;
-        goto out;
+    if (resolver->waiting == QUESTIONS_MAX) {
+        return SF_ELIMIT;
     }
-    resolver->questions[(resolver->question_first + resolver->question_count) % QUESTIONS_MAX] =
-        (struct question){tag, *endpoint};
-    resolver->question_count++;
-    if (!resolver->is_running) {
-        resolver->is_running = start_thread(resolver);
-        if (!resolver->is_running) {
-            resolver->question_count--;
-            status = SF_ENOMEM;
-        }
+    memset(&question, 0, sizeof(question)); /* the gaps too: it leaves the process */
+    question.tag = tag;
+    question.endpoint = *endpoint;
+    if (send(resolver->fd, &question, sizeof(question), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        return errno == EAGAIN ? SF_ELIMIT : SF_EIO;
     }
-
-out:
-    (void)pthread_mutex_unlock(&resolver->mutex);
-    return status;
+    resolver->waiting++;
+    return SF_OK;
 }
 
 bool
 sf_resolver_next(struct sf_resolver *resolver, struct sf_resolver_answer *ret_answer)
 {
-    uint64_t count;
-    bool is_found = false;
+    ssize_t got = recv(resolver->fd, ret_answer, sizeof(*ret_answer), MSG_DONTWAIT);
 
-    (void)pthread_mutex_lock(&resolver->mutex);
-    if (resolver->answer_count > 0) {
-        *ret_answer = resolver->answers[resolver->answer_first];
-        resolver->answer_first = (resolver->answer_first + 1) % QUESTIONS_MAX;
-        resolver->answer_count--;
-        is_found = true;
-    } else {
-        ssize_t got = read(resolver->fd, &count, sizeof(count));
-
-        (void)got;
+    if (got != (ssize_t)sizeof(*ret_answer)) {
+        resolver->is_gone = got >= 0 || errno != EAGAIN;
+        return false;
     }
-    (void)pthread_mutex_unlock(&resolver->mutex);
-    return is_found;
+    ret_answer->why[sizeof(ret_answer->why) - 1] = '\0';
+    resolver->waiting -= resolver->waiting > 0;
+    return true;
+}
+
+bool
+sf_resolver_is_gone(const struct sf_resolver *resolver)
+{
+    return resolver->is_gone;
 }

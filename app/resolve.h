@@ -1,9 +1,14 @@
 /*
- * resolve.h - host names to addresses, on a thread of its own, so that a name
- * server that does not answer never holds up a transfer.
+ * resolve.h - host names to addresses, in a process of its own.
  *
- * Numeric addresses need no thread. Results come back through sf_resolver_next()
- * on the owner's thread; an eventfd becomes readable, for epoll.
+ * The system's look-up blocks, for many seconds if a name server does not
+ * answer; it opens sockets and reads files all over the system; and it parses
+ * what strangers on the network say. So it is kept apart from the process that
+ * has the keys: a child that holds no descriptor of its parent's but the socket
+ * between them, and may start no program and write no file.
+ *
+ * Numeric addresses need no look-up. The descriptor becomes readable, for
+ * epoll, when there are answers. Not thread-safe.
  */
 #ifndef SF_APP_RESOLVE_H
 #define SF_APP_RESOLVE_H
@@ -20,20 +25,21 @@ bool sf_resolve_numeric(const struct sf_peers_endpoint *endpoint, struct sf_addr
 
 struct sf_resolver;
 
-/* No thread is started before the first question. SF_OK, SF_ENOMEM, SF_ELIMIT. */
+/*
+ * Start the process. Before there are threads, keys in memory, and a confinement
+ * that forbids it. SF_OK, SF_ENOMEM, SF_ELIMIT.
+ */
 SF_MUST_USE int sf_resolver_open(struct sf_resolver **ret_resolver);
 
-/*
- * Close. A look-up under way is not waited for: its thread ends by itself and
- * its answer is dropped. NULL is allowed.
- */
+/* Close. A look-up under way is not waited for, and its answer is dropped. NULL is allowed. */
 void sf_resolver_close(struct sf_resolver *resolver);
 
 int sf_resolver_fd(const struct sf_resolver *resolver);
 
 /*
  * Look up `endpoint`; `tag` comes back with the answer. Questions wait for each
- * other. SF_OK, SF_ELIMIT (too many waiting: ask again later), SF_ENOMEM.
+ * other. SF_OK, SF_ELIMIT (too many waiting: ask again later), SF_EIO (the
+ * process is gone: names can be looked up again after a restart).
  */
 SF_MUST_USE int sf_resolver_ask(
     struct sf_resolver *resolver, uint64_t tag, const struct sf_peers_endpoint *endpoint);
@@ -47,5 +53,8 @@ struct sf_resolver_answer {
 
 /* The next answer; false if there is none. */
 bool sf_resolver_next(struct sf_resolver *resolver, struct sf_resolver_answer *ret_answer);
+
+/* The process ended, as sf_resolver_next() found: the descriptor stays readable for nothing. */
+bool sf_resolver_is_gone(const struct sf_resolver *resolver);
 
 #endif

@@ -3,6 +3,7 @@ APP_TEST_LIBS = app/libapp.a bundle/libbundle.a base/libbase.a $(SODIUM_LIBS) $(
 	$(CBOR_LIBS) $(LZ4_LIBS) $(CUNIT_LIBS)
 
 APP_TESTS = \
+	tests/unit/test_confine \
 	tests/unit/test_config \
 	tests/unit/test_home \
 	tests/unit/test_peers \
@@ -13,6 +14,8 @@ APP_TESTS = \
 check_PROGRAMS += $(APP_TESTS)
 TESTS += $(APP_TESTS)
 
+tests_unit_test_confine_SOURCES = tests/unit/test_confine.c tests/unit/check.h app/confine.c app/confine.h
+tests_unit_test_confine_LDADD = $(APP_TEST_LIBS) $(SECCOMP_LIBS)
 tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/check.h
 tests_unit_test_config_LDADD = $(APP_TEST_LIBS)
 tests_unit_test_home_SOURCES = tests/unit/test_home.c tests/unit/check.h
@@ -56,6 +59,7 @@ E2E_TESTS = \
 	tests/e2e/daemon \
 	tests/e2e/hostile \
 	tests/e2e/basic.sh \
+	tests/e2e/confine.sh \
 	tests/e2e/files.sh \
 	tests/e2e/custody.sh \
 	tests/e2e/peers.sh \

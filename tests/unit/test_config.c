@@ -100,7 +100,7 @@ test_template(void)
             keys++;
         }
     }
-    CHECK_EQ(keys, 9);
+    CHECK_EQ(keys, 10);
     CHECK_EQ(parse(text), SF_OK);
     CHECK_EQ(config.listen_count, 1);
     CHECK_EQ(config.listen[0].port, from_default.listen[0].port);
