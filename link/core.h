@@ -196,6 +196,7 @@ struct sf_link {
     struct sf_peer *peers[SF_LINK_PEERS_MAX];
     unsigned output_next; /* peer whose turn it is */
     unsigned event_next;
+    struct sf_peer *came_from; /* whose datagram was taken in last; NULL if it was not */
     struct sf_session_table sessions;
     struct sf_flood flood;
 

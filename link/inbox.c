@@ -407,6 +407,12 @@ sf_inbox_datagram(
     return true;
 }
 
+void
+sf_inbox_congested(struct sf_inbox *inbox)
+{
+    inbox->stats.ce_dgrams++;
+}
+
 int
 sf_inbox_message(struct sf_inbox *inbox, enum sf_message_type type,
     struct sf_message_reader *reader, sf_mono now)

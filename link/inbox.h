@@ -58,6 +58,9 @@ void sf_inbox_set_rtt(struct sf_inbox *inbox, uint64_t srtt_ns);
 bool sf_inbox_datagram(
     struct sf_inbox *inbox, uint64_t epoch, uint64_t counter, size_t ip_bytes, sf_mono now);
 
+/* The datagram given last bore the mark CE of a router whose queue is long (RFC 3168). */
+void sf_inbox_congested(struct sf_inbox *inbox);
+
 /*
  * Take one message; `reader` stands behind the type byte and is moved past it.
  * Returns SF_OK (also when the message is of no use now) or SF_EFORMAT.
@@ -117,6 +120,7 @@ bool sf_inbox_event(struct sf_inbox *inbox, struct sf_inbox_event *ret_event);
 struct sf_inbox_stats {
     uint64_t dgrams;
     uint64_t ip_bytes;
+    uint64_t ce_dgrams;     /* with the mark CE */
     uint64_t data_bytes;    /* segment bytes that were new */
     uint64_t again_bytes;   /* segment bytes that were there already */
     uint64_t dropped_bytes; /* no buffer, too many ranges, unknown or paused object */

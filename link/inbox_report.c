@@ -331,7 +331,9 @@ sf_inbox_fill(struct sf_inbox *inbox, struct sf_message_writer *writer, sf_mono 
         .counter = inbox->counter,
         .held_us = (now - inbox->counter_at) / SF_US,
         .ip_bytes = inbox->stats.ip_bytes,
-        .bytes_per_second = inbox->bytes_per_second};
+        .bytes_per_second = inbox->bytes_per_second,
+        .arrived_us = (uint32_t)(inbox->counter_at / SF_US),
+        .ce_dgrams = inbox->stats.ce_dgrams};
     size_t begin = writer->bytes;
 
     if (inbox->is_dark || inbox->due > now) {

@@ -233,6 +233,7 @@ take(struct sf_link *link, struct arrival *arrival, const struct sf_addr *from, 
     if (!arrival->is_static && !arrival->is_opener) {
         arrival->is_objects = sf_inbox_datagram(
             peer->inbox, arrival->epoch, arrival->counter, ip_bytes, arrival->now);
+        link->came_from = peer;
     }
     take_messages(link, arrival, plain);
 }
@@ -594,6 +595,7 @@ sf_link_input(struct sf_link *link, const struct sf_addr *from, uint8_t *dgram, 
 
     link->now = now > link->now ? now : link->now;
     now = link->now;
+    link->came_from = NULL;
     if (dgram_bytes < SF_SESSION_OVERHEAD_BYTES || dgram_bytes > SF_LINK_DGRAM_BYTES_MAX) {
         drop(link, &link->stats.dropped_format);
         return;
@@ -608,4 +610,13 @@ sf_link_input(struct sf_link *link, const struct sf_addr *from, uint8_t *dgram, 
         }
     }
     input_data(link, from, view, now);
+}
+
+void
+sf_link_congested(struct sf_link *link)
+{
+    if (link->came_from != NULL) {
+        sf_inbox_congested(link->came_from->inbox);
+        link->came_from = NULL;
+    }
 }

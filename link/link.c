@@ -235,6 +235,9 @@ sf_link_peer_remove(struct sf_link *link, unsigned peer)
     for (unsigned i = 0; i < SF_SESSION_PER_PEER_MAX; i++) {
         sf_session_table_remove(&link->sessions, &gone->in[i]);
     }
+    if (link->came_from == gone) {
+        link->came_from = NULL;
+    }
     free_peer(gone);
     link->peers[peer] = NULL;
     link->stats.peers--;

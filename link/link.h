@@ -164,6 +164,13 @@ void sf_link_input(struct sf_link *link, const struct sf_addr *from, uint8_t *dg
     size_t dgram_bytes, sf_mono now);
 
 /*
+ * The datagram given to sf_link_input() last bore the mark CE (RFC 3168): a
+ * router's queue on its way is long. Its sender is told in the next report. Of
+ * a datagram that was dropped, or held back, nothing is counted.
+ */
+void sf_link_congested(struct sf_link *link);
+
+/*
  * The next datagram that may leave at `now`, if any. `dgram_bytes_max` must
  * hold the MTU of the config. Datagrams of bulk to one peer are all of the
  * same size, so a driver may collect them for one UDP_SEGMENT call.

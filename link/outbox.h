@@ -31,6 +31,7 @@
 #include "link/objects.h"
 
 struct sf_outbox;
+struct sf_report;
 
 enum {
     SF_OUTBOX_WINDOW_BUNDLES_MAX = 128, /* bundles borrowed at a time, whatever their size */
@@ -101,6 +102,9 @@ bool sf_outbox_fill(
  */
 SF_MUST_USE int sf_outbox_report(
     struct sf_outbox *outbox, struct sf_message_reader *reader, sf_mono now);
+
+/* The head of the newest report taken in; its number is 0 before the first. */
+const struct sf_report *sf_outbox_newest_report(const struct sf_outbox *outbox);
 
 /*
  * The peer began a new life: it knows nothing of what was announced to the old

@@ -8,6 +8,7 @@
 
 #include "link/extents.h"
 #include "link/outbox.h"
+#include "link/report.h"
 
 enum {
     SF_OUTBOX_SESSIONS_MAX = 8,  /* sessions whose counters reports may still name */
@@ -119,7 +120,7 @@ struct sf_outbox {
     size_t mark_count;
     uint64_t mark_gap; /* time between marks; doubles when they run out */
 
-    uint64_t report_number; /* newest taken in */
+    struct sf_report newest; /* head of the newest report taken in; number 0 = none yet */
     struct sf_outbox_stats stats;
 };
 

@@ -10,8 +10,6 @@
  */
 #include "link/outbox_private.h"
 
-#include "link/report.h"
-
 #define TOLERANCE_NS_MIN  (5 * SF_MS)
 #define REPORT_NS_MIN     (10 * SF_MS)
 #define REPORT_NS_MAX     (100 * SF_MS)
@@ -299,6 +297,12 @@ session_of(const struct sf_outbox *outbox, uint64_t epoch)
     return NULL;
 }
 
+const struct sf_report *
+sf_outbox_newest_report(const struct sf_outbox *outbox)
+{
+    return &outbox->newest;
+}
+
 int
 sf_outbox_report(struct sf_outbox *outbox, struct sf_message_reader *reader, sf_mono now)
 {
@@ -314,11 +318,11 @@ sf_outbox_report(struct sf_outbox *outbox, struct sf_message_reader *reader, sf_
         return status;
     }
     session = session_of(outbox, report.epoch);
-    if (session == NULL || report.number <= outbox->report_number || outbox->no_return) {
+    if (session == NULL || report.number <= outbox->newest.number || outbox->no_return) {
         return SF_OK; /* late, or about handles of another life */
     }
     outbox->now = now;
-    outbox->report_number = report.number;
+    outbox->newest = report;
     outbox->stats.reports++;
     if (session->is_used) {
         counter = report.counter < session->counter ? report.counter : session->counter;

@@ -32,6 +32,8 @@ sf_report_begin(struct sf_report_encoder *encoder, struct sf_message_writer *wri
     sf_message_put_varint(writer, report->held_us);
     sf_message_put_varint(writer, report->ip_bytes);
     sf_message_put_varint(writer, report->bytes_per_second);
+    sf_message_put_varint(writer, report->arrived_us);
+    sf_message_put_varint(writer, report->ce_dgrams);
     if (!sf_message_end(writer, begin)) {
         return false;
     }
@@ -196,6 +198,7 @@ sf_report_decode(struct sf_message_reader *reader, struct sf_report *ret_report,
     struct sf_message_reader body;
     struct sf_message_reader sections;
     struct sf_report report;
+    uint64_t arrived_us;
     struct sf_view length = sf_message_get_bytes(reader, 2);
     struct sf_view view;
 
@@ -213,9 +216,12 @@ sf_report_decode(struct sf_message_reader *reader, struct sf_report *ret_report,
     report.held_us = sf_message_get_varint(&body);
     report.ip_bytes = sf_message_get_varint(&body);
     report.bytes_per_second = sf_message_get_varint(&body);
-    if (body.is_bad) {
+    arrived_us = sf_message_get_varint(&body);
+    report.ce_dgrams = sf_message_get_varint(&body);
+    if (body.is_bad || arrived_us > UINT32_MAX) {
         return SF_EFORMAT;
     }
+    report.arrived_us = (uint32_t)arrived_us;
     sections = body;
     while (sf_message_left(&body) > 0) {
         if (!check_section(&body)) {

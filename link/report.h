@@ -13,6 +13,8 @@
  *   varint    microseconds since that datagram arrived
  *   varint    IP bytes received from this peer since its last restart or ours
  *   varint    IP bytes a second received lately
+ *   varint    microseconds of the receiver's clock, modulo 2^32, when that datagram arrived
+ *   varint    datagrams received with the mark CE (RFC 3168) since its last restart or ours
  *   sections, to the end:
  *     u8      flags: bits 0-1 state, bit 2 LAST, bit 3 KEPT, others zero
  *             state 0 UNKNOWN  this handle means nothing here
@@ -41,7 +43,7 @@
 #include "link/objects.h"
 
 enum {
-    SF_REPORT_HEAD_BYTES_MAX = 1 + 2 + 8 + 8 + 4 * SF_MESSAGE_VARINT_BYTES_MAX,
+    SF_REPORT_HEAD_BYTES_MAX = 1 + 2 + 8 + 8 + 6 * SF_MESSAGE_VARINT_BYTES_MAX,
     SF_REPORT_SECTION_BYTES_MAX = 1 + 3 + 1 + 1 + 6 + 6 + 1, /* with one run */
     SF_REPORT_BYTES_MAX = 8192, /* of one message; no datagram holds more */
 };
@@ -55,11 +57,13 @@ enum sf_report_state {
 
 struct sf_report {
     uint64_t number;
-    uint64_t epoch;    /* 0 = nothing heard: the next two mean nothing */
+    uint64_t epoch;    /* 0 = nothing heard: the next two and arrived_us mean nothing */
     uint64_t counter;  /* highest received in `epoch` */
     uint64_t held_us;  /* since that one arrived */
     uint64_t ip_bytes; /* < 2^63, as the other counts */
     uint64_t bytes_per_second;
+    uint32_t arrived_us; /* when that one arrived, by the receiver's clock; wraps around */
+    uint64_t ce_dgrams;  /* that came with the mark of a congested router */
 };
 
 struct sf_report_section {

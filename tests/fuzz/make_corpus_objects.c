@@ -41,8 +41,12 @@ static void
 add_report(uint64_t number, uint8_t sent, uint64_t counter, struct sf_report_section head,
     uint64_t spacing)
 {
-    struct sf_report report = {
-        .number = number, .epoch = UINT64_C(1) << 32 | 1, .counter = counter, .held_us = 9000};
+    struct sf_report report = {.number = number,
+        .epoch = UINT64_C(1) << 32 | 1,
+        .counter = counter,
+        .held_us = 9000,
+        .arrived_us = (uint32_t)number * 12000,
+        .ce_dgrams = number - 1};
     struct sf_report_encoder encoder;
     struct sf_message_writer writer;
     uint8_t message[2000];

@@ -18,7 +18,9 @@ static const struct sf_report sample = {.number = UINT64_C(0x700000001),
     .counter = 123456789,
     .held_us = 4321,
     .ip_bytes = UINT64_C(700000000000),
-    .bytes_per_second = 12500000};
+    .bytes_per_second = 12500000,
+    .arrived_us = UINT32_MAX - 5,
+    .ce_dgrams = 321};
 
 static void
 begin(size_t room)
@@ -70,6 +72,8 @@ test_round_trip(void)
     CHECK_EQ(report.held_us, sample.held_us);
     CHECK_EQ(report.ip_bytes, sample.ip_bytes);
     CHECK_EQ(report.bytes_per_second, sample.bytes_per_second);
+    CHECK_EQ(report.arrived_us, sample.arrived_us);
+    CHECK_EQ(report.ce_dgrams, sample.ce_dgrams);
     REQUIRE(sf_report_next_section(&decoder, &section));
     CHECK_EQ(section.state, SF_REPORT_UNKNOWN);
     CHECK_EQ(section.handle, 5);
@@ -97,6 +101,23 @@ test_round_trip(void)
     REQUIRE(sf_report_next_section(&decoder, &section));
     CHECK_EQ(section.state, SF_REPORT_DECLINED);
     CHECK(!sf_report_next_section(&decoder, &section));
+}
+
+/* A clock of 2^32 microseconds has no more: what is written instead is no report. */
+static void
+test_clock_too_large(void)
+{
+    struct sf_report_decoder decoder;
+    struct sf_report report = {.number = 42};
+    size_t at;
+
+    begin(ROOM);
+    sf_report_end(&encoder);
+    at = writer.bytes - 3; /* the last byte of the clock; two follow */
+    REQUIRE_EQ(buffer[at], 0x0f);
+    buffer[at] = 0x10;
+    CHECK_EQ(decode(writer.bytes, &report, &decoder), SF_EFORMAT);
+    CHECK_EQ(report.number, 42);
 }
 
 static void
@@ -419,6 +440,7 @@ test_withdrawn(void)
 
 CHECK_MAIN("report", {"a report comes back as it was written", test_round_trip},
     {"runs that nobody takes are passed over", test_runs_not_taken},
+    {"a clock beyond 32 bits is refused", test_clock_too_large},
     {"a full report says where it ends", test_full},
     {"every malformed section is refused", test_malformed},
     {"a report cut anywhere is refused and changes nothing", test_cut},
