@@ -36,6 +36,7 @@ sf_sim_disk_open(const struct sf_sim_disk_config *config, struct sf_sim_disk **r
     sf_prng_init_stream(&disk->latency, config->seed, STREAM_LATENCY);
     sf_prng_init_stream(&disk->luck, config->seed, STREAM_FAULTS);
     sf_sim_tree_init(&disk->tree);
+    disk->tree.steady = config->steady;
     *ret_disk = disk;
     return SF_OK;
 }
@@ -665,6 +666,7 @@ sf_sim_disk_restart(struct sf_sim_disk *disk, enum sf_sim_damage_model model, ui
     struct sf_prng prng;
 
     sf_assert(model < SF_SIM_DAMAGE_MODELS);
+    sf_assert(!disk->config.steady);
     sf_sim_disk_cut(disk);
     sf_prng_init(&prng, seed);
     close_handles(disk);

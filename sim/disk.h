@@ -29,6 +29,7 @@ struct sf_sim_disk_config {
     uint64_t latency_min_ns; /* each operation takes a random time between the two; */
     uint64_t latency_max_ns; /* both 0: it is carried out by the next poll */
     bool shuffle;            /* with no latency: carry out what is in flight in random order */
+    bool steady;             /* there is never a restart: nothing is kept for one, which asserts */
 };
 
 /* Make an empty disk; `config` is copied. Close it with sf_sim_disk_close(). */
@@ -167,6 +168,9 @@ SF_MUST_USE int sf_sim_disk_put(struct sf_sim_disk *disk, const char *path, stru
  */
 SF_MUST_USE int sf_sim_disk_get(struct sf_sim_disk *disk, const char *path, uint64_t offset,
     uint8_t *out, size_t bytes, size_t *ret_bytes);
+
+/* Bytes of file `path`, from its beginning on, that are zeros; found by what is not. 0 without it. */
+uint64_t sf_sim_disk_zeros(struct sf_sim_disk *disk, const char *path);
 
 /* Set a file's modification time, as somebody touching a source would. SF_ENOENT. */
 SF_MUST_USE int sf_sim_disk_touch(struct sf_sim_disk *disk, const char *path, int64_t mtime_ns);

@@ -229,7 +229,9 @@ sf_sim_disk_put(struct sf_sim_disk *disk, const char *path, struct sf_view conte
     disk->tree.used_blocks +=
         sf_sim_image_blocks_missing(&inode->images[SF_SIM_VOLATILE], 0, content.bytes);
     sf_sim_image_write(&inode->images[SF_SIM_VOLATILE], 0, content.data, content.bytes);
-    sf_sim_image_copy(&inode->images[SF_SIM_DURABLE], &inode->images[SF_SIM_VOLATILE]);
+    if (!disk->config.steady) {
+        sf_sim_image_copy(&inode->images[SF_SIM_DURABLE], &inode->images[SF_SIM_VOLATILE]);
+    }
     return SF_OK;
 }
 
@@ -244,6 +246,16 @@ sf_sim_disk_get(struct sf_sim_disk *disk, const char *path, uint64_t offset, uin
     }
     sf_sim_inode_read(inode, offset, out, bytes, ret_bytes);
     return SF_OK;
+}
+
+uint64_t
+sf_sim_disk_zeros(struct sf_sim_disk *disk, const char *path)
+{
+    struct sf_sim_inode *inode = find_file(disk, path);
+
+    return inode == NULL || inode->generate != NULL
+               ? 0
+               : sf_sim_image_zeros(&inode->images[SF_SIM_VOLATILE]);
 }
 
 int

@@ -35,7 +35,51 @@ sf_sim_hash(uint64_t hash, const void *data, size_t bytes)
     return hash;
 }
 
-/* --- Pages and chunks --- */
+/* --- Pages --- */
+
+/* A page of these SF_SIM_PAGE_BYTES bytes, with one reference; NULL if they are all zeros. */
+static struct sf_sim_page *
+page_new(const uint8_t *bytes)
+{
+    struct sf_sim_page *page;
+    size_t from = 0;
+    size_t end = SF_SIM_PAGE_BYTES;
+
+    if (memcmp(bytes, zeros, SF_SIM_PAGE_BYTES) == 0) {
+        return NULL;
+    }
+    while (bytes[from] == 0) {
+        from++;
+    }
+    while (bytes[end - 1] == 0) {
+        end--;
+    }
+    page = sf_sim_allocate(sizeof(*page) + end - from);
+    page->references = 1;
+    page->from = (uint16_t)from;
+    page->bytes = (uint16_t)(end - from);
+    memcpy(page->data, bytes + from, end - from);
+    return page;
+}
+
+/* `take` bytes of a page (NULL: of zeros) from `skip` on. */
+static void
+page_read(const struct sf_sim_page *page, size_t skip, uint8_t *out, size_t take)
+{
+    size_t from;
+    size_t end;
+
+    if (page == NULL || page->from >= skip + take || page->from + (size_t)page->bytes <= skip) {
+        memset(out, 0, take);
+        return;
+    }
+    from = page->from > skip ? page->from : skip;
+    end = page->from + (size_t)page->bytes;
+    end = end < skip + take ? end : skip + take;
+    memset(out, 0, from - skip);
+    memcpy(out + from - skip, page->data + from - page->from, end - from);
+    memset(out + end - skip, 0, skip + take - end);
+}
 
 static void
 page_drop(struct sf_sim_page *page)
@@ -45,17 +89,64 @@ page_drop(struct sf_sim_page *page)
     }
 }
 
+/* --- Chunks --- */
+
+static size_t
+count_bits(uint64_t bits)
+{
+    return (size_t)__builtin_popcountll(bits);
+}
+
 static void
 chunk_drop(struct sf_sim_chunk *chunk)
 {
+    size_t count = count_bits(chunk->present);
+
     if (--chunk->references > 0) {
         return;
     }
-    for (size_t i = 0; i < SF_SIM_CHUNK_PAGES; i++) {
+    for (size_t i = 0; i < count; i++) {
         page_drop(chunk->pages[i]);
     }
     free(chunk);
 }
+
+static bool
+chunk_has(const struct sf_sim_chunk *chunk, size_t number)
+{
+    return (chunk->present >> number & 1) != 0;
+}
+
+/* Where the page stands, or would stand, among those that are present. */
+static size_t
+chunk_place(const struct sf_sim_chunk *chunk, size_t number)
+{
+    return count_bits(chunk->present & ((UINT64_C(1) << number) - 1));
+}
+
+static struct sf_sim_page *
+chunk_page(const struct sf_sim_chunk *chunk, size_t number)
+{
+    return chunk_has(chunk, number) ? chunk->pages[chunk_place(chunk, number)] : NULL;
+}
+
+/* A chunk that holds the same pages, with one reference and room for one more. */
+static struct sf_sim_chunk *
+chunk_copy(const struct sf_sim_chunk *from)
+{
+    size_t count = count_bits(from->present);
+    struct sf_sim_chunk *own = sf_sim_allocate(sizeof(*own) + (count + 1) * sizeof(own->pages[0]));
+
+    own->references = 1;
+    own->present = from->present;
+    for (size_t i = 0; i < count; i++) {
+        own->pages[i] = from->pages[i];
+        own->pages[i]->references++;
+    }
+    return own;
+}
+
+/* --- Slots --- */
 
 /* The first slot with this number or a higher one. */
 static size_t
@@ -109,66 +200,94 @@ remove_slot(struct sf_sim_image *image, size_t at)
         &image->slots[at], &image->slots[at + 1], (image->slot_count - at) * sizeof(*image->slots));
 }
 
-static const uint8_t *
-page_for_reading(const struct sf_sim_image *image, uint64_t page_number)
+/* The page with that number, or NULL for zeros. */
+static struct sf_sim_page *
+page_at(const struct sf_sim_image *image, uint64_t page_number)
 {
     uint64_t number = page_number / SF_SIM_CHUNK_PAGES;
     size_t at = find_slot(image, number);
-    const struct sf_sim_page *page;
 
     if (!has_slot(image, at, number)) {
-        return zeros;
+        return NULL;
     }
-    page = image->slots[at].chunk->pages[page_number % SF_SIM_CHUNK_PAGES];
-    return page == NULL ? zeros : page->bytes;
+    return chunk_page(image->slots[at].chunk, page_number % SF_SIM_CHUNK_PAGES);
 }
 
-/* The chunk of `number`, of this image alone; made if absent. */
+/* The chunk in slot `at`, of this image alone and with room for one page more. */
 static struct sf_sim_chunk *
-chunk_for_writing(struct sf_sim_image *image, uint64_t number)
+chunk_for_writing(struct sf_sim_image *image, size_t at)
 {
-    size_t at = find_slot(image, number);
-    struct sf_sim_chunk *shared;
-    struct sf_sim_chunk *own;
+    struct sf_sim_chunk *chunk = image->slots[at].chunk;
 
-    if (has_slot(image, at, number) && image->slots[at].chunk->references == 1) {
-        return image->slots[at].chunk;
+    if (chunk->references > 1) {
+        image->slots[at].chunk = chunk_copy(chunk);
+        chunk_drop(chunk);
+    } else {
+        size_t count = count_bits(chunk->present);
+
+        image->slots[at].chunk =
+            sf_sim_reallocate(chunk, sizeof(*chunk) + (count + 1) * sizeof(chunk->pages[0]));
     }
-    own = sf_sim_allocate(sizeof(*own));
-    memset(own, 0, sizeof(*own));
-    own->references = 1;
-    if (!has_slot(image, at, number)) {
-        insert_slot(image, at, number, own);
-        return own;
-    }
-    shared = image->slots[at].chunk;
-    for (size_t i = 0; i < SF_SIM_CHUNK_PAGES; i++) {
-        own->pages[i] = shared->pages[i];
-        if (own->pages[i] != NULL) {
-            own->pages[i]->references++;
-        }
-    }
-    chunk_drop(shared);
-    image->slots[at].chunk = own;
-    return own;
+    return image->slots[at].chunk;
 }
 
-static uint8_t *
-page_for_writing(struct sf_sim_image *image, uint64_t page_number)
+/* Put `page`, whose reference becomes the image's, where `page_number` was; NULL for zeros. */
+static void
+set_page(struct sf_sim_image *image, uint64_t page_number, struct sf_sim_page *page)
 {
-    struct sf_sim_chunk *chunk = chunk_for_writing(image, page_number / SF_SIM_CHUNK_PAGES);
-    struct sf_sim_page **place = &chunk->pages[page_number % SF_SIM_CHUNK_PAGES];
-    struct sf_sim_page *own;
+    static const struct sf_sim_chunk empty;
+    uint64_t number = page_number / SF_SIM_CHUNK_PAGES;
+    size_t bit = page_number % SF_SIM_CHUNK_PAGES;
+    size_t at = find_slot(image, number);
+    struct sf_sim_chunk *chunk;
+    size_t place;
+    size_t behind;
 
-    if (*place != NULL && (*place)->references == 1) {
-        return (*place)->bytes;
+    if (!has_slot(image, at, number)) {
+        if (page == NULL) {
+            return;
+        }
+        insert_slot(image, at, number, chunk_copy(&empty));
     }
-    own = sf_sim_allocate(sizeof(*own));
-    own->references = 1;
-    memcpy(own->bytes, *place == NULL ? zeros : (*place)->bytes, sizeof(own->bytes));
-    page_drop(*place);
-    *place = own;
-    return own->bytes;
+    chunk = image->slots[at].chunk;
+    if (page == NULL && !chunk_has(chunk, bit)) {
+        return;
+    }
+    chunk = chunk_for_writing(image, at);
+    place = chunk_place(chunk, bit);
+    behind = count_bits(chunk->present) - place;
+    if (!chunk_has(chunk, bit)) {
+        memmove(&chunk->pages[place + 1], &chunk->pages[place], behind * sizeof(chunk->pages[0]));
+        chunk->present |= UINT64_C(1) << bit;
+        chunk->pages[place] = page;
+        return;
+    }
+    page_drop(chunk->pages[place]);
+    if (page != NULL) {
+        chunk->pages[place] = page;
+        return;
+    }
+    memmove(&chunk->pages[place], &chunk->pages[place + 1], (behind - 1) * sizeof(chunk->pages[0]));
+    chunk->present &= ~(UINT64_C(1) << bit);
+    if (chunk->present == 0) {
+        remove_slot(image, at);
+    }
+}
+
+/* Overwrite part of a page, with zeros if `data` is NULL. */
+static void
+write_part(struct sf_sim_image *image, uint64_t offset, const uint8_t *data, size_t bytes)
+{
+    uint64_t number = offset / SF_SIM_PAGE_BYTES;
+    uint8_t whole[SF_SIM_PAGE_BYTES];
+
+    page_read(page_at(image, number), 0, whole, sizeof(whole));
+    if (data == NULL) {
+        memset(whole + offset % SF_SIM_PAGE_BYTES, 0, bytes);
+    } else {
+        memcpy(whole + offset % SF_SIM_PAGE_BYTES, data, bytes);
+    }
+    set_page(image, number, page_new(whole));
 }
 
 /* --- Images --- */
@@ -243,10 +362,17 @@ void
 sf_sim_image_read(const struct sf_sim_image *image, uint64_t offset, uint8_t *out, size_t bytes)
 {
     while (bytes > 0) {
-        size_t skip = (size_t)(offset % SF_SIM_PAGE_BYTES);
-        size_t take = SF_SIM_PAGE_BYTES - skip < bytes ? SF_SIM_PAGE_BYTES - skip : bytes;
+        uint64_t number = offset / SF_SIM_CHUNK_BYTES;
+        size_t at = find_slot(image, number);
+        bool is_there = has_slot(image, at, number);
+        size_t span = is_there ? SF_SIM_PAGE_BYTES : SF_SIM_CHUNK_BYTES;
+        size_t skip = (size_t)(offset % span);
+        size_t take = span - skip < bytes ? span - skip : bytes;
 
-        memcpy(out, page_for_reading(image, offset / SF_SIM_PAGE_BYTES) + skip, take);
+        page_read(is_there ? chunk_page(image->slots[at].chunk,
+                                 offset / SF_SIM_PAGE_BYTES % SF_SIM_CHUNK_PAGES)
+                           : NULL,
+            skip, out, take);
         out += take;
         offset += take;
         bytes -= take;
@@ -264,7 +390,11 @@ sf_sim_image_write(struct sf_sim_image *image, uint64_t offset, const uint8_t *d
         size_t skip = (size_t)(offset % SF_SIM_PAGE_BYTES);
         size_t take = SF_SIM_PAGE_BYTES - skip < bytes ? SF_SIM_PAGE_BYTES - skip : bytes;
 
-        memcpy(page_for_writing(image, offset / SF_SIM_PAGE_BYTES) + skip, data, take);
+        if (take == SF_SIM_PAGE_BYTES) {
+            set_page(image, offset / SF_SIM_PAGE_BYTES, page_new(data));
+        } else {
+            write_part(image, offset, data, take);
+        }
         data += take;
         offset += take;
         bytes -= take;
@@ -291,34 +421,35 @@ sf_sim_image_reserve(struct sf_sim_image *image, uint64_t offset, uint64_t bytes
 static void
 drop_pages(struct sf_sim_image *image, uint64_t first, uint64_t end)
 {
-    size_t at = find_slot(image, first / SF_SIM_CHUNK_PAGES);
+    size_t at;
+    size_t kept;
 
-    while (at < image->slot_count && image->slots[at].number * SF_SIM_CHUNK_PAGES < end) {
-        uint64_t base = image->slots[at].number * SF_SIM_CHUNK_PAGES;
-        struct sf_sim_chunk *chunk;
-
-        if (base >= first && base + SF_SIM_CHUNK_PAGES <= end) {
-            remove_slot(image, at);
-            continue;
+    for (; first < end && first % SF_SIM_CHUNK_PAGES != 0; first++) {
+        set_page(image, first, NULL);
+    }
+    at = find_slot(image, first / SF_SIM_CHUNK_PAGES);
+    for (kept = at; at < image->slot_count; at++) {
+        if ((image->slots[at].number + 1) * SF_SIM_CHUNK_PAGES <= end) {
+            chunk_drop(image->slots[at].chunk);
+        } else {
+            image->slots[kept++] = image->slots[at];
         }
-        chunk = chunk_for_writing(image, image->slots[at].number);
-        for (uint64_t i = 0; i < SF_SIM_CHUNK_PAGES; i++) {
-            if (base + i >= first && base + i < end) {
-                page_drop(chunk->pages[i]);
-                chunk->pages[i] = NULL;
-            }
-        }
-        at++;
+    }
+    image->slot_count = kept;
+    if (first < end / SF_SIM_CHUNK_PAGES * SF_SIM_CHUNK_PAGES) {
+        first = end / SF_SIM_CHUNK_PAGES * SF_SIM_CHUNK_PAGES;
+    }
+    for (; first < end; first++) {
+        set_page(image, first, NULL);
     }
 }
 
-/* Overwrite with zeros inside one page, if the page exists. */
+/* Overwrite with zeros inside one page. */
 static void
 zero_part(struct sf_sim_image *image, uint64_t offset, size_t bytes)
 {
-    if (bytes > 0 && page_for_reading(image, offset / SF_SIM_PAGE_BYTES) != zeros) {
-        memset(page_for_writing(image, offset / SF_SIM_PAGE_BYTES) + offset % SF_SIM_PAGE_BYTES, 0,
-            bytes);
+    if (bytes > 0 && page_at(image, offset / SF_SIM_PAGE_BYTES) != NULL) {
+        write_part(image, offset, NULL, bytes);
     }
 }
 
@@ -371,17 +502,36 @@ sf_sim_image_blocks_missing(const struct sf_sim_image *image, uint64_t offset, u
     return missing;
 }
 
-size_t
-sf_sim_image_pages(const struct sf_sim_image *image)
+uint64_t
+sf_sim_image_memory(const struct sf_sim_image *image)
 {
-    size_t count = 0;
+    uint64_t bytes = image->slot_count * sizeof(*image->slots);
 
     for (size_t i = 0; i < image->slot_count; i++) {
-        for (size_t k = 0; k < SF_SIM_CHUNK_PAGES; k++) {
-            count += image->slots[i].chunk->pages[k] != NULL;
+        const struct sf_sim_chunk *chunk = image->slots[i].chunk;
+        size_t count = count_bits(chunk->present);
+
+        bytes += sizeof(*chunk) + count * sizeof(chunk->pages[0]);
+        for (size_t k = 0; k < count; k++) {
+            bytes += sizeof(*chunk->pages[k]) + chunk->pages[k]->bytes;
         }
     }
-    return count;
+    return bytes;
+}
+
+uint64_t
+sf_sim_image_zeros(const struct sf_sim_image *image)
+{
+    uint64_t bytes = image->bytes;
+
+    /* Every slot has a page, and every page a byte that is not zero, or it would not be there. */
+    if (image->slot_count > 0) {
+        size_t first = (size_t)__builtin_ctzll(image->slots[0].chunk->present);
+
+        bytes = image->slots[0].number * SF_SIM_CHUNK_BYTES + first * SF_SIM_PAGE_BYTES +
+                image->slots[0].chunk->pages[0]->from;
+    }
+    return bytes < image->bytes ? bytes : image->bytes;
 }
 
 bool
@@ -391,27 +541,24 @@ sf_sim_image_has(const struct sf_sim_image *image, const uint8_t *needle, size_t
 
     sf_assert(bytes > 0 && bytes <= SF_SIM_PAGE_BYTES);
     for (size_t i = 0; i < image->slot_count; i++) {
-        uint64_t base = image->slots[i].number * SF_SIM_CHUNK_PAGES;
-
         for (size_t k = 0; k < SF_SIM_CHUNK_PAGES; k++) {
-            uint64_t number = base + k;
+            const struct sf_sim_page *page = chunk_page(image->slots[i].chunk, k);
+            uint64_t number = image->slots[i].number * SF_SIM_CHUNK_PAGES + k;
 
-            if (image->slots[i].chunk->pages[k] == NULL) {
+            if (page == NULL) {
                 continue;
             }
             /* The page with its neighbours' edges: a match may begin in the one before. */
-            memcpy(window, image->slots[i].chunk->pages[k]->bytes, SF_SIM_PAGE_BYTES);
-            memcpy(
-                window + SF_SIM_PAGE_BYTES, page_for_reading(image, number + 1), SF_SIM_PAGE_BYTES);
+            page_read(page, 0, window, SF_SIM_PAGE_BYTES);
+            page_read(page_at(image, number + 1), 0, window + SF_SIM_PAGE_BYTES, SF_SIM_PAGE_BYTES);
             if (memmem(window, SF_SIM_PAGE_BYTES + bytes - 1, needle, bytes) != NULL) {
                 return true;
             }
-            if (number == 0 || page_for_reading(image, number - 1) != zeros) {
+            if (number == 0 || page_at(image, number - 1) != NULL) {
                 continue;
             }
             memset(window, 0, SF_SIM_PAGE_BYTES);
-            memcpy(window + SF_SIM_PAGE_BYTES, image->slots[i].chunk->pages[k]->bytes,
-                SF_SIM_PAGE_BYTES);
+            page_read(page, 0, window + SF_SIM_PAGE_BYTES, SF_SIM_PAGE_BYTES);
             if (memmem(window + SF_SIM_PAGE_BYTES - (bytes - 1), 2 * (bytes - 1), needle, bytes) !=
                 NULL) {
                 return true;
@@ -424,15 +571,18 @@ sf_sim_image_has(const struct sf_sim_image *image, const uint8_t *needle, size_t
 uint64_t
 sf_sim_image_hash(const struct sf_sim_image *image, uint64_t hash)
 {
+    uint8_t whole[SF_SIM_PAGE_BYTES];
+
     hash = sf_sim_hash(hash, &image->bytes, sizeof(image->bytes));
     for (size_t i = 0; i < image->slot_count; i++) {
         for (size_t k = 0; k < SF_SIM_CHUNK_PAGES; k++) {
-            const struct sf_sim_page *page = image->slots[i].chunk->pages[k];
+            const struct sf_sim_page *page = chunk_page(image->slots[i].chunk, k);
             uint64_t number = image->slots[i].number * SF_SIM_CHUNK_PAGES + k;
 
-            if (page != NULL && memcmp(page->bytes, zeros, sizeof(zeros)) != 0) {
+            if (page != NULL) {
+                page_read(page, 0, whole, sizeof(whole));
                 hash = sf_sim_hash(hash, &number, sizeof(number));
-                hash = sf_sim_hash(hash, page->bytes, sizeof(page->bytes));
+                hash = sf_sim_hash(hash, whole, sizeof(whole));
             }
         }
     }

@@ -3,9 +3,11 @@
  *
  * Bytes live in 4 KiB pages, pages in chunks; both are counted references, so
  * a copy of an image costs a few words per chunk and later writes copy only
- * the pages they touch. Which blocks a real file system would have given to
- * the file is kept apart, as ranges: a preallocated file has blocks but no
- * pages. Running out of memory aborts (see disk.h). Not thread-safe.
+ * the pages they touch. Zeros cost nothing: a page keeps what lies between its
+ * first and its last other byte, and a page of zeros is not there at all. Which
+ * blocks a real file system would have given to the file is kept apart, as
+ * ranges: a preallocated file has blocks but no pages. Running out of memory
+ * aborts (see disk.h). Not thread-safe.
  */
 #ifndef SF_SIM_IMAGE_H
 #define SF_SIM_IMAGE_H
@@ -20,12 +22,15 @@ enum {
 
 struct sf_sim_page {
     uint32_t references;
-    uint8_t bytes[SF_SIM_PAGE_BYTES];
+    uint16_t from;  /* zeros before it */
+    uint16_t bytes; /* at least 1; zeros behind them */
+    uint8_t data[];
 };
 
 struct sf_sim_chunk {
     uint32_t references;
-    struct sf_sim_page *pages[SF_SIM_CHUNK_PAGES]; /* NULL reads as zeros */
+    uint64_t present;            /* a bit for each page; the others read as zeros */
+    struct sf_sim_page *pages[]; /* those that are present, in order */
 };
 
 struct sf_sim_image {
@@ -75,13 +80,16 @@ void sf_sim_image_truncate(struct sf_sim_image *image, uint64_t bytes);
 uint64_t sf_sim_image_blocks_missing(
     const struct sf_sim_image *image, uint64_t offset, uint64_t bytes);
 
-/* Pages in memory. */
-size_t sf_sim_image_pages(const struct sf_sim_image *image);
+/* What its pages take in memory. */
+uint64_t sf_sim_image_memory(const struct sf_sim_image *image);
 
 /* Whether the bytes `needle` (1 to SF_SIM_PAGE_BYTES of them) are anywhere in the image. */
 bool sf_sim_image_has(const struct sf_sim_image *image, const uint8_t *needle, size_t bytes);
 
-/* Mix length and bytes into `hash`; pages of zeros count as absent ones. */
+/* How many bytes from the beginning on are zeros. */
+uint64_t sf_sim_image_zeros(const struct sf_sim_image *image);
+
+/* Mix length and bytes into `hash`. */
 uint64_t sf_sim_image_hash(const struct sf_sim_image *image, uint64_t hash);
 
 /* One step of FNV-1a over `bytes` bytes: for hashes of simulated state, not for security. */

@@ -442,23 +442,45 @@ sf_sim_tree_sync_names(
 
 /* --- Changes of bytes --- */
 
+static void
+apply(struct sf_sim_image *image, enum sf_sim_change_kind kind, uint64_t offset, uint64_t bytes,
+    const uint8_t *data)
+{
+    switch (kind) {
+    case SF_SIM_CHANGE_WRITE:
+        sf_sim_image_write(image, offset, data, (size_t)bytes);
+        break;
+    case SF_SIM_CHANGE_RESERVE:
+        sf_sim_image_reserve(image, offset, bytes);
+        break;
+    case SF_SIM_CHANGE_PUNCH:
+        sf_sim_image_punch(image, offset, bytes);
+        break;
+    case SF_SIM_CHANGE_TRUNCATE:
+        sf_sim_image_truncate(image, offset);
+        break;
+    }
+}
+
 void
 sf_sim_change_apply(struct sf_sim_image *image, const struct sf_sim_change *change)
 {
-    switch (change->kind) {
-    case SF_SIM_CHANGE_WRITE:
-        sf_sim_image_write(image, change->offset, change->data, (size_t)change->bytes);
-        break;
-    case SF_SIM_CHANGE_RESERVE:
-        sf_sim_image_reserve(image, change->offset, change->bytes);
-        break;
-    case SF_SIM_CHANGE_PUNCH:
-        sf_sim_image_punch(image, change->offset, change->bytes);
-        break;
-    case SF_SIM_CHANGE_TRUNCATE:
-        sf_sim_image_truncate(image, change->offset);
-        break;
+    apply(image, change->kind, change->offset, change->bytes, change->data);
+}
+
+/* Keep a change until it is synced. */
+static void
+keep_change(struct sf_sim_inode *inode, struct sf_sim_change change, const uint8_t *data)
+{
+    if (change.kind == SF_SIM_CHANGE_WRITE) {
+        change.data = memcpy(sf_sim_allocate((size_t)change.bytes), data, (size_t)change.bytes);
     }
+    if (inode->change_count == inode->change_capacity) {
+        inode->change_capacity = inode->change_capacity == 0 ? 4 : inode->change_capacity * 2;
+        inode->changes =
+            sf_sim_reallocate(inode->changes, inode->change_capacity * sizeof(*inode->changes));
+    }
+    inode->changes[inode->change_count++] = change;
 }
 
 void
@@ -469,22 +491,16 @@ sf_sim_tree_change(struct sf_sim_tree *tree, struct sf_sim_inode *inode,
     struct sf_sim_image *image = &inode->images[SF_SIM_VOLATILE];
     struct sf_sim_change change = {kind, in_flight, ++tree->sequence, offset, bytes, NULL};
 
-    if (kind == SF_SIM_CHANGE_WRITE) {
-        change.data = memcpy(sf_sim_allocate((size_t)bytes), data, (size_t)bytes);
+    if (!tree->steady) {
+        keep_change(inode, change, data);
     }
-    if (inode->change_count == inode->change_capacity) {
-        inode->change_capacity = inode->change_capacity == 0 ? 4 : inode->change_capacity * 2;
-        inode->changes =
-            sf_sim_reallocate(inode->changes, inode->change_capacity * sizeof(*inode->changes));
-    }
-    inode->changes[inode->change_count++] = change;
     if (in_flight) {
         return;
     }
     if (inode->live > 0) {
         tree->used_blocks -= sf_range_set_total(&image->blocks);
     }
-    sf_sim_change_apply(image, &change);
+    apply(image, kind, offset, bytes, data);
     if (inode->live > 0) {
         tree->used_blocks += sf_range_set_total(&image->blocks);
     }

@@ -87,6 +87,7 @@ struct sf_sim_tree {
     uint64_t sequence; /* of the last change; a sync covers up to what this was when submitted */
     uint64_t inode_next;
     uint64_t used_blocks; /* of live files, volatile face */
+    bool steady;          /* bytes have no durable face and no changes are kept */
 };
 
 void sf_sim_tree_init(struct sf_sim_tree *tree);

@@ -368,8 +368,8 @@ sf_sim_tree_memory(const struct sf_sim_tree *tree)
 
     for (const struct sf_sim_inode *inode = tree->inodes; inode != NULL; inode = inode->next) {
         bytes += sizeof(*inode);
-        bytes += sf_sim_image_pages(&inode->images[SF_SIM_VOLATILE]) * SF_SIM_PAGE_BYTES;
-        bytes += sf_sim_image_pages(&inode->images[SF_SIM_DURABLE]) * SF_SIM_PAGE_BYTES;
+        bytes += sf_sim_image_memory(&inode->images[SF_SIM_VOLATILE]);
+        bytes += sf_sim_image_memory(&inode->images[SF_SIM_DURABLE]);
         for (size_t i = 0; i < inode->change_count; i++) {
             bytes += inode->changes[i].data == NULL ? 0 : inode->changes[i].bytes;
         }

@@ -575,6 +575,61 @@ test_sparse_spool(void)
     end();
 }
 
+/* Writes, punches and shorter files against flat bytes, most of them zeros. */
+static void
+test_zeros(void)
+{
+    enum { MODEL_BYTES = 3 << 20, STEPS = 2000 };
+    static uint8_t model[MODEL_BYTES];
+    static uint8_t bytes[MODEL_BYTES];
+    struct sf_sim_disk_config config = {.seed = 1, .steady = true};
+    struct sf_sim_disk_stats stats;
+    struct sf_prng prng;
+    size_t count;
+    int file;
+
+    start(&config);
+    sf_prng_init(&prng, 5);
+    memset(model, 0, sizeof(model));
+    file = make("a", "");
+    CHECK_EQ(step_write(disk, file, 0, model, sizeof(model)), SF_OK);
+    sf_sim_disk_get_stats(sim, &stats);
+    CHECK_EQ(stats.used_bytes, sizeof(model));
+    CHECK(stats.memory_bytes < 4096);
+    CHECK_EQ(sf_sim_disk_zeros(sim, "a"), sizeof(model));
+    CHECK_EQ(sf_sim_disk_zeros(sim, "b"), 0);
+    for (unsigned i = 0; i < STEPS; i++) {
+        size_t offset = (size_t)sf_prng_below(&prng, MODEL_BYTES);
+        size_t most = i % 8 == 0 ? MODEL_BYTES : 9000;
+        size_t length =
+            (size_t)sf_prng_below(&prng, most < MODEL_BYTES - offset ? most : MODEL_BYTES - offset);
+
+        if (i % 3 == 0) {
+            offset = offset / 4096 * 4096;
+        }
+        memset(bytes, 0, length);
+        if (i % 4 == 3) {
+            CHECK_EQ(step_file(disk, SF_DISK_PUNCH, file, offset, length), SF_OK);
+        } else {
+            for (uint64_t k = sf_prng_below(&prng, 4); length > 0 && k > 0; k--) {
+                bytes[sf_prng_below(&prng, length)] = (uint8_t)k;
+            }
+            CHECK_EQ(step_write(disk, file, offset, bytes, length), SF_OK);
+        }
+        memcpy(model + offset, bytes, length);
+        if (i % 100 == 0) {
+            for (count = 0; count < sizeof(model) && model[count] == 0; count++) {
+            }
+            CHECK_EQ(sf_sim_disk_zeros(sim, "a"), count);
+            REQUIRE_EQ(step_read(disk, file, 0, bytes, sizeof(bytes), &count), SF_OK);
+            CHECK_BYTES(bytes, model, sizeof(model));
+            REQUIRE_EQ(step_read(disk, file, offset + 1, bytes, 5000, &count), SF_OK);
+            CHECK_BYTES(bytes, model + offset + 1, count);
+        }
+    }
+    end();
+}
+
 static void
 test_source(void)
 {
@@ -816,6 +871,7 @@ CHECK_MAIN("sim_disk", {"a cut takes what was never synced", test_nothing_synced
     {"a full disk refuses blocks and takes them back", test_capacity},
     {"a preallocated spool costs no memory, and unaligned direct reads are refused",
         test_sparse_spool},
+    {"zeros cost nothing, wherever other bytes stand among them", test_zeros},
     {"a 700 GB source is read anywhere and shows when it is touched", test_source},
     {"operations take their time", test_latency},
     {"without latency a shuffled disk reorders, the same way for the same seed", test_shuffle},
