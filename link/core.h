@@ -194,6 +194,7 @@ struct sf_link {
 
     struct sf_pool *pool;
     struct sf_peer *peers[SF_LINK_PEERS_MAX];
+    unsigned peer_end;    /* none has this number or a higher one: every datagram walks them */
     unsigned output_next; /* peer whose turn it is */
     unsigned event_next;
     struct sf_peer *came_from; /* whose datagram was taken in last; NULL if it was not */

@@ -410,7 +410,7 @@ sf_input_durable(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_
 static struct sf_peer *
 peer_of_key(const struct sf_link *link, const uint8_t static_pk[32])
 {
-    for (unsigned i = 0; i < SF_LINK_PEERS_MAX; i++) {
+    for (unsigned i = 0; i < link->peer_end; i++) {
         if (link->peers[i] != NULL &&
             memcmp(link->peers[i]->config.static_pk, static_pk, 32) == 0) {
             return link->peers[i];
@@ -422,7 +422,7 @@ peer_of_key(const struct sf_link *link, const uint8_t static_pk[32])
 static bool
 is_trusted_source(const struct sf_link *link, const struct sf_addr *from)
 {
-    for (unsigned i = 0; i < SF_LINK_PEERS_MAX; i++) {
+    for (unsigned i = 0; i < link->peer_end; i++) {
         if (link->peers[i] != NULL && sf_addresses_trusts(&link->peers[i]->addresses, from)) {
             return true;
         }
@@ -604,7 +604,7 @@ sf_link_input(struct sf_link *link, const struct sf_addr *from, uint8_t *dgram, 
         input_opener(link, from, view, now);
         return;
     }
-    for (unsigned i = 0; i < SF_LINK_PEERS_MAX; i++) {
+    for (unsigned i = 0; i < link->peer_end; i++) {
         if (link->peers[i] != NULL) {
             sf_input_expire(link, link->peers[i], now);
         }

@@ -215,7 +215,10 @@ sf_link_peer_set(struct sf_link *link, unsigned peer, const struct sf_link_peer 
 
     if (status == SF_OK && is_new) {
         status = make_peer(link, peer, config, &link->peers[peer]);
-        link->stats.peers += status == SF_OK ? 1 : 0;
+        if (status == SF_OK) {
+            link->stats.peers++;
+            link->peer_end = peer < link->peer_end ? link->peer_end : peer + 1;
+        }
     }
     if (status == SF_OK) {
         apply(link, link->peers[peer], config, is_new);
@@ -241,6 +244,11 @@ sf_link_peer_remove(struct sf_link *link, unsigned peer)
     free_peer(gone);
     link->peers[peer] = NULL;
     link->stats.peers--;
+    while (link->peer_end > 0 && link->peers[link->peer_end - 1] == NULL) {
+        link->peer_end--;
+    }
+    link->output_next = link->output_next < link->peer_end ? link->output_next : 0;
+    link->event_next = link->event_next < link->peer_end ? link->event_next : 0;
 }
 
 int
@@ -261,6 +269,15 @@ sf_link_epoch_durable(struct sf_link *link, unsigned peer, uint64_t epoch)
     }
 }
 
+/* The number of the peer that is `i` turns behind number `first`. */
+static unsigned
+turn_of(const struct sf_link *link, unsigned first, unsigned i)
+{
+    unsigned number = first + i;
+
+    return number < link->peer_end ? number : number - link->peer_end;
+}
+
 /* --- Datagrams ----------------------------------------------------------------------------- */
 
 bool
@@ -269,8 +286,8 @@ sf_link_output(struct sf_link *link, struct sf_addr *ret_to, uint8_t *dgram, siz
 {
     link->now = now > link->now ? now : link->now;
     /* A peer keeps its turn as long as it may send, so that its datagrams leave in one burst. */
-    for (unsigned i = 0; i < SF_LINK_PEERS_MAX; i++) {
-        unsigned number = (link->output_next + i) % SF_LINK_PEERS_MAX;
+    for (unsigned i = 0; i < link->peer_end; i++) {
+        unsigned number = turn_of(link, link->output_next, i);
         struct sf_peer *peer = link->peers[number];
 
         if (peer != NULL &&
@@ -287,7 +304,7 @@ sf_link_deadline(const struct sf_link *link)
 {
     sf_mono deadline = SF_NEVER;
 
-    for (unsigned i = 0; i < SF_LINK_PEERS_MAX; i++) {
+    for (unsigned i = 0; i < link->peer_end; i++) {
         if (link->peers[i] != NULL) {
             deadline = sf_mono_min(deadline, sf_peer_deadline(link, link->peers[i]));
         }
@@ -596,8 +613,8 @@ inbox_event(struct sf_peer *peer, struct sf_link_event *event)
 bool
 sf_link_event(struct sf_link *link, struct sf_link_event *ret_event)
 {
-    for (unsigned i = 0; i < SF_LINK_PEERS_MAX; i++) {
-        unsigned number = (link->event_next + i) % SF_LINK_PEERS_MAX;
+    for (unsigned i = 0; i < link->peer_end; i++) {
+        unsigned number = turn_of(link, link->event_next, i);
         struct sf_peer *peer = link->peers[number];
         struct sf_link_event event;
 
