@@ -21,7 +21,8 @@ static const char usage[] =
     "       skyferry-sim run [SCENARIO] [--size SIZE] [--profile NAME|FILE] [--set KEY=VALUE]...\n"
     "                        [--receivers N] [--start TIME] [--until TIME] [--rate RATE] [--mtu "
     "N]\n"
-    "                        [--seed N] [--title TEXT] [--estimate] [--json] [--report FILE]\n"
+    "                        [--seed N] [--title TEXT] [--estimate|--real] [--json]\n"
+    "                        [--report FILE]\n"
     "       skyferry-sim profiles [NAME]\n"
     "       skyferry-sim --help | --version\n";
 

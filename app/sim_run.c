@@ -4,12 +4,14 @@
 #include "app/sim.h"
 #include "app/sim_run.h"
 #include "sim/fluid.h"
+#include "sim/hollow.h"
 #include "sim/plot.h"
 #include "sim/report_html.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,14 +21,8 @@ enum {
     EXIT_NOT_IN_TIME = 6,
     SETS_MAX = 64,
     COMMAND_BYTES_MAX = 4096,
+    HEAP_BYTES = 32 << 20,
 };
-
-/* What the engines play out: beyond this the disks of the nodes do not fit into memory. */
-#define ENGINE_BYTES_MAX UINT64_C(4000000000)
-
-/* As measured on one core of a small machine; only for telling what is refused. */
-static const double engine_seconds_per_byte = 13e-9;
-static const double engine_memory_per_byte = 2.1;
 
 /* Options that are keys of scenarios, by the same name. */
 static const char *const scenario_options[] = {
@@ -41,6 +37,7 @@ struct options {
     const char *report;
     bool json;
     bool estimate;
+    bool real; /* with real ciphers and contents */
 };
 
 /* --- Files ------------------------------------------------------------------------- */
@@ -119,7 +116,7 @@ load_profile(void *context, const char *name, struct sf_sim_profile *profile, ch
 static int
 read_options(int argc, char **argv, struct options *options)
 {
-    struct option known[SCENARIO_OPTIONS + 6];
+    struct option known[SCENARIO_OPTIONS + 7];
     size_t count = 0;
     int letter;
 
@@ -132,6 +129,7 @@ read_options(int argc, char **argv, struct options *options)
     known[count++] = (struct option){"report", required_argument, NULL, 'r'};
     known[count++] = (struct option){"json", no_argument, NULL, 'j'};
     known[count++] = (struct option){"estimate", no_argument, NULL, 'e'};
+    known[count++] = (struct option){"real", no_argument, NULL, 'R'};
     known[count] = (struct option){NULL, 0, NULL, 0};
     while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
         if (letter >= 1000) {
@@ -147,6 +145,8 @@ read_options(int argc, char **argv, struct options *options)
             options->json = true;
         } else if (letter == 'e') {
             options->estimate = true;
+        } else if (letter == 'R') {
+            options->real = true;
         } else {
             return SF_SIM_EXIT_USAGE; /* getopt said it */
         }
@@ -261,10 +261,6 @@ answer(const struct options *options, struct sf_scenario *scenario, struct sf_wh
 {
     bool is_terminal = isatty(STDERR_FILENO) == 1;
     const struct sf_whatif_progress progress = {show_progress, scenario};
-    double bytes = (double)scenario->size_bytes * (double)scenario->receiver_count;
-    char size[SF_REPORT_AMOUNT_BYTES];
-    char memory[SF_REPORT_AMOUNT_BYTES];
-    char span[SF_PLOT_TEXT_BYTES];
     enum sf_whatif_outcome outcome;
     char why[SF_WHATIF_TEXT_BYTES];
     int status;
@@ -278,14 +274,11 @@ answer(const struct options *options, struct sf_scenario *scenario, struct sf_wh
         ret_result->is_estimate = false; /* it is certain */
         return SF_SIM_EXIT_DONE;
     }
-    if (bytes > (double)ENGINE_BYTES_MAX) {
-        sf_report_size(bytes, size);
-        sf_report_size(bytes * engine_memory_per_byte, memory);
-        sf_plot_span(bytes * engine_seconds_per_byte, span);
-        return sf_sim_say(SF_SIM_EXIT_FAILED,
-            "%s in all are too much for the engines here: they would take about %s and %s of "
-            "memory; up to 4 GB are played out, and --estimate answers at once",
-            size, span, memory);
+    /* Bundles come and go by the thousand: their memory is kept, not fetched anew. */
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_BYTES);
+    if (!options->real && sf_hollow_init() != SF_OK) {
+        return sf_sim_say(SF_SIM_EXIT_FAILED, "the system gives no random bytes");
     }
     status = sf_whatif_run(scenario, is_terminal ? &progress : NULL, ret_result);
     if (is_terminal) {

@@ -41,6 +41,9 @@ enum {
  */
 SF_MUST_USE int sf_crypto_init(void);
 
+/* Whether sf_crypto_init() has been called. */
+bool sf_crypto_is_ready(void);
+
 /* "libcrypto" or "libsodium": who does the bulk work in this build. */
 const char *sf_crypto_bulk_name(void);
 

@@ -1,9 +1,9 @@
 /*
  * crypto_bulk.h - who does the hashing and ciphering: libcrypto or libsodium.
  *
- * Inside base/ only. Both back ends give the same bytes for the same input; the
- * tests hold one against the other. libsodium's is always compiled, since the
- * other falls back on it when a thread cannot get its context.
+ * Inside base/, and for sim/hollow.c. Both back ends give the same bytes for the same
+ * input; the tests hold one against the other. libsodium's is always compiled, since
+ * the other falls back on it when a thread cannot get its context.
  */
 #ifndef SF_BASE_CRYPTO_BULK_H
 #define SF_BASE_CRYPTO_BULK_H
@@ -28,5 +28,20 @@ extern const struct sf_crypto_bulk sf_crypto_bulk_sodium;
 
 /* Only where configure found libcrypto (SF_HAVE_LIBCRYPTO). */
 extern const struct sf_crypto_bulk sf_crypto_bulk_openssl;
+
+/*
+ * What a simulation has put in the place of both, and of Ed25519: sizes without
+ * secrecy (sim/hollow.h). The symbol is weak: only a program that links
+ * sim/hollow.c has the variable at all. In every other, the daemon before all,
+ * its address is NULL: there is nothing that a setting or a fault could select.
+ * tests/house/check_hollow.sh looks at the programs.
+ */
+struct sf_crypto_hollow {
+    struct sf_crypto_bulk bulk;
+    void (*sign)(const uint8_t *sk, struct sf_view message, uint8_t *ret_signature);
+    bool (*verify)(const uint8_t *pk, struct sf_view message, const uint8_t *signature);
+};
+
+extern const struct sf_crypto_hollow *sf_crypto_hollow __attribute__((weak, visibility("hidden")));
 
 #endif

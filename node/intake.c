@@ -153,9 +153,14 @@ static void
 run_code(struct sf_job *job)
 {
     struct frame *frame = frame_of_code(job);
+    struct sf_view plain = sf_view(frame->plain, frame->plain_bytes);
 
-    sf_frame_encode(
-        sf_view(frame->plain, frame->plain_bytes), frame->scratch, &frame->codec, &frame->coded);
+    if (frame->intake->out->node->config.code_raw) {
+        frame->codec = SF_CODEC_RAW;
+        frame->coded = plain;
+    } else {
+        sf_frame_encode(plain, frame->scratch, &frame->codec, &frame->coded);
+    }
 }
 
 static void

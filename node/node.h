@@ -62,6 +62,7 @@ struct sf_node_config {
         quota_bytes; /* sealed bytes a peer may have here, unless its own quota says otherwise */
     uint32_t
         class_bytes; /* fixed size class of outgoing bundles; 0 lets the size of the transfer decide */
+    bool code_raw; /* files are sealed as they are, without a try at making them smaller */
 };
 
 /* Why something cannot be done, for a person: what was wrong, with which value, what to do. */

@@ -5,6 +5,7 @@ sim_libsim_a_SOURCES = \
 	%D%/disk.c %D%/disk.h %D%/disk_state.h \
 	%D%/disk_probe.c \
 	%D%/fluid.c %D%/fluid.h \
+	%D%/hollow.c %D%/hollow.h \
 	%D%/image.c %D%/image.h \
 	%D%/nat.c %D%/nat.h \
 	%D%/path.c %D%/path.h \

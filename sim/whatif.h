@@ -5,8 +5,8 @@
  * sf_whatif_run() lets the engines that ship play it out in virtual time;
  * sf_fluid_estimate() (fluid.h) fills the same result from a model. Memory for
  * the result does not grow with the time that is simulated; the disks of the
- * nodes stand in memory and do grow with the file. Times are on the scenario's
- * clock, in nanoseconds from its zero.
+ * nodes stand in memory and do grow with the file, by little if hollow.h was
+ * chosen before. Times are on the scenario's clock, in nanoseconds from its zero.
  */
 #ifndef SF_SIM_WHATIF_H
 #define SF_SIM_WHATIF_H
@@ -97,9 +97,8 @@ struct sf_whatif_progress {
 };
 
 /*
- * Play out a checked `scenario` with the engines. `progress` may be NULL. Takes
- * about 2 bytes of memory for each byte of the file and receiver; aborts without
- * them. Returns SF_OK and the result; SF_ESTATE if `progress` gave up.
+ * Play out a checked `scenario` with the engines. `progress` may be NULL. Aborts
+ * without memory. Returns SF_OK and the result; SF_ESTATE if `progress` gave up.
  */
 SF_MUST_USE int sf_whatif_run(const struct sf_scenario *scenario,
     const struct sf_whatif_progress *progress, struct sf_whatif *ret_result);

@@ -51,6 +51,7 @@ struct datagram {
 
 struct sf_world {
     uint64_t seed;
+    bool steady;
     struct sf_prng crash_prng;
     struct sf_sim_clock clock;
     struct world_node *nodes[SF_WORLD_NODES_MAX];
@@ -247,6 +248,12 @@ sf_world_open(uint64_t seed)
 }
 
 void
+sf_world_set_steady(struct sf_world *world)
+{
+    world->steady = true;
+}
+
+void
 sf_world_close(struct sf_world *world)
 {
     sf_sim_clock_fini(&world->clock);
@@ -274,7 +281,8 @@ unsigned
 sf_world_add(struct sf_world *world, const char *name)
 {
     struct sf_sim_path_config clean = {.delay_ns = SF_MS};
-    struct sf_sim_disk_config disk = {.seed = world->seed * 31 + STREAM_DISK + world->count};
+    struct sf_sim_disk_config disk = {
+        .seed = world->seed * 31 + STREAM_DISK + world->count, .steady = world->steady};
     struct world_node *self = must_alloc(sizeof(*self));
     struct sf_identity *identity;
     struct sf_random random;
@@ -300,6 +308,7 @@ sf_world_add(struct sf_world *world, const char *name)
         .workers = &self->workers.workers,
         .random = random,
         .worker_count = 2,
+        .code_raw = world->steady,
     };
     self->wake.fire = wake;
     self->wake.owner = self;

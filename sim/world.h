@@ -24,6 +24,12 @@ struct sf_world;
 struct sf_world *sf_world_open(uint64_t seed);
 void sf_world_close(struct sf_world *world);
 
+/*
+ * Nodes that are added from now on never crash, and their files are not made
+ * smaller: their disks keep no more than what is read again.
+ */
+void sf_world_set_steady(struct sf_world *world);
+
 sf_mono sf_world_now(const struct sf_world *world);
 
 /* Add a node with fresh keys, not started; returns its number. Its disk lives as long as the world. */

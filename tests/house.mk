@@ -4,6 +4,7 @@
 house_checks = \
 	tests/house/check_deps.py \
 	tests/house/check_format.sh \
+	tests/house/check_hollow.sh \
 	tests/house/check_includes.py \
 	tests/house/check_man.sh \
 	tests/house/check_mentions.py

@@ -29,9 +29,13 @@ endif
 EXTRA_DIST += tests/fuzz/corpus/profile
 
 # What-if: scenarios, the engines' answer and the fluid's.
-whatif_tests = tests/unit/test_scenario tests/unit/test_whatif tests/unit/test_report_html
+whatif_tests = tests/unit/test_hollow tests/unit/test_scenario tests/unit/test_whatif \
+	tests/unit/test_report_html
 check_PROGRAMS += $(whatif_tests)
 TESTS += $(whatif_tests)
+
+tests_unit_test_hollow_SOURCES = tests/unit/test_hollow.c tests/unit/check.h
+tests_unit_test_hollow_LDADD = sim/libsim.a base/libbase.a $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CUNIT_LIBS)
 
 tests_unit_test_scenario_SOURCES = tests/unit/test_scenario.c tests/unit/check.h
 tests_unit_test_scenario_LDADD = sim/libsim.a base/libbase.a $(CUNIT_LIBS)

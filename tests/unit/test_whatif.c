@@ -4,6 +4,7 @@
  */
 #include "sim/contacts.h"
 #include "sim/fluid.h"
+#include "sim/hollow.h"
 #include "sim/whatif.h"
 
 #include "base/time.h"
@@ -50,6 +51,7 @@ static void
 play(const char *text)
 {
     set_up(text);
+    REQUIRE_EQ(sf_hollow_init(), SF_OK);
     REQUIRE_EQ(sf_whatif_run(&scenario, NULL, &played), SF_OK);
 }
 
