@@ -113,6 +113,18 @@ sf_addresses_answered(struct sf_addresses *addresses, const uint8_t token[SF_MES
     return true;
 }
 
+void
+sf_addresses_leave(struct sf_addresses *addresses)
+{
+    memset(&addresses->paths[SF_ADDRESS_PROVEN], 0, sizeof(addresses->paths[0]));
+    memset(&addresses->paths[SF_ADDRESS_LEARNT], 0, sizeof(addresses->paths[0]));
+    addresses->challenge_due = SF_NEVER;
+    addresses->challenges = 0;
+    if (addresses->use != SF_ADDRESS_ENDPOINT) {
+        addresses->use = SF_ADDRESS_NONE;
+    }
+}
+
 bool
 sf_addresses_may_send(const struct sf_addresses *addresses, enum sf_address_path path, size_t bytes)
 {

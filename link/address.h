@@ -70,6 +70,9 @@ void sf_addresses_heard(struct sf_addresses *addresses, const struct sf_addr *fr
 bool sf_addresses_answered(
     struct sf_addresses *addresses, const uint8_t token[SF_MESSAGE_TOKEN_BYTES]);
 
+/* The peer is elsewhere now: forget what was proven and learnt. */
+void sf_addresses_leave(struct sf_addresses *addresses);
+
 /* May `bytes` more be sent on `path`? For the learnt path this is its budget. */
 bool sf_addresses_may_send(
     const struct sf_addresses *addresses, enum sf_address_path path, size_t bytes);

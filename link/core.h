@@ -2,9 +2,10 @@
  * core.h - what the files that make up the engine share; nobody else's.
  *
  *   link.c    the public functions, and events
- *   peer.c    one peer: when to open a session, when it is dark, what is due
- *   input.c   a datagram comes in
- *   output.c  a datagram goes out
+ *   peer.c          one peer: when to open a session, when it is dark, what is due
+ *   peer_contact.c  when a contact plan lets it be sent to
+ *   input.c         a datagram comes in
+ *   output.c        a datagram goes out
  *
  * Each peer has up to three outgoing sessions: DATA carries everything; NEXT
  * is opened to take over and does so once the peer has named it; STATIC is the
@@ -40,16 +41,19 @@ enum {
     SF_LINK_HANDLE_SEQUENCES = (SF_OBJECT_HANDLE_MAX + 1) >> SF_LINK_HANDLE_PEER_BITS,
 };
 
-#define SF_LINK_ANSWER_NS_MIN     SF_SEC        /* then an opener counts as unanswered */
-#define SF_LINK_BUDGET_NS_MIN     (2 * SF_SEC)  /* sending without an answer */
-#define SF_LINK_QUIET_NS_MIN      (500 * SF_MS) /* without a report while segments go */
-#define SF_LINK_QUIET_POLL_NS     (100 * SF_MS) /* between the questions that take its place */
-#define SF_LINK_RUN_NS            (100 * SF_MS) /* a longer pause ends a run of segments */
-#define SF_LINK_REPEAT_NS_MIN     (100 * SF_MS) /* the same opener again; doubles */
-#define SF_LINK_REPEAT_NS_MAX     SF_SEC        /* or an eighth of the round trip */
-#define SF_LINK_TAKE_OVER_NS      (4 * SF_SEC)  /* well before the peer drops the old session */
-#define SF_LINK_BEACON_NS_MIN     (500 * SF_MS) /* in the dark; grows by half */
-#define SF_LINK_BEACON_NS_MAX     (4 * SF_SEC)  /* while there is something to send */
+#define SF_LINK_ANSWER_NS_MIN     SF_SEC         /* then an opener counts as unanswered */
+#define SF_LINK_BUDGET_NS_MIN     (2 * SF_SEC)   /* sending without an answer */
+#define SF_LINK_QUIET_NS_MIN      (500 * SF_MS)  /* without a report while segments go */
+#define SF_LINK_QUIET_POLL_NS     (100 * SF_MS)  /* between the questions that take its place */
+#define SF_LINK_RUN_NS            (100 * SF_MS)  /* a longer pause ends a run of segments */
+#define SF_LINK_REPEAT_NS_MIN     (100 * SF_MS)  /* the same opener again; doubles */
+#define SF_LINK_REPEAT_NS_MAX     SF_SEC         /* or an eighth of the round trip */
+#define SF_LINK_TAKE_OVER_NS      (4 * SF_SEC)   /* well before the peer drops the old session */
+#define SF_LINK_BEACON_NS_MIN     (500 * SF_MS)  /* in the dark; grows by half */
+#define SF_LINK_BEACON_NS_MAX     (4 * SF_SEC)   /* while there is something to send */
+#define SF_LINK_BEACON_NS_CONTACT SF_SEC         /* the same within a planned contact */
+#define SF_LINK_RARE_NS_MIN       (900 * SF_SEC) /* after the plan has ended */
+#define SF_LINK_RARE_NS_MAX       (3600 * SF_SEC)
 #define SF_LINK_KEEPALIVE_NS      (25 * SF_SEC) /* and between beacons of an idle peer */
 #define SF_LINK_NO_RETURN_OPEN_NS (10 * SF_SEC) /* a new opener where nothing comes back */
 #define SF_LINK_STALE_NS          SF_SEC        /* between two STALE to one peer */
@@ -100,6 +104,7 @@ enum sf_peer_notice {
     SF_NOTICE_STALE = 16,
     SF_NOTICE_CARD = 32,
     SF_NOTICE_MISMATCH = 64,
+    SF_NOTICE_OUTSIDE = 128,
 };
 
 struct sf_peer {
@@ -128,6 +133,12 @@ struct sf_peer {
     uint64_t newest_epoch, newest_counter; /* of the newest datagram; its source counts */
     uint32_t hello_boot; /* with the next, orders its HELLOs: one that was overtaken is ignored */
     uint64_t hello_number;
+
+    /* What the contact plan says. */
+    struct sf_link_reach reach;
+    struct sf_link_reach path; /* whose endpoint rtt and proven address belong to */
+    bool is_outside_told;      /* in this silence */
+    sf_mono reach_heard;       /* first authentic datagram of this contact; 0 = none */
 
     /* Whether it answers. */
     enum sf_link_state state;
@@ -215,6 +226,30 @@ sf_link_ip_head(const struct sf_addr *addr)
     return sf_addr_is_v4(addr) ? SF_LINK_IP4_HEAD_BYTES : SF_LINK_IP6_HEAD_BYTES;
 }
 
+/* --- peer_contact.c ------------------------------------------------------------ */
+
+/* Of the contact, or, without one, of the peer: rate, round trip, where it is, what comes back. */
+uint64_t sf_peer_rate_bps(const struct sf_peer *peer);
+uint64_t sf_peer_planned_rtt_ns(const struct sf_peer *peer);
+bool sf_peer_has_endpoint(const struct sf_peer *peer);
+bool sf_peer_has_no_return(const struct sf_peer *peer);
+
+/* Does the plan forbid to send now? Then nothing is due either. */
+bool sf_peer_is_silent(const struct sf_link *link, const struct sf_peer *peer, sf_mono now);
+
+/* It was heard: may that end its darkness? Not between contacts, nor by what was under way. */
+bool sf_peer_may_wake(struct sf_peer *peer, sf_mono now);
+
+/* In the dark: how long before the first beacon, and at most between two. */
+uint64_t sf_peer_beacon_first_ns(const struct sf_peer *peer);
+uint64_t sf_peer_beacon_most_ns(const struct sf_peer *peer);
+
+/* Bring pacer, address and round trip in line with config and contact. */
+void sf_peer_apply_reach(struct sf_peer *peer);
+
+void sf_peer_set_reach(
+    struct sf_link *link, struct sf_peer *peer, const struct sf_link_reach *reach, sf_mono now);
+
 /* --- peer.c ------------------------------------------------------------------- */
 
 /* Measured, or by the contact plan; 0 = not known. */
@@ -238,6 +273,9 @@ void sf_peer_call(struct sf_link *link, struct sf_peer *peer, sf_mono now);
 
 /* An authentic datagram came: it is not dark. */
 void sf_peer_wake(struct sf_peer *peer, sf_mono now);
+
+/* Nothing more goes out, and time stands still, until a contact or a beacon. */
+void sf_peer_go_silent(struct sf_peer *peer, sf_mono now);
 
 /* A contact begins: forget the dark and call. */
 void sf_peer_contact(struct sf_link *link, struct sf_peer *peer, sf_mono now);

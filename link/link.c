@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+_Static_assert(SF_LINK_RTT_NS_MAX == SF_RTT_NS_MAX, "what may be planned may be measured");
+
 /* --- Opening -------------------------------------------------------------------------- */
 
 int
@@ -184,18 +186,12 @@ apply(struct sf_link *link, struct sf_peer *peer, const struct sf_link_peer *con
                                        !sf_ct_equal(old->psk, config->psk, 32));
     bool has_moved = old->has_endpoint != config->has_endpoint ||
                      !sf_addr_equal(&old->endpoint, &config->endpoint);
-    int status = sf_pacer_set_rate(&peer->pacer, config->rate_bps);
 
-    sf_assert(status == SF_OK); /* check_peer() knows the same limits */
     peer->config = *config;
     sf_opener_mac_init(&peer->mac_key, config->hint_key);
-    sf_addresses_set_endpoint(&peer->addresses, config->has_endpoint ? &config->endpoint : NULL);
+    sf_peer_apply_reach(peer);
     if (config->epoch_seen > peer->epoch_seen) {
         peer->epoch_seen = config->epoch_seen;
-    }
-    if (peer->rtt.srtt_ns == 0 && config->rtt_ns != 0) {
-        sf_outbox_set_rtt(peer->outbox, config->rtt_ns, config->rtt_ns / 4);
-        sf_inbox_set_rtt(peer->inbox, config->rtt_ns);
     }
     if (has_moved) {
         peer->beacon_due = link->now;
@@ -258,6 +254,23 @@ sf_link_contact(struct sf_link *link, unsigned peer)
         return SF_ENOENT;
     }
     sf_peer_contact(link, link->peers[peer], link->now);
+    return SF_OK;
+}
+
+int
+sf_link_set_reach(
+    struct sf_link *link, unsigned peer, const struct sf_link_reach *reach, sf_mono now)
+{
+    if (peer_at(link, peer) == NULL) {
+        return SF_ENOENT;
+    }
+    if (reach->kind == SF_LINK_REACH_CONTACT &&
+        (reach->rate_bps < SF_LINK_RATE_BPS_MIN || reach->rate_bps > SF_LINK_RATE_BPS_MAX ||
+            reach->rtt_ns > SF_RTT_NS_MAX)) {
+        return SF_EINVAL;
+    }
+    link->now = now > link->now ? now : link->now;
+    sf_peer_set_reach(link, link->peers[peer], reach, link->now);
     return SF_OK;
 }
 
@@ -531,6 +544,7 @@ static const struct notice_kind {
     {SF_NOTICE_ADDRESS, SF_LINK_ADDRESS},
     {SF_NOTICE_CARD, SF_LINK_CARD},
     {SF_NOTICE_MISMATCH, SF_LINK_MISMATCH},
+    {SF_NOTICE_OUTSIDE, SF_LINK_OUTSIDE},
 };
 
 static bool
@@ -659,6 +673,8 @@ sf_link_peer_stats(const struct sf_link *link, unsigned peer, struct sf_link_pee
     }
     stats.rtt_ns = p->rtt.srtt_ns;
     stats.heard = p->heard;
+    stats.reach = p->reach.kind;
+    stats.reach_heard = p->reach_heard;
     stats.rate_bps = p->pacer.rate_bps;
     stats.dgrams_out = p->stats.dgrams_out;
     stats.bytes_out = p->stats.bytes_out;

@@ -57,6 +57,7 @@ enum {
 
 #define SF_LINK_RATE_BPS_MIN     UINT64_C(1000)
 #define SF_LINK_RATE_BPS_MAX     UINT64_C(100000000000)
+#define SF_LINK_RTT_NS_MAX       (UINT64_C(4) * 3600 * SF_SEC)
 #define SF_LINK_BURST_NS_DEFAULT (200 * SF_US)
 
 struct sf_link;
@@ -151,6 +152,43 @@ void sf_link_peer_remove(struct sf_link *link, unsigned peer);
  */
 SF_MUST_USE int sf_link_contact(struct sf_link *link, unsigned peer);
 
+/* When a peer may be sent to. */
+enum sf_link_reach_kind {
+    SF_LINK_REACH_ALWAYS,  /* no plan: at any time; beacons while it does not answer. The default */
+    SF_LINK_REACH_CONTACT, /* in a contact, up to its end: as above, at its rate */
+    SF_LINK_REACH_SILENT,  /* between contacts: nothing leaves, and no timer runs */
+    SF_LINK_REACH_CALLED,  /* the plan has ended: a beacon an hour, or when the peer calls */
+};
+
+struct sf_link_reach {
+    enum sf_link_reach_kind kind;
+
+    /*
+     * Of a contact: the last bit leaves by then; SF_NEVER if it is not known.
+     * Between contacts and after the last: what was under way has come in by then.
+     */
+    sf_mono end;
+
+    /* Of a contact. */
+    uint64_t rate_bps; /* IP bits a second, in place of the peer's */
+    uint64_t rtt_ns;   /* round trip by the plan; 0 = that of the peer */
+    bool has_endpoint; /* reached at `endpoint`, authorised by the plan, not where it was before */
+    struct sf_addr endpoint;
+    bool no_return; /* nothing comes back in this contact */
+};
+
+/*
+ * What the contact plan says about `peer` from now on. A contact begins with
+ * an opener and with bulk behind it, unless one at the same endpoint was on
+ * already: then only its rate, light time and end change. A contact at another
+ * endpoint forgets what was measured and proven on the path before.
+ *
+ * Returns SF_OK; SF_ENOENT; SF_EINVAL for a rate or round trip outside the
+ * limits of struct sf_link_peer.
+ */
+SF_MUST_USE int sf_link_set_reach(
+    struct sf_link *link, unsigned peer, const struct sf_link_reach *reach, sf_mono now);
+
 /* --- The four calls ----------------------------------------------------- */
 
 /*
@@ -197,6 +235,7 @@ enum sf_link_event_kind {
                         be greater than epoch >> 32 */
     SF_LINK_MISMATCH, /* peer: openers come in its name and do not authenticate: the pre-shared
                          keys differ, or somebody else makes them. Nothing was answered */
+    SF_LINK_OUTSIDE,  /* peer: it was heard between its contacts, after what was under way */
     SF_LINK_CARD,     /* peer, bytes: its current card; if it verifies, sf_link_peer_set() */
 
     /* About outgoing objects: `handle` as given by sf_link_offer(). */
@@ -369,6 +408,8 @@ struct sf_link_peer_stats {
     struct sf_addr addr; /* where it is reached now */
     uint64_t rtt_ns;     /* smoothed; 0 = not measured */
     sf_mono heard;       /* last authentic datagram; 0 = never */
+    enum sf_link_reach_kind reach;
+    sf_mono reach_heard; /* the first authentic datagram since this contact began; 0 = none */
     uint64_t rate_bps;   /* allowed now */
     uint64_t dgrams_out; /* IP bytes and datagrams, all kinds */
     uint64_t bytes_out;

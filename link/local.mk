@@ -14,6 +14,7 @@ link_liblink_a_SOURCES = \
 	%D%/opener.c %D%/opener.h \
 	%D%/output.c \
 	%D%/peer.c \
+	%D%/peer_contact.c \
 	%D%/session.c %D%/session.h
 
 # Objects, segments, reports.

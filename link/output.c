@@ -40,7 +40,7 @@ sf_control_hello(struct sf_link *link, const struct sf_peer *peer, struct sf_mes
     size_t begin = sf_message_begin(writer, SF_MESSAGE_HELLO);
     unsigned flags = flags_more;
 
-    if (peer->addresses.use != SF_ADDRESS_ENDPOINT && !peer->config.no_return) {
+    if (peer->addresses.use != SF_ADDRESS_ENDPOINT && !sf_peer_has_no_return(peer)) {
         flags |= SF_HELLO_LEARNT;
     }
     sf_message_put_varint(writer, flags);
@@ -99,7 +99,7 @@ put_control(struct sf_link *link, struct sf_peer *peer, bool is_static,
     struct sf_control *control = &peer->control;
     bool is_trusted = peer->addresses.use != SF_ADDRESS_NONE;
     bool is_heard = peer->out[is_static ? SF_OUT_STATIC : SF_OUT_DATA].is_heard;
-    bool poll = control->poll || (!is_heard && !peer->config.no_return);
+    bool poll = control->poll || (!is_heard && !sf_peer_has_no_return(peer));
 
     sf_control_hello(link, peer, writer, poll ? SF_HELLO_POLL : 0);
     control->hello = false;
@@ -176,7 +176,7 @@ send_opener(struct sf_peer *peer, const struct leaving *leaving, uint8_t *dgram,
     uint64_t most = sf_peer_round_trip(peer) / 8;
     /* At most a fiftieth of the line. */
     uint64_t least =
-        (SF_OPENER_BYTES + SF_LINK_IP6_HEAD_BYTES) * 8 * 50 * SF_SEC / peer->config.rate_bps;
+        (SF_OPENER_BYTES + SF_LINK_IP6_HEAD_BYTES) * 8 * 50 * SF_SEC / sf_peer_rate_bps(peer);
 
     memcpy(dgram, opening->dgram, SF_OPENER_BYTES);
     *ret_bytes = SF_OPENER_BYTES;
@@ -187,7 +187,7 @@ send_opener(struct sf_peer *peer, const struct leaving *leaving, uint8_t *dgram,
     if (opening->sent == 1) {
         opening->first = now;
         peer->out[opening->which].opened = now;
-    } else if (!peer->config.no_return && opening->which != SF_OUT_STATIC) {
+    } else if (!sf_peer_has_no_return(peer) && opening->which != SF_OUT_STATIC) {
         /* The opener may be there and only its answer lost: a copy would be ignored. */
         peer->control.poll = true;
     }
@@ -316,7 +316,7 @@ sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_t
     bool has_control, has_bulk;
     enum sf_out out;
 
-    if (!sf_pacer_is_open(&peer->pacer, now)) {
+    if (!sf_pacer_is_open(&peer->pacer, now) || sf_peer_is_silent(link, peer, now)) {
         return false;
     }
     sf_peer_tick(link, peer, now);

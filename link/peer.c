@@ -16,7 +16,7 @@ sf_peer_round_trip(const struct sf_peer *peer)
     if (peer->rtt.srtt_ns > 0) {
         return peer->rtt.srtt_ns + 2 * peer->rtt.rttvar_ns;
     }
-    return peer->config.rtt_ns;
+    return sf_peer_planned_rtt_ns(peer);
 }
 
 /* Line time of an opener: on a slow line waiting begins when it has left. */
@@ -25,7 +25,7 @@ opener_ns(const struct sf_peer *peer)
 {
     uint64_t bits = (SF_OPENER_BYTES + SF_LINK_IP6_HEAD_BYTES) * 8;
 
-    return bits * SF_SEC / peer->config.rate_bps;
+    return bits * SF_SEC / sf_peer_rate_bps(peer);
 }
 
 static uint64_t
@@ -75,7 +75,7 @@ quiet_at(const struct sf_peer *peer)
     uint64_t span = 2 * peer->gap_ns;
     sf_mono since = reports_since(peer);
 
-    if (peer->asked == SF_NEVER || peer->config.no_return || is_dark(peer) ||
+    if (peer->asked == SF_NEVER || sf_peer_has_no_return(peer) || is_dark(peer) ||
         peer->bulk_sent == 0 || peer->rtt.srtt_ns == 0 || !peer->out[SF_OUT_DATA].is_heard) {
         return SF_NEVER;
     }
@@ -132,7 +132,7 @@ is_trusted(const struct sf_peer *peer)
 static bool
 must_be_reached(const struct sf_peer *peer)
 {
-    return peer->config.has_endpoint && !peer->config.no_return &&
+    return sf_peer_has_endpoint(peer) && !sf_peer_has_no_return(peer) &&
            (!peer->was_named || peer->keepalive);
 }
 
@@ -211,7 +211,7 @@ wants_session(const struct sf_peer *peer)
          * It was given up while nothing was to be sent. Work and reports would now wait for
          * ever; and an answer on it is not understood.
          */
-        return !data->is_heard && !peer->config.no_return &&
+        return !data->is_heard && !sf_peer_has_no_return(peer) &&
                (is_work || has_report || (sf_peer_has_control(peer) && !fallback->is_heard));
     }
     return sf_peer_has_control(peer) || has_report || is_work ||
@@ -228,13 +228,13 @@ sf_peer_may_bulk(const struct sf_peer *peer, sf_mono now)
         return false;
     }
     if (opening->is_on && opening->which == SF_OUT_DATA) {
-        unsigned least = peer->config.no_return ? SF_LINK_OPENERS_FIRST : 1;
+        unsigned least = sf_peer_has_no_return(peer) ? SF_LINK_OPENERS_FIRST : 1;
 
         if (opening->sent < least) {
             return false;
         }
     }
-    if (data->is_heard || peer->config.no_return) {
+    if (data->is_heard || sf_peer_has_no_return(peer)) {
         return true;
     }
     return peer->calling == SF_NEVER || now < sf_mono_add(peer->calling, sf_peer_budget_ns(peer));
@@ -347,11 +347,11 @@ sf_peer_call(struct sf_link *link, struct sf_peer *peer, sf_mono now)
     const struct sf_session_out *data = &peer->out[SF_OUT_DATA];
     enum sf_out which;
 
-    if (peer->unanswered % 2 == 1 && !peer->config.no_return) {
+    if (peer->unanswered % 2 == 1 && !sf_peer_has_no_return(peer)) {
         which = SF_OUT_STATIC;
     } else {
-        which =
-            data->is_open && (data->is_heard || peer->config.no_return) ? SF_OUT_NEXT : SF_OUT_DATA;
+        which = data->is_open && (data->is_heard || sf_peer_has_no_return(peer)) ? SF_OUT_NEXT
+                                                                                 : SF_OUT_DATA;
     }
     /* A key of low order on a card cannot be called; trying again later costs nothing. */
     opening->is_on = make_opener(link, peer, which, now) == SF_OK;
@@ -481,7 +481,11 @@ sf_peer_wake(struct sf_peer *peer, sf_mono now)
 {
     note_gap(peer, now);
     peer->heard = now > 0 ? now : 1;
+    peer->reach_heard = peer->reach_heard == 0 ? peer->heard : peer->reach_heard;
     peer->asked = SF_NEVER;
+    if (!sf_peer_may_wake(peer, now)) {
+        return;
+    }
     if (peer->state == SF_LINK_STATE_UP) {
         return;
     }
@@ -493,13 +497,11 @@ sf_peer_wake(struct sf_peer *peer, sf_mono now)
     peer->notices |= SF_NOTICE_UP;
 }
 
-static void
-go_dark(struct sf_peer *peer, sf_mono now)
+void
+sf_peer_go_silent(struct sf_peer *peer, sf_mono now)
 {
-    if (peer->state == SF_LINK_STATE_UP) {
-        peer->notices &= ~(unsigned)SF_NOTICE_UP;
-        peer->notices |= SF_NOTICE_DOWN;
-    }
+    uint64_t first = sf_peer_beacon_first_ns(peer);
+
     peer->state = SF_LINK_STATE_DARK;
     peer->asked = SF_NEVER;
     peer->bulk_sent = 0;
@@ -507,11 +509,21 @@ go_dark(struct sf_peer *peer, sf_mono now)
     peer->control.hello = false;
     peer->control.poll = false;
     peer->control.answer = false;
-    peer->beacon_wait = SF_LINK_BEACON_NS_MIN;
-    peer->beacon_due = now;
+    peer->beacon_wait = first > SF_LINK_BEACON_NS_MIN ? first : SF_LINK_BEACON_NS_MIN;
+    peer->beacon_due = sf_mono_add(now, first);
     peer->beacons = 0;
     sf_outbox_pause(peer->outbox, now);
     sf_inbox_pause(peer->inbox);
+}
+
+static void
+go_dark(struct sf_peer *peer, sf_mono now)
+{
+    if (peer->state == SF_LINK_STATE_UP) {
+        peer->notices &= ~(unsigned)SF_NOTICE_UP;
+        peer->notices |= SF_NOTICE_DOWN;
+    }
+    sf_peer_go_silent(peer, now);
 }
 
 void
@@ -532,7 +544,7 @@ sf_peer_contact(struct sf_link *link, struct sf_peer *peer, sf_mono now)
 static void
 beacon(struct sf_link *link, struct sf_peer *peer, sf_mono now)
 {
-    uint64_t most = peer->open_object_count > 0 ? SF_LINK_BEACON_NS_MAX : SF_LINK_KEEPALIVE_NS;
+    uint64_t most = sf_peer_beacon_most_ns(peer);
 
     if (peer->opening.is_on) {
         peer->opening.is_on = false;
@@ -565,7 +577,7 @@ sf_peer_opener_due(const struct sf_peer *peer)
     if (opening->sent > 0 && is_dark(peer)) {
         return SF_NEVER; /* a beacon is sent once */
     }
-    if (peer->config.no_return && opening->sent >= SF_LINK_OPENERS_FIRST && !has_work(peer)) {
+    if (sf_peer_has_no_return(peer) && opening->sent >= SF_LINK_OPENERS_FIRST && !has_work(peer)) {
         return SF_NEVER;
     }
     return opening->due;
@@ -578,7 +590,7 @@ opener_given_up(const struct sf_peer *peer)
         !may_send_opener(peer)) {
         return SF_NEVER;
     }
-    if (peer->config.no_return) {
+    if (sf_peer_has_no_return(peer)) {
         return has_work(peer) ? sf_mono_add(peer->opening.first, SF_LINK_NO_RETURN_OPEN_NS)
                               : SF_NEVER;
     }
@@ -588,7 +600,7 @@ opener_given_up(const struct sf_peer *peer)
 static sf_mono
 dark_at(const struct sf_peer *peer)
 {
-    if (is_dark(peer) || peer->config.no_return || peer->asked == SF_NEVER) {
+    if (is_dark(peer) || sf_peer_has_no_return(peer) || peer->asked == SF_NEVER) {
         return SF_NEVER;
     }
     return sf_mono_add(peer->asked, sf_peer_budget_ns(peer));
@@ -632,7 +644,7 @@ sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now)
         return;
     }
     if (now >= opener_given_up(peer)) {
-        if (peer->config.no_return) {
+        if (sf_peer_has_no_return(peer)) {
             peer->opening.is_on = false;
         } else {
             peer->unanswered++;
@@ -708,8 +720,12 @@ light_deadline(const struct sf_link *link, const struct sf_peer *peer)
 sf_mono
 sf_peer_deadline(const struct sf_link *link, const struct sf_peer *peer)
 {
-    sf_mono due = is_dark(peer) ? dark_deadline(peer) : light_deadline(link, peer);
     sf_mono line = sf_pacer_deadline(&peer->pacer);
+    sf_mono due;
 
+    if (sf_peer_is_silent(link, peer, link->now)) {
+        return SF_NEVER; /* until the caller says otherwise */
+    }
+    due = is_dark(peer) ? dark_deadline(peer) : light_deadline(link, peer);
     return due == SF_NEVER || due > line ? due : line;
 }

@@ -90,6 +90,7 @@ held(struct arrival *arrival)
         return;
     }
     verdict(in, arrival->index, SF_LINK_KEEP);
+    contacts_bundle_came(in->node, in->peer);
     in->receipt_due = true;
     if (in->decoder != NULL) {
         struct opened opened = {arrival->index, arrival->plain, arrival->content};

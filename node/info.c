@@ -77,6 +77,12 @@ silence(const struct sf_node *node, const struct peer *peer)
     if (sf_link_peer_stats(node->link, peer_number(node, peer), &stats) != SF_OK) {
         return "";
     }
+    if (contacts_are_silent(peer)) {
+        return "waits for the next contact of its plan";
+    }
+    if (contacts_have_ended(peer) && stats.state != SF_LINK_STATE_UP) {
+        return "its contact plan has ended";
+    }
     if (stats.state == SF_LINK_STATE_DARK) {
         return "out of contact";
     }

@@ -8,6 +8,7 @@
  *   commits.c   facts that are to become durable
  *   names.c     names at rest
  *   peers.c     peers, their cards, ladders of pre-shared keys
+ *   contacts.c  when they can be reached, by their contact plans
  *   keyring.c   the key file and the ageing of prekeys
  *   mail.c      grants and letters on their way to peers
  *   cache.c     sealed bundles in memory while the link sends them
@@ -86,12 +87,15 @@ struct peer {
     struct ladder in;  /* from it, never above record.rung_in */
     struct ladder out; /* to it */
     bool up;
-    sf_mono mismatch_at; /* when a failed call in its name was last told of; 0: never */
-    sf_mono refused_at;  /* when it was last told no: at most one a second */
-    bool has_skipped;    /* rungs after a roll-back, in this run */
-    unsigned records;    /* of the audit log it has caused lately, */
-    sf_mono records_at;  /* ... counted down from then, */
-    uint64_t omitted;    /* ... and those that were too many */
+    sf_mono mismatch_at;       /* when a failed call in its name was last told of; 0: never */
+    sf_mono refused_at;        /* when it was last told no: at most one a second */
+    bool has_skipped;          /* rungs after a roll-back, in this run */
+    struct contacts *contacts; /* its contact plan; NULL: it has none */
+    uint64_t bundles_out;      /* that its receipts have added */
+    uint64_t bundles_in;       /* that arrived whole from it */
+    unsigned records;          /* of the audit log it has caused lately, */
+    sf_mono records_at;        /* ... counted down from then, */
+    uint64_t omitted;          /* ... and those that were too many */
 };
 
 /* The peer of that fingerprint or name, or NULL. */
@@ -122,6 +126,17 @@ const struct sf_card *peers_find_card(void *context, const struct sf_fingerprint
 bool peers_find_psk(
     void *context, uint64_t rung, size_t n, uint8_t ret_psk[32], struct sf_fingerprint *ret_sender);
 bool peers_require_psk(void *context, const struct sf_fingerprint *sender);
+
+/* --- Contact plans (contacts.c) ---------------------------------------------- */
+
+void contacts_tick(struct sf_node *node);
+sf_mono contacts_deadline(const struct sf_node *node);
+/* Between two contacts: nothing can leave for it, and nothing is to be tried. */
+bool contacts_are_silent(const struct peer *peer);
+bool contacts_have_ended(const struct peer *peer);
+void contacts_drop(struct peer *peer);
+/* A bundle of data that came over the link of that peer (or NO_PEER) is held. */
+void contacts_bundle_came(struct sf_node *node, unsigned peer);
 
 /* --- Mail: single-bundle objects on their way ------------------------------ */
 
@@ -525,6 +540,7 @@ struct sf_node {
     struct sf_workers *workers;
     sf_mono now;
     struct sf_wall wall;
+    sf_mono wall_at; /* when it showed that */
     bool is_open;    /* recovery is over */
     bool is_closing; /* begin nothing new */
     int health;

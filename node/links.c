@@ -125,6 +125,12 @@ peer_event(struct sf_node *node, const struct sf_link_event *event)
     case SF_LINK_MISMATCH:
         note_mismatch(node, peer);
         break;
+    case SF_LINK_OUTSIDE:
+        node_say(node, SF_NODE_EVENT_WARNING, NULL,
+            "peer %s calls while its plan says that it cannot be reached: a clock is wrong, or a "
+            "plan is",
+            peer->conf.name);
+        break;
     case SF_LINK_CARD:
         if (peer_take_card(node, peer, event->bytes)) {
             node_say_peer(node, peer, "new card");

@@ -3,6 +3,7 @@ node_libnode_a_SOURCES = \
 	%D%/arrive.c \
 	%D%/cache.c \
 	%D%/commits.c \
+	%D%/contacts.c %D%/contacts.h \
 	%D%/decode.c %D%/decode.h \
 	%D%/decode_frame.c \
 	%D%/deliver.c \

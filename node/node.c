@@ -57,6 +57,8 @@ sf_node_tick(struct sf_node *node, sf_mono now, struct sf_wall wall)
 {
     node->now = now;
     node->wall = wall;
+    node->wall_at = now;
+    contacts_tick(node);
     node_drain(node);
     keyring_tick(node);
     sf_vault_tick(node->vault, now);
@@ -70,6 +72,7 @@ sf_node_deadline(const struct sf_node *node)
 {
     sf_mono deadline = sf_link_deadline(node->link);
 
+    deadline = sf_mono_min(deadline, contacts_deadline(node));
     deadline = sf_mono_min(deadline, keyring_deadline(node));
     deadline = sf_mono_min(deadline, sf_vault_deadline(node->vault));
     deadline = sf_mono_min(deadline, outbound_deadline(node));

@@ -454,6 +454,9 @@ out_retry(struct outbound *out, struct out_to *to)
 {
     struct peer *peer = peer_of(out->node, &to->fingerprint);
 
+    if (peer != NULL && contacts_are_silent(peer)) {
+        return; /* whatever is due waits for the next contact */
+    }
     if (peer != NULL && out_is_open(out) && out_to_is_open(to) &&
         (to->data_handle != 0 || to->was_received)) {
         grant_if_due(out, to, peer);

@@ -164,6 +164,9 @@ release(struct sf_node *node)
     sf_link_close(node->link);
     keyring_free(node);
     sf_identity_fini(node->identity);
+    for (size_t i = 0; i < SF_NODE_PEERS_MAX; i++) {
+        contacts_drop(&node->peers[i]);
+    }
     sf_wipe(node->peers, sizeof(node->peers));
     free(node->events);
     free(node);
@@ -278,6 +281,7 @@ sf_node_open(const struct sf_node_config *config, sf_mono now, struct sf_wall wa
     node->workers = config->workers;
     node->now = now;
     node->wall = wall;
+    node->wall_at = now;
     status = sf_crypto_init();
     if (status != SF_OK) {
         node_error(error, status, "the system gives no random bytes");

@@ -426,20 +426,32 @@ outbound_tick(struct sf_node *node)
     }
 }
 
+/* When something is to be done for one recipient. */
+static sf_mono
+to_deadline(struct outbound *out, const struct out_to *to)
+{
+    sf_mono deadline = to->retry_at;
+    const struct peer *peer;
+
+    if (out_to_is_open(to) && (to->data_handle != 0 || to->was_received) && !to->record.opened &&
+        out->seal != NULL) {
+        deadline = sf_mono_min(deadline, to->grant_at);
+    }
+    if (deadline != SF_NEVER && (peer = peer_of(out->node, &to->fingerprint)) != NULL &&
+        contacts_are_silent(peer)) {
+        return SF_NEVER; /* its next contact comes with a deadline of its own */
+    }
+    return deadline;
+}
+
 sf_mono
 outbound_deadline(const struct sf_node *node)
 {
     sf_mono deadline = SF_NEVER;
 
-    for (const struct outbound *out = node->outs; out != NULL; out = out->next) {
+    for (struct outbound *out = node->outs; out != NULL; out = out->next) {
         for (uint32_t i = 0; i < out->record.recipient_count; i++) {
-            const struct out_to *to = &out->to[i];
-
-            deadline = sf_mono_min(deadline, to->retry_at);
-            if (out_to_is_open(to) && (to->data_handle != 0 || to->was_received) &&
-                !to->record.opened && out->seal != NULL) {
-                deadline = sf_mono_min(deadline, to->grant_at);
-            }
+            deadline = sf_mono_min(deadline, to_deadline(out, &out->to[i]));
         }
         if (out->want_freed && !out->is_freed && out->free_at > node->now) {
             deadline = sf_mono_min(deadline, out->free_at);

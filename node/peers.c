@@ -333,6 +333,7 @@ drop(struct sf_node *node, struct peer *peer)
     memmove(&node->peer_order[at], &node->peer_order[at + 1],
         (node->peer_count - at - 1) * sizeof(node->peer_order[0]));
     node->peer_count--;
+    contacts_drop(peer);
     sf_wipe(peer, sizeof(*peer));
 }
 

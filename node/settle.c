@@ -247,6 +247,7 @@ take_receipt(struct outbound *out, struct out_to *to, struct peer *peer,
 {
     uint64_t generation = to->receipts.generation;
     uint64_t counter = to->receipts.counter;
+    uint64_t held = sf_range_set_total(&to->receipts.held);
     bool had_any = to->receipts.any;
     bool changed;
     int status = sf_receipt_merge(&to->receipts, receipt, &changed);
@@ -262,6 +263,11 @@ take_receipt(struct outbound *out, struct out_to *to, struct peer *peer,
     }
     if (!changed && to->receipts.counter <= counter) {
         return;
+    }
+    if (to->receipts.final) {
+        peer->bundles_out += out->record.count > held ? out->record.count - held : 0;
+    } else if (sf_range_set_total(&to->receipts.held) > held) {
+        peer->bundles_out += sf_range_set_total(&to->receipts.held) - held;
     }
     to->record.generation = to->receipts.generation;
     to->record.counter = to->receipts.counter;

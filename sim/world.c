@@ -15,8 +15,12 @@ enum {
     PORT = 7272,
 };
 
+/* 2026-01-01: what wall clocks show when the world begins. */
+#define WALL_BEGIN_MS INT64_C(1767225600000)
+
 /* Streams of the seed: adding a node or a path does not shift the others. */
 enum { STREAM_NODE = 1000, STREAM_DISK = 2000, STREAM_PATH = 3000, STREAM_CRASH = 4000 };
+enum { STREAM_GATEWAY = 5000 };
 
 struct known_peer {
     bool is_known;
@@ -35,12 +39,18 @@ struct world_node {
     struct sf_card card;
     struct known_peer peers[SF_WORLD_NODES_MAX];
     struct sf_sim_event wake;
+    int64_t wall_ahead_ms; /* of the world's */
     bool is_stepping;
+};
+
+struct gateway {
+    unsigned ends[2];
+    struct sf_sim_path paths[2]; /* of what ends[i] sends */
 };
 
 struct datagram {
     struct sf_world *world;
-    unsigned from;
+    struct sf_addr from;
     unsigned to;
     size_t bytes;
     struct sf_sim_event event;
@@ -57,6 +67,8 @@ struct sf_world {
     struct world_node *nodes[SF_WORLD_NODES_MAX];
     unsigned count;
     struct sf_sim_path paths[SF_WORLD_NODES_MAX][SF_WORLD_NODES_MAX];
+    struct gateway gateways[SF_WORLD_GATEWAYS_MAX];
+    unsigned gateway_count;
     sf_mono path_zero; /* what their clocks are behind */
     uint64_t payload[SF_WORLD_NODES_MAX][SF_WORLD_NODES_MAX];
     struct datagram *flying;
@@ -76,16 +88,22 @@ must_alloc(size_t bytes)
 }
 
 static struct sf_wall
-wall_of(const struct sf_world *world)
+wall_of(const struct world_node *self)
 {
-    /* 2026-01-01, and as many milliseconds as have passed. */
-    return (struct sf_wall){INT64_C(1767225600000) + (int64_t)(world->clock.now / SF_MS)};
+    return (struct sf_wall){
+        WALL_BEGIN_MS + (int64_t)(self->world->clock.now / SF_MS) + self->wall_ahead_ms};
 }
 
 static struct sf_addr
 addr_of(unsigned number)
 {
     return sf_addr_v4(0x0a000001 + number, PORT);
+}
+
+static struct sf_addr
+addr_of_gateway(unsigned number)
+{
+    return sf_addr_v4(0x0a000101 + number, PORT);
 }
 
 /* --- Steps ----------------------------------------------------------------------------- */
@@ -100,26 +118,24 @@ is_off(const struct world_node *self)
            sf_node_health(self->node) != SF_OK;
 }
 
+/* One hop: over `path` to node `to`, where it seems to come from `from`. */
 static void
-fly(struct sf_world *world, unsigned from, unsigned to, const uint8_t *payload, size_t bytes)
+fly(struct sf_world *world, struct sf_sim_path *path, const struct sf_addr *from, unsigned to,
+    struct sf_view payload)
 {
     struct sf_sim_delivery deliveries[SF_SIM_PATH_COPIES_MAX];
-    size_t copies;
+    size_t bytes = payload.bytes;
+    size_t copies = sf_sim_path_input(
+        path, bytes, bytes + IP_UDP_BYTES, world->clock.now - world->path_zero, deliveries);
 
-    world->payload[from][to] += bytes;
-    if (world->tap != NULL) {
-        world->tap(world->tap_context, from, to, payload, bytes);
-    }
-    copies = sf_sim_path_input(&world->paths[from][to], bytes, bytes + IP_UDP_BYTES,
-        world->clock.now - world->path_zero, deliveries);
     for (size_t i = 0; i < copies; i++) {
         struct datagram *datagram = must_alloc(sizeof(*datagram) + bytes);
 
         datagram->world = world;
-        datagram->from = from;
+        datagram->from = *from;
         datagram->to = to;
         datagram->bytes = bytes;
-        memcpy(datagram->payload, payload, bytes);
+        memcpy(datagram->payload, payload.data, bytes);
         sf_sim_delivery_apply(&deliveries[i], datagram->payload, bytes);
         datagram->next = world->flying;
         datagram->at = &world->flying;
@@ -131,6 +147,43 @@ fly(struct sf_world *world, unsigned from, unsigned to, const uint8_t *payload, 
         datagram->event.owner = datagram;
         sf_sim_clock_set(&world->clock, &datagram->event, deliveries[i].at + world->path_zero);
     }
+}
+
+/* A datagram leaves node `number` for `to`, an address of a node or of a gateway, or of nobody. */
+static void
+leave(struct sf_world *world, unsigned number, const struct sf_addr *to, struct sf_view payload)
+{
+    struct sf_sim_path *path = NULL;
+    struct sf_addr from = addr_of(number);
+    unsigned at = 0;
+
+    for (unsigned i = 0; i < world->count; i++) {
+        struct sf_addr addr = addr_of(i);
+
+        if (sf_addr_equal(&addr, to)) {
+            at = i;
+            path = &world->paths[number][i];
+        }
+    }
+    for (unsigned i = 0; i < world->gateway_count; i++) {
+        struct gateway *gateway = &world->gateways[i];
+        struct sf_addr addr = addr_of_gateway(i);
+        unsigned side = gateway->ends[0] == number ? 0 : 1;
+
+        if (sf_addr_equal(&addr, to) && gateway->ends[side] == number) {
+            at = gateway->ends[1 - side];
+            path = &gateway->paths[side];
+            from = addr;
+        }
+    }
+    if (path == NULL) {
+        return;
+    }
+    world->payload[number][at] += payload.bytes;
+    if (world->tap != NULL) {
+        world->tap(world->tap_context, number, at, payload.data, payload.bytes);
+    }
+    fly(world, path, &from, at, payload);
 }
 
 static void
@@ -154,13 +207,7 @@ send_all(struct world_node *self)
 
     while (sf_node_output(self->node, &to, payload, sizeof(payload), &bytes, world->clock.now)) {
         any = true;
-        for (unsigned i = 0; i < world->count; i++) {
-            struct sf_addr addr = addr_of(i);
-
-            if (sf_addr_equal(&addr, &to)) {
-                fly(world, self->number, i, payload, bytes);
-            }
-        }
+        leave(world, self->number, &to, sf_view(payload, bytes));
     }
     return any;
 }
@@ -196,7 +243,7 @@ step(struct world_node *self)
         sf_assert(i < STEPS_MAX);
         any = sf_disk_poll(disk);
         any |= sf_workers_poll(&self->workers.workers);
-        sf_node_tick(self->node, now, wall_of(world));
+        sf_node_tick(self->node, now, wall_of(self));
         any |= send_all(self);
     }
     pull_events(self);
@@ -224,10 +271,9 @@ arrive(struct sf_sim_event *event, sf_mono now)
 {
     struct datagram *datagram = event->owner;
     struct world_node *to = datagram->world->nodes[datagram->to];
-    struct sf_addr from = addr_of(datagram->from);
 
     if (!is_off(to)) {
-        sf_node_input(to->node, &from, datagram->payload, datagram->bytes, now);
+        sf_node_input(to->node, &datagram->from, datagram->payload, datagram->bytes, now);
         step(to);
     }
     datagram_free(datagram);
@@ -357,7 +403,7 @@ sf_world_start(struct sf_world *world, unsigned number, struct sf_node_error *er
     sf_assert(self->node == NULL);
     sf_sim_disk_advance(self->disk, world->clock.now);
     sf_inline_workers_init(&self->workers);
-    status = sf_node_open(&self->config, world->clock.now, wall_of(world), &self->node, error);
+    status = sf_node_open(&self->config, world->clock.now, wall_of(self), &self->node, error);
     if (status != SF_OK) {
         self->node = NULL;
         return status;
@@ -441,6 +487,76 @@ sf_world_path_zero(struct sf_world *world, sf_mono zero)
 {
     sf_assert(zero <= world->clock.now);
     world->path_zero = zero;
+}
+
+unsigned
+sf_world_gateway(struct sf_world *world, unsigned a, unsigned b)
+{
+    const struct sf_sim_path_config clean = {.delay_ns = SF_MS};
+    unsigned number = world->gateway_count++;
+    struct gateway *gateway = &world->gateways[number];
+
+    sf_assert(number < SF_WORLD_GATEWAYS_MAX && a < world->count && b < world->count && a != b);
+    gateway->ends[0] = a;
+    gateway->ends[1] = b;
+    sf_world_gateway_path(world, number, a, &clean);
+    sf_world_gateway_path(world, number, b, &clean);
+    return number;
+}
+
+struct sf_addr
+sf_world_gateway_addr(const struct sf_world *world, unsigned gateway)
+{
+    sf_assert(gateway < world->gateway_count);
+    return addr_of_gateway(gateway);
+}
+
+/* Which of its ends `from` is. */
+static unsigned
+side_of(const struct gateway *gateway, unsigned from)
+{
+    sf_assert(gateway->ends[0] == from || gateway->ends[1] == from);
+    return gateway->ends[0] == from ? 0 : 1;
+}
+
+void
+sf_world_gateway_path(struct sf_world *world, unsigned gateway, unsigned from,
+    const struct sf_sim_path_config *config)
+{
+    struct gateway *at = &world->gateways[gateway];
+    unsigned side = side_of(at, from);
+    struct sf_sim_path_stats stats = at->paths[side].stats;
+
+    sf_assert(sf_sim_path_init(&at->paths[side], config, world->seed,
+                  STREAM_GATEWAY + gateway * 2 + side) == SF_OK);
+    at->paths[side].stats = stats;
+}
+
+const struct sf_sim_path_stats *
+sf_world_gateway_stats(const struct sf_world *world, unsigned gateway, unsigned from)
+{
+    const struct gateway *at = &world->gateways[gateway];
+
+    return &at->paths[side_of(at, from)].stats;
+}
+
+struct sf_wall
+sf_world_wall(const struct sf_world *world, unsigned number)
+{
+    return wall_of(world->nodes[number]);
+}
+
+void
+sf_world_wall_jump(struct sf_world *world, unsigned number, int64_t ms)
+{
+    world->nodes[number]->wall_ahead_ms += ms;
+    step(world->nodes[number]);
+}
+
+void
+sf_world_poke(struct sf_world *world, unsigned number)
+{
+    step(world->nodes[number]);
 }
 
 const struct sf_sim_path_stats *

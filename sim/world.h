@@ -16,7 +16,7 @@
 #include "sim/disk.h"
 #include "sim/path.h"
 
-enum { SF_WORLD_NODES_MAX = 16 };
+enum { SF_WORLD_NODES_MAX = 16, SF_WORLD_GATEWAYS_MAX = 8 };
 
 struct sf_world;
 
@@ -77,6 +77,26 @@ void sf_world_path(
 
 /* Contacts, outages and fades of paths are counted from `zero` on the world's clock; 0 at first. */
 void sf_world_path_zero(struct sf_world *world, sf_mono zero);
+
+/*
+ * A gateway between two nodes: what either sends to its address comes out at
+ * the other, and seems to come from it. It keeps nothing. Returns its number;
+ * each direction is a clean path of 1 ms until it is given another.
+ */
+unsigned sf_world_gateway(struct sf_world *world, unsigned a, unsigned b);
+struct sf_addr sf_world_gateway_addr(const struct sf_world *world, unsigned gateway);
+/* What becomes of what `from` sends through it. */
+void sf_world_gateway_path(struct sf_world *world, unsigned gateway, unsigned from,
+    const struct sf_sim_path_config *config);
+const struct sf_sim_path_stats *sf_world_gateway_stats(
+    const struct sf_world *world, unsigned gateway, unsigned from);
+
+/* The wall clock of a node, and how it is set: it jumps by `ms`, and the node looks at it. */
+struct sf_wall sf_world_wall(const struct sf_world *world, unsigned number);
+void sf_world_wall_jump(struct sf_world *world, unsigned number, int64_t ms);
+
+/* Let a node act on what was called on it from outside. */
+void sf_world_poke(struct sf_world *world, unsigned number);
 
 const struct sf_sim_path_stats *sf_world_path_stats(
     const struct sf_world *world, unsigned from, unsigned to);

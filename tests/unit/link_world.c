@@ -353,6 +353,9 @@ on_event(struct world *world, struct end *end, const struct sf_link_event *event
     case SF_LINK_MISMATCH:
         end->mismatches++;
         break;
+    case SF_LINK_OUTSIDE:
+        end->outsides++;
+        break;
     case SF_LINK_CARD:
         on_card(world, end, event);
         break;

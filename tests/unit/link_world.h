@@ -79,7 +79,7 @@ struct end {
         uint64_t epoch;
         sf_mono at;
     } durable;
-    unsigned ups, downs, stales, mismatches, addresses, cards, epochs, gone;
+    unsigned ups, downs, stales, mismatches, outsides, addresses, cards, epochs, gone;
     uint64_t stale_epoch;
     uint64_t wrong_bytes; /* bundles with other content than was offered */
 };
