@@ -23,6 +23,7 @@
 
 enum {
     EVENTS_MAX = 32,        /* of one epoll_wait */
+    WORKERS_AUTO_MAX = 16,  /* each has memory for coding of its own; no disk needs more */
     ROUNDS_MAX = 8,         /* of disk and workers before sockets get their turn */
     OUTPUT_ROUNDS_MAX = 16, /* full queues sent before others get their turn */
 };
@@ -285,7 +286,9 @@ watch_all(struct sf_daemon *daemon)
 static int
 open_node(struct sf_daemon *daemon, struct sf_app_error *error)
 {
-    uint32_t workers = daemon->config.workers != 0 ? daemon->config.workers : sf_threads_cores();
+    uint32_t cores = sf_threads_cores();
+    uint32_t most = cores < WORKERS_AUTO_MAX ? cores : WORKERS_AUTO_MAX;
+    uint32_t workers = daemon->config.workers != 0 ? daemon->config.workers : most;
     struct sf_node_config config = {
         .disk = daemon->disk,
         .random = sf_random_system,

@@ -32,7 +32,7 @@ skyferryd_SOURCES = \
 	%D%/traced.h
 skyferryd_LDADD = app/libapp.a node/libnode.a link/liblink.a store/libstore.a bundle/libbundle.a \
 	base/libbase.a $(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
-	$(LZ4_LIBS) $(URING_LIBS) $(SECCOMP_LIBS)
+	$(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS) $(SECCOMP_LIBS)
 dist_man_MANS += docs/man/skyferryd.8 docs/man/skyferry.conf.5
 dist_doc_DATA += docs/CONTROL.md
 
@@ -73,7 +73,7 @@ skyferry_SOURCES = \
 	%D%/doctor_node.c \
 	%D%/track.c %D%/track.h
 skyferry_LDADD = app/libcli.a app/libapp.a store/libstore.a bundle/libbundle.a base/libbase.a \
-	$(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(URING_LIBS)
+	$(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS)
 dist_man_MANS += docs/man/skyferry.1
 dist_bashcompletion_DATA = contrib/completion/skyferry
 
@@ -92,5 +92,5 @@ skyferry_sim_SOURCES = \
 	%D%/sim_tun.c %D%/sim_tun.h
 skyferry_sim_LDADD = app/libapp.a sim/libsim.a node/libnode.a link/liblink.a store/libstore.a \
 	bundle/libbundle.a base/libbase.a $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
-	$(LZ4_LIBS) $(URING_LIBS) -lm
+	$(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS) -lm
 dist_man_MANS += docs/man/skyferry-sim.1

@@ -15,6 +15,12 @@ struct queue {
     struct sf_job **last;
 };
 
+struct thread {
+    struct sf_threads *threads;
+    uint32_t index;
+    pthread_t id;
+};
+
 struct sf_threads {
     struct sf_workers workers; /* first: the engine's pointer is ours */
     pthread_mutex_t mutex;     /* guards all down to `is_ending` */
@@ -26,7 +32,7 @@ struct sf_threads {
     int fd;
     uint64_t under_way; /* submitted and not given back; the owner's thread only */
     uint32_t count;
-    pthread_t threads[SF_THREADS_MAX];
+    struct thread all[SF_THREADS_MAX];
 };
 
 static void
@@ -71,7 +77,8 @@ signal_owner(const struct sf_threads *threads)
 static void *
 work(void *context)
 {
-    struct sf_threads *threads = context;
+    const struct thread *self = context;
+    struct sf_threads *threads = self->threads;
 
     (void)pthread_mutex_lock(&threads->mutex);
     for (;;) {
@@ -88,6 +95,7 @@ work(void *context)
         }
         job = queue_take(&threads->waiting);
         (void)pthread_mutex_unlock(&threads->mutex);
+        job->worker = self->index;
         job->run(job);
         (void)pthread_mutex_lock(&threads->mutex);
         is_first = threads->finished.first == NULL;
@@ -168,7 +176,11 @@ start_threads(struct sf_threads *threads, uint32_t count)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; threads->count < count && status == SF_OK; threads->count++) {
-        if (pthread_create(&threads->threads[threads->count], NULL, work, threads) != 0) {
+        struct thread *thread = &threads->all[threads->count];
+
+        thread->threads = threads;
+        thread->index = threads->count;
+        if (pthread_create(&thread->id, NULL, work, thread) != 0) {
             status = SF_ELIMIT;
             break;
         }
@@ -222,7 +234,7 @@ sf_threads_close(struct sf_threads *threads)
     (void)pthread_mutex_unlock(&threads->mutex);
     (void)pthread_cond_broadcast(&threads->wake);
     for (uint32_t i = 0; i < threads->count; i++) {
-        (void)pthread_join(threads->threads[i], NULL);
+        (void)pthread_join(threads->all[i].id, NULL);
     }
     (void)pthread_cond_destroy(&threads->wake);
     (void)pthread_mutex_destroy(&threads->mutex);

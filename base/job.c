@@ -27,6 +27,7 @@ inline_poll(struct sf_workers *workers)
     self->last = &self->first;
     for (; job != NULL; job = following) {
         following = job->next;
+        job->worker = 0;
         job->run(job);
         job->done(job);
     }

@@ -13,11 +13,13 @@
 #define SF_BASE_JOB_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct sf_job {
     void (*run)(struct sf_job *job);
     void (*done)(struct sf_job *job);
-    struct sf_job *next; /* belongs to the workers while submitted */
+    struct sf_job *next; /* belongs to the workers while submitted, as does the next */
+    uint32_t worker;     /* who runs it, from 0: what is set aside for one worker is its own */
 };
 
 struct sf_workers {

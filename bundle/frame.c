@@ -1,167 +1,220 @@
 /*
- * frame.c - frame codecs: zero, raw, LZ4.
+ * frame.c - coding a frame: which ways are worth a try, and which is the smallest.
  */
 #include "bundle/frame.h"
 
 #include "base/assert.h"
+#include "bundle/frame_impl.h"
+#include "bundle/planes.h"
+#include "bundle/probe.h"
 
 #include <lz4.h>
 
 enum {
-    LZ4_MATCH_MIN = 4, /* a match of length n is written as n - 4 */
+    /* A way must save at least one byte in this many, or decoding is not worth it. */
+    GAIN_MIN = 128,
 
-    /* LZ4 must save at least one byte in this many, or decoding is not worth it. */
-    LZ4_GAIN_MIN = 64,
+    /* Below this nothing but LZ4 has a chance, whose blocks have no head. */
+    PROBE_BYTES_MIN = 64,
+    /* Up to this many bytes samples tell too little: matches are tried in any case, and LZ4. */
+    SMALL_BYTES_MAX = 16 << 10,
 
-    /* From this size on a few samples tell whether LZ4 is tried on the whole frame. */
-    PROBE_FROM_BYTES = 256 << 10,
-    PROBE_SAMPLES = 4,
-    PROBE_SAMPLE_BYTES = 8 << 10,
+    /* What samples must save of a byte, in 1/256 bit, for a way to be tried on the whole. */
+    COLUMNS_GAIN_MIN = 16,
+    MATCHES_GAIN_MIN = 32,
+};
 
-    /* What the samples must save, one byte in this many: less than a frame must, since a
-     * sample sees fewer repetitions. */
-    PROBE_GAIN_MIN = 128,
+/* Where coded bytes are written. */
+struct output {
+    uint8_t *bytes;
+    size_t at;
+    size_t end;
 };
 
 static bool
-is_zero(const uint8_t *bytes, size_t count)
+is_same(struct sf_view bytes)
 {
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0;
+    return memcmp(bytes.data, bytes.data + 1, bytes.bytes - 1) == 0;
 }
 
-/* Could LZ4 gain something on `plain`? Looks at samples spread over it. */
+/* --- Planes --------------------------------------------------------------------------- */
+
 static bool
-looks_compressible(struct sf_view plain, uint8_t *scratch)
+put(struct output *output, struct sf_view bytes)
 {
-    size_t stride = (plain.bytes - PROBE_SAMPLE_BYTES) / (PROBE_SAMPLES - 1);
-    size_t coded = 0;
-
-    for (size_t i = 0; i < PROBE_SAMPLES; i++) {
-        /* A sample that does not shrink does not fit and gives 0: count it in full. */
-        int bytes = LZ4_compress_default((const char *)plain.data + i * stride, (char *)scratch,
-            PROBE_SAMPLE_BYTES, PROBE_SAMPLE_BYTES);
-
-        coded += bytes > 0 ? (size_t)bytes : PROBE_SAMPLE_BYTES;
+    if (bytes.bytes > output->end - output->at) {
+        return false;
     }
-    return coded <=
-           (size_t)PROBE_SAMPLES * PROBE_SAMPLE_BYTES * (PROBE_GAIN_MIN - 1) / PROBE_GAIN_MIN;
-}
-
-void
-sf_frame_encode(
-    struct sf_view plain, uint8_t *scratch, enum sf_codec *ret_codec, struct sf_view *ret_coded)
-{
-    size_t bytes_max = plain.bytes - plain.bytes / LZ4_GAIN_MIN - 1;
-    int bytes = 0;
-
-    sf_assert(plain.bytes > 0);
-    sf_assert(plain.bytes <= SF_FRAME_BYTES_MAX);
-    if (is_zero(plain.data, plain.bytes)) {
-        *ret_codec = SF_CODEC_ZERO;
-        *ret_coded = sf_view(scratch, 0);
-        return;
+    if (bytes.bytes > 0) {
+        memcpy(output->bytes + output->at, bytes.data, bytes.bytes);
     }
-    if (bytes_max > 0 && (plain.bytes < PROBE_FROM_BYTES || looks_compressible(plain, scratch))) {
-        bytes = LZ4_compress_default(
-            (const char *)plain.data, (char *)scratch, (int)plain.bytes, (int)bytes_max);
-    }
-    if (bytes > 0) {
-        *ret_codec = SF_CODEC_LZ4;
-        *ret_coded = sf_view(scratch, (size_t)bytes);
-    } else {
-        *ret_codec = SF_CODEC_RAW;
-        *ret_coded = plain;
-    }
-}
-
-/* The lengths of an LZ4 sequence go on in bytes of 255 after a first part of 15. */
-static bool
-take_length(struct sf_view coded, size_t *at, size_t first, size_t *ret_length)
-{
-    size_t length = first;
-    uint8_t more = first == 15 ? 255 : 0;
-
-    while (more == 255) {
-        if (*at == coded.bytes) {
-            return false;
-        }
-        more = coded.data[(*at)++];
-        length += more;
-    }
-    *ret_length = length;
+    output->at += bytes.bytes;
     return true;
 }
 
-/*
- * Does the block keep the LZ4 block format and give exactly `plain_bytes` bytes? liblz4
- * itself accepts a match at distance 0, which copies whatever was in the output before;
- * with this check every right decoder gives the same bytes or none. Lengths cannot
- * wrap: each is below 256 times the coded bytes.
- */
-static bool
-is_lz4_block(struct sf_view coded, size_t plain_bytes)
+/* The length of a zstd frame shorter than the plane, written if samples promise one; else 0. */
+static size_t
+put_zstd(struct sf_coder *coder, struct sf_view plane, const struct output *output)
 {
-    size_t at = 0;
-    size_t done = 0;
+    uint32_t entropy = sf_probe_entropy(plane);
+    uint8_t *out = output->bytes + output->at;
+    size_t room = output->end - output->at;
+    size_t bytes = 0;
 
-    while (at < coded.bytes) {
-        uint8_t token = coded.data[at++];
-        size_t length = 0;
-        size_t distance;
-
-        if (!take_length(coded, &at, token >> 4, &length) || length > coded.bytes - at) {
-            return false;
-        }
-        at += length;
-        done += length;
-        if (at == coded.bytes) {
-            return done == plain_bytes;
-        }
-        if (coded.bytes - at < 2) {
-            return false;
-        }
-        distance = (size_t)coded.data[at] | (size_t)coded.data[at + 1] << 8;
-        at += 2;
-        if (distance == 0 || distance > done || !take_length(coded, &at, token & 15, &length)) {
-            return false;
-        }
-        done += length + LZ4_MATCH_MIN;
-        if (done > plain_bytes) {
-            return false;
-        }
+    if (sf_probe_repetition(plane) + MATCHES_GAIN_MIN < entropy) {
+        bytes = sf_coder_zstd(coder, plane, out, room);
+    } else if (entropy + COLUMNS_GAIN_MIN <= SF_PROBE_BITS_MAX) {
+        bytes = sf_coder_huffman(coder, plane, out, room);
     }
-    return false;
+    return bytes < plane.bytes ? bytes : 0;
 }
 
-int
-sf_frame_decode(unsigned codec, struct sf_view coded, uint8_t *out, size_t plain_bytes)
+static bool
+put_plane(struct sf_coder *coder, struct sf_view plane, struct output *output,
+    enum sf_plane_method *ret_method)
 {
+    size_t bytes;
+
+    if (is_same(plane)) {
+        *ret_method = SF_PLANE_SAME;
+        return put(output, sf_view(plane.data, 1));
+    }
+    bytes = put_zstd(coder, plane, output);
+    if (bytes == 0) {
+        *ret_method = SF_PLANE_RAW;
+        return put(output, plane);
+    }
+    *ret_method = SF_PLANE_ZSTD;
+    output->at += bytes;
+    return true;
+}
+
+/* Returns the length of the coded planes in the coder's room, or 0 if there is no element. */
+static size_t
+encode_planes(struct sf_coder *coder, struct sf_view plain, const struct sf_probe *as)
+{
+    const struct sf_shape *shape = &as->shape;
+    struct output output = {.at = PLANES_HEAD_BYTES};
+    uint8_t *out = output.bytes = sf_coder_room(coder, &output.end);
+    uint8_t *planes = sf_coder_planes(coder);
+    uint8_t *column = out + PLANES_HEAD_BYTES + shape->column_count;
+    const uint8_t *elements = plain.data + as->lead;
+    size_t count;
+    size_t place = 0;
+
+    if (plain.bytes < (size_t)as->lead + shape->stride) {
+        return 0;
+    }
+    output.at += (size_t)shape->column_count * (1 + PLANES_COLUMN_BYTES);
+    count = (plain.bytes - as->lead) / shape->stride;
+    out[0] = as->lead;
+    out[1] = shape->stride;
+    out[2] = (uint8_t)(shape->column_count | (shape->is_rotated ? PLANES_ROTATED : 0));
+    memcpy(out + PLANES_HEAD_BYTES, shape->widths, shape->column_count);
+    sf_planes_split(shape, elements, count, planes);
+    for (unsigned c = 0; c < shape->column_count; c++, column += PLANES_COLUMN_BYTES) {
+        size_t plane_bytes = count * shape->widths[c];
+        size_t before = output.at;
+        enum sf_plane_method method = SF_PLANE_RAW;
+
+        if (!put_plane(coder, sf_view(planes + place, plane_bytes), &output, &method)) {
+            return 0;
+        }
+        sf_put_be32(column, (uint32_t)(output.at - before));
+        column[0] = (uint8_t)method;
+        place += plane_bytes;
+    }
+    if (!put(&output, sf_view(plain.data, as->lead)) ||
+        !put(&output, sf_view(elements + place, plain.bytes - as->lead - place))) {
+        return 0;
+    }
+    return output.at;
+}
+
+/* --- Choosing ------------------------------------------------------------------------- */
+
+/* The best way so far, and where another one is tried. */
+struct choice {
+    struct sf_coder *coder;
+    struct sf_view plain;
+    uint8_t *scratch;
+    struct sf_coded best;
+};
+
+/* `bytes` bytes in the coder's room are the frame coded another way; 0: it could not be. */
+static void
+consider(struct choice *choice, enum sf_codec codec, size_t bytes)
+{
+    size_t plain_bytes = choice->plain.bytes;
+    size_t bytes_max = choice->best.codec == SF_CODEC_RAW ? plain_bytes - plain_bytes / GAIN_MIN
+                                                          : choice->best.bytes.bytes;
+    size_t room;
+
+    if (bytes > 0 && bytes < bytes_max) {
+        memcpy(choice->scratch, sf_coder_room(choice->coder, &room), bytes);
+        choice->best = (struct sf_coded){codec, sf_view(choice->scratch, bytes)};
+    }
+}
+
+static void
+try_planes(struct choice *choice, const struct sf_probe *as)
+{
+    consider(choice, SF_CODEC_PLANES, encode_planes(choice->coder, choice->plain, as));
+}
+
+static void
+try_matches(struct choice *choice)
+{
+    struct sf_view plain = choice->plain;
+    size_t bytes_max;
+    uint8_t *out = sf_coder_room(choice->coder, &bytes_max);
     int bytes;
 
-    if (plain_bytes == 0 || plain_bytes > SF_FRAME_BYTES_MAX) {
-        return SF_EFORMAT;
+    consider(choice, SF_CODEC_ZSTD, sf_coder_zstd(choice->coder, plain, out, bytes_max));
+    if (plain.bytes <= SMALL_BYTES_MAX) {
+        bytes = LZ4_compress_default(
+            (const char *)plain.data, (char *)out, (int)plain.bytes, (int)bytes_max);
+        consider(choice, SF_CODEC_LZ4, bytes > 0 ? (size_t)bytes : 0);
     }
-    switch (codec) {
-    case SF_CODEC_ZERO:
-        if (coded.bytes != 0) {
-            return SF_EFORMAT;
-        }
-        memset(out, 0, plain_bytes);
-        return SF_OK;
-    case SF_CODEC_RAW:
-        if (coded.bytes != plain_bytes) {
-            return SF_EFORMAT;
-        }
-        memcpy(out, coded.data, plain_bytes);
-        return SF_OK;
-    case SF_CODEC_LZ4:
-        if (coded.bytes == 0 || coded.bytes >= plain_bytes || !is_lz4_block(coded, plain_bytes)) {
-            return SF_EFORMAT;
-        }
-        bytes = LZ4_decompress_safe(
-            (const char *)coded.data, (char *)out, (int)coded.bytes, (int)plain_bytes);
-        return bytes >= 0 && (size_t)bytes == plain_bytes ? SF_OK : SF_EFORMAT;
-    default:
-        return SF_EFORMAT;
+}
+
+/* Nothing is known about the frame: look at samples. */
+static void
+try_what_samples_promise(struct choice *choice)
+{
+    struct sf_view plain = choice->plain;
+    struct sf_probe probe = {.bits = SF_PROBE_BITS_MAX};
+
+    if (plain.bytes >= PROBE_BYTES_MIN) {
+        sf_probe_numbers(plain, &probe);
     }
+    if (probe.bits + COLUMNS_GAIN_MIN <= SF_PROBE_BITS_MAX) {
+        try_planes(choice, &probe);
+    }
+    if (plain.bytes <= SMALL_BYTES_MAX ||
+        sf_probe_repetition(plain) + MATCHES_GAIN_MIN <= SF_PROBE_BITS_MAX) {
+        try_matches(choice);
+    }
+}
+
+void
+sf_frame_encode(struct sf_coder *coder, const struct sf_frame *frame, uint8_t *scratch,
+    struct sf_coded *ret_coded)
+{
+    struct choice choice = {coder, frame->plain, scratch, {SF_CODEC_RAW, frame->plain}};
+    struct sf_probe known = {.shape = *sf_element_shape(frame->element), .lead = frame->lead};
+
+    sf_assert(frame->plain.bytes > 0);
+    sf_assert(frame->plain.bytes <= SF_FRAME_BYTES_MAX);
+    if (frame->plain.data[0] == 0 && is_same(frame->plain)) {
+        *ret_coded = (struct sf_coded){SF_CODEC_ZERO, sf_view(scratch, 0)};
+        return;
+    }
+    if (known.shape.stride > 0) {
+        try_planes(&choice, &known);
+    }
+    if (choice.best.codec == SF_CODEC_RAW) {
+        try_what_samples_promise(&choice);
+    }
+    *ret_coded = choice.best;
 }

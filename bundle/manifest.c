@@ -421,40 +421,21 @@ sf_outline_fini(struct sf_outline *outline)
 
 /* --- Outline: frames ------------------------------------------------------------------- */
 
-uint64_t
-sf_outline_frame_count(const struct sf_outline *outline, uint32_t file)
-{
-    uint64_t bytes;
-
-    sf_assert(file < outline->file_count);
-    bytes = outline->files[file].bytes;
-    return bytes / outline->frame_bytes + (bytes % outline->frame_bytes != 0);
-}
-
-uint32_t
-sf_outline_frame_plain_bytes(const struct sf_outline *outline, uint32_t file, uint64_t frame)
-{
-    uint64_t count = sf_outline_frame_count(outline, file);
-
-    sf_assert(frame < count);
-    if (frame + 1 < count) {
-        return outline->frame_bytes;
-    }
-    return (uint32_t)(outline->files[file].bytes - frame * outline->frame_bytes);
-}
-
 int
 sf_outline_check_piece(const struct sf_outline *outline, const struct sf_piece *piece)
 {
+    uint64_t file_bytes;
+
     if (piece->type != SF_PIECE_FRAME) {
         return SF_OK;
     }
-    if (piece->file >= outline->file_count ||
-        piece->frame >= sf_outline_frame_count(outline, piece->file) ||
-        piece->plain_bytes != sf_outline_frame_plain_bytes(outline, piece->file, piece->frame)) {
+    if (piece->file >= outline->file_count || piece->plain_bytes > outline->frame_bytes) {
         return SF_EFORMAT;
     }
-    return SF_OK;
+    file_bytes = outline->files[piece->file].bytes;
+    return piece->offset < file_bytes && piece->plain_bytes <= file_bytes - piece->offset
+               ? SF_OK
+               : SF_EFORMAT;
 }
 
 /* --- Digests ----------------------------------------------------------------------------- */

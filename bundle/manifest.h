@@ -49,7 +49,7 @@ struct sf_outline {
     const char *label;    /* the directory entry made by delivery: one component */
     bool single;          /* one file, whose path is the label; else a directory of them */
     uint32_t class_bytes; /* size of every data bundle */
-    uint32_t frame_bytes; /* plaintext of every frame but the last of a file */
+    uint32_t frame_bytes; /* plaintext of a frame at most */
     uint64_t total_bytes; /* of all files; encode computes it */
     struct sf_outline_file *files;
     uint32_t file_count;
@@ -81,7 +81,7 @@ int sf_path_compare(const char *a, const char *b);
 
 /* --- Outline ---------------------------------------------------------------- */
 
-/* Plaintext of a frame in a transfer of bundles of `class_bytes`: the lesser of class and 1 MiB. */
+/* The most plaintext of a frame in a transfer of bundles of `class_bytes`: the lesser of class and 1 MiB. */
 uint32_t sf_outline_frame_bytes_for(uint32_t class_bytes);
 
 /*
@@ -103,14 +103,9 @@ SF_MUST_USE int sf_outline_decode(struct sf_view encoded, struct sf_outline *ret
 
 void sf_outline_fini(struct sf_outline *outline);
 
-/* Frames of file `file` (0 for an empty one), and plaintext bytes of one of them. */
-uint64_t sf_outline_frame_count(const struct sf_outline *outline, uint32_t file);
-uint32_t sf_outline_frame_plain_bytes(
-    const struct sf_outline *outline, uint32_t file, uint64_t frame);
-
 /*
- * Does a FRAME piece fit this outline: file and frame exist, and its plaintext has
- * the length it must have? SF_OK or SF_EFORMAT. Other pieces are SF_OK.
+ * Does a FRAME piece fit this outline: its file exists, it lies within it, and it is not
+ * longer than frames may be? SF_OK or SF_EFORMAT. Other pieces are SF_OK.
  */
 SF_MUST_USE int sf_outline_check_piece(
     const struct sf_outline *outline, const struct sf_piece *piece);

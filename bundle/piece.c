@@ -43,7 +43,7 @@ write_fields(struct sf_cbor_writer *cbor, const struct sf_piece *piece)
         sf_cbor_write_array(cbor, FRAME_FIELDS);
         sf_cbor_write_uint(cbor, piece->type);
         sf_cbor_write_uint(cbor, piece->file);
-        sf_cbor_write_uint(cbor, piece->frame);
+        sf_cbor_write_uint(cbor, piece->offset);
         sf_cbor_write_uint(cbor, piece->codec);
         sf_cbor_write_uint(cbor, piece->plain_bytes);
         sf_cbor_write_uint(cbor, piece->total_bytes);
@@ -127,7 +127,7 @@ sf_content_add_frame(
     struct sf_piece piece = {
         .type = SF_PIECE_FRAME,
         .file = frame->file,
-        .frame = frame->frame,
+        .offset = frame->offset,
         .codec = frame->codec,
         .plain_bytes = frame->plain_bytes,
         .total_bytes = (uint32_t)frame->coded.bytes,
@@ -212,7 +212,11 @@ is_coded_bytes(const struct sf_piece *piece)
     case SF_CODEC_RAW:
         return piece->total_bytes == piece->plain_bytes;
     case SF_CODEC_LZ4:
+    case SF_CODEC_ZSTD:
+    case SF_CODEC_PLANES:
         return piece->total_bytes > 0 && piece->total_bytes < piece->plain_bytes;
+    case SF_CODECS:
+        break;
     }
     return false;
 }
@@ -221,7 +225,7 @@ static int
 read_frame(struct sf_cbor_reader *cbor, struct sf_piece *piece)
 {
     uint64_t file = 0;
-    uint64_t frame = 0;
+    uint64_t place = 0;
     uint64_t codec = 0;
     uint64_t plain = 0;
     uint64_t total = 0;
@@ -229,8 +233,8 @@ read_frame(struct sf_cbor_reader *cbor, struct sf_piece *piece)
     int status = sf_cbor_read_uint(cbor, SF_OUTLINE_FILES_MAX - 1, &file);
 
     if (status != SF_OK ||
-        (status = sf_cbor_read_uint(cbor, SF_TRANSFER_BYTES_MAX, &frame)) != SF_OK ||
-        (status = sf_cbor_read_uint(cbor, SF_CODEC_LZ4, &codec)) != SF_OK ||
+        (status = sf_cbor_read_uint(cbor, SF_TRANSFER_BYTES_MAX, &place)) != SF_OK ||
+        (status = sf_cbor_read_uint(cbor, SF_CODECS - 1, &codec)) != SF_OK ||
         (status = sf_cbor_read_uint(cbor, SF_FRAME_BYTES_MAX, &plain)) != SF_OK ||
         (status = sf_cbor_read_uint(cbor, SF_FRAME_BYTES_MAX, &total)) != SF_OK ||
         (status = sf_cbor_read_uint(cbor, SF_FRAME_BYTES_MAX, &offset)) != SF_OK ||
@@ -238,7 +242,7 @@ read_frame(struct sf_cbor_reader *cbor, struct sf_piece *piece)
         return status;
     }
     piece->file = (uint32_t)file;
-    piece->frame = frame;
+    piece->offset = place;
     piece->codec = (enum sf_codec)codec;
     piece->plain_bytes = (uint32_t)plain;
     piece->total_bytes = (uint32_t)total;
@@ -307,16 +311,18 @@ is_ended(const struct sf_piece *piece)
     return piece->part_offset + piece->bytes.bytes == piece->total_bytes;
 }
 
-/* Must `piece` come later in a transfer than `before`, which stands ahead of it in a bundle? */
+/* May `piece` stand right behind `before` in a bundle: later in the transfer, without a gap in a file? */
 static bool
 is_in_order(const struct sf_piece *before, const struct sf_piece *piece)
 {
     if (before->type != piece->type) {
         return before->type < piece->type;
     }
-    return piece->type == SF_PIECE_FRAME &&
-           (before->file < piece->file ||
-               (before->file == piece->file && before->frame < piece->frame));
+    if (piece->type != SF_PIECE_FRAME) {
+        return false;
+    }
+    return before->file == piece->file ? piece->offset == before->offset + before->plain_bytes
+                                       : before->file < piece->file && piece->offset == 0;
 }
 
 int

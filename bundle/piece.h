@@ -4,13 +4,13 @@
  * The content is one CBOR array of pieces, in this order:
  *
  *   [1, part-offset, total-bytes, bytes]      a part of the outline
- *   [2, file, frame, codec, plain-bytes, coded-bytes, part-offset, bytes]
+ *   [2, file, offset, codec, plain-bytes, coded-bytes, part-offset, bytes]
  *                                             a coded frame, or a part of one
  *   [3, part-offset, total-bytes, bytes]      a part of the digests
  *
  * The bundles of a transfer are one line of such pieces: the outline begins
- * bundle 0, the frames follow in ascending (file, frame), the digests end the
- * last bundle. Only the last piece of a bundle may be cut, and what is cut goes
+ * bundle 0, the frames follow in the order of the files and without a gap, the
+ * digests end the last bundle. Only the last piece of a bundle may be cut, and what is cut goes
  * on in the first piece of the next bundle. A frame has at most two parts; the
  * outline and the digests may have many.
  *
@@ -42,8 +42,8 @@ enum sf_piece_type {
 
 struct sf_piece {
     enum sf_piece_type type;
-    uint32_t file;  /* FRAME only, as are the next three */
-    uint64_t frame; /* index within the file */
+    uint32_t file;   /* FRAME only, as are the next three */
+    uint64_t offset; /* of the frame's plaintext in the file */
     enum sf_codec codec;
     uint32_t plain_bytes; /* of the whole frame */
     uint32_t total_bytes; /* of the whole outline, digests, or coded frame */
@@ -63,7 +63,7 @@ sf_piece_is_whole(const struct sf_piece *piece)
 /* A frame ready to be packed. */
 struct sf_coded_frame {
     uint32_t file;
-    uint64_t frame;
+    uint64_t offset; /* of its plaintext in the file */
     enum sf_codec codec;
     uint32_t plain_bytes;
     struct sf_view coded;
@@ -121,7 +121,7 @@ struct sf_content_reader {
  * Check `content` through and stand before its first piece.
  *
  * Checked here: strict CBOR; types and limits; codec lengths (zero: none, raw:
- * equal, LZ4: shorter); parts within their whole; the order above; that only the
+ * equal, the others: shorter); parts within their whole; the order above; that only the
  * last piece is cut at its end and only the first continues; no empty parts. Not
  * checked, since it takes the outline: sf_outline_check_piece().
  *

@@ -35,8 +35,8 @@ struct task {
     struct decoder *decoder;
     struct work *works[2];
     uint32_t file;
-    uint64_t frame;
-    unsigned codec;
+    uint64_t offset; /* in the file */
+    enum sf_codec codec;
     uint32_t plain_bytes;
     struct sf_view coded; /* in a bundle, or `joined` */
     uint8_t *joined;

@@ -84,8 +84,13 @@ static void
 run_decode(struct sf_job *job)
 {
     struct task *task = task_of(job);
+    struct sf_coded coded = {task->codec, task->coded};
+    struct sf_coder *coder = NULL;
 
-    task->status = sf_frame_decode(task->codec, task->coded, task->out, task->plain_bytes);
+    task->status = node_coder(&task->decoder->in->node->coders, job, &coder);
+    if (task->status == SF_OK) {
+        task->status = sf_frame_decode(coder, &coded, task->out, task->plain_bytes);
+    }
 }
 
 static void
@@ -95,15 +100,16 @@ decoded(struct sf_job *job)
     struct decoder *decoder = task->decoder;
 
     decoder->in_flight--;
-    if (task->status != SF_OK) {
+    if (task->status == SF_ENOMEM) {
+        decode_out_of_memory(decoder);
+    } else if (task->status != SF_OK) {
         decode_damaged(decoder, "a frame cannot be decoded");
     }
     if (decoder->is_stopping) {
         task_finish(task);
         return;
     }
-    write_task(
-        task, task->frame * decoder->outline.frame_bytes, sf_view(task->out, task->plain_bytes));
+    write_task(task, task->offset, sf_view(task->out, task->plain_bytes));
 }
 
 static void
@@ -136,7 +142,7 @@ task_new(struct work *work, const struct sf_piece *piece)
     task->decoder = work->decoder;
     task->works[0] = work;
     task->file = piece->file;
-    task->frame = piece->frame;
+    task->offset = piece->offset;
     task->codec = piece->codec;
     task->plain_bytes = piece->plain_bytes;
     task->total_bytes = piece->total_bytes;
@@ -179,7 +185,7 @@ take_part(struct work *work, const struct sf_piece *piece)
     struct task **at = &decoder->parts;
     struct task *task;
 
-    while (*at != NULL && ((*at)->file != piece->file || (*at)->frame != piece->frame)) {
+    while (*at != NULL && ((*at)->file != piece->file || (*at)->offset != piece->offset)) {
         at = &(*at)->next;
     }
     task = *at;
@@ -224,7 +230,6 @@ void
 decode_take_frame(struct work *work, const struct sf_piece *piece)
 {
     struct decoder *decoder = work->decoder;
-    uint64_t offset = piece->frame * decoder->outline.frame_bytes;
     uint64_t place;
     struct task *task;
 
@@ -232,7 +237,7 @@ decode_take_frame(struct work *work, const struct sf_piece *piece)
         decode_damaged(decoder, "a frame does not fit the outline");
         return;
     }
-    place = staging_place(decoder->staging, piece->file, offset);
+    place = staging_place(decoder->staging, piece->file, piece->offset);
     decode_work_end(work, place + piece->plain_bytes);
     if (staging_has(decoder->staging, place, piece->plain_bytes)) {
         return; /* written before a restart, or before this bundle was decoded again */
@@ -250,7 +255,7 @@ decode_take_frame(struct work *work, const struct sf_piece *piece)
         return;
     }
     if (piece->codec == SF_CODEC_RAW) {
-        write_task(task, offset + piece->part_offset, piece->bytes);
+        write_task(task, piece->offset + piece->part_offset, piece->bytes);
     } else {
         task->coded = piece->bytes;
         decode_task(task);

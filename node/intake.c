@@ -17,64 +17,11 @@
 
 #include <stdlib.h>
 
-static void
-stop_with(struct intake *intake, enum sf_cancel_reason reason, const char *why)
+void
+intake_stop_with(struct intake *intake, enum sf_cancel_reason reason, const char *why)
 {
     if (!intake->is_stopping) {
         outbound_fail(intake->out, reason, why);
-    }
-}
-
-/* --- Reading ------------------------------------------------------------------- */
-
-static void
-frame_read(struct sf_disk_op *op)
-{
-    struct frame *frame = op->owner;
-    struct intake *intake = frame->intake;
-
-    intake->in_flight--;
-    frame->state = FRAME_READ;
-    if (op->status != SF_OK) {
-        stop_with(intake, SF_CANCEL_SOURCE_FAILED, "a source file could not be read");
-    } else if (op->ret_bytes != frame->plain_bytes) {
-        stop_with(intake, SF_CANCEL_SOURCE_CHANGED,
-            "a source file became shorter while it was sealed; send it again when it is at rest");
-    }
-    intake_step(intake);
-}
-
-static void
-read_frames(struct intake *intake)
-{
-    while (intake->read_next < intake->frame_total &&
-           intake->read_next - intake->free_next < intake->frame_ring) {
-        struct frame *frame = &intake->frames[intake->read_next % intake->frame_ring];
-
-        while (intake->read_frame == sf_outline_frame_count(&intake->outline, intake->read_file)) {
-            intake->read_file++;
-            intake->read_frame = 0;
-        }
-        frame->state = FRAME_READING;
-        frame->file = intake->read_file;
-        frame->number = intake->read_frame++;
-        frame->plain_bytes =
-            sf_outline_frame_plain_bytes(&intake->outline, frame->file, frame->number);
-        frame->is_hashed = false;
-        frame->is_coded = false;
-        frame->is_packed = false;
-        frame->op = (struct sf_disk_op){
-            .kind = SF_DISK_READ,
-            .file = intake->sources[frame->file].file,
-            .offset = frame->number * intake->outline.frame_bytes,
-            .data = frame->plain,
-            .bytes = frame->plain_bytes,
-            .done = frame_read,
-            .owner = frame,
-        };
-        intake->read_next++;
-        intake->in_flight++;
-        sf_disk_submit(intake->out->node->disk, &frame->op);
     }
 }
 
@@ -101,11 +48,11 @@ run_hash(struct sf_job *job)
     for (uint64_t i = intake->hash_next; i < intake->hash_until; i++) {
         const struct frame *frame = &intake->frames[i % intake->frame_ring];
 
-        if (frame->number == 0) {
+        if (frame->offset == 0) {
             sf_sha256_init(&intake->hash);
         }
         sf_sha256_update(&intake->hash, frame->plain, frame->plain_bytes);
-        if (frame->number + 1 == sf_outline_frame_count(&intake->outline, frame->file)) {
+        if (frame->offset + frame->plain_bytes == intake->outline.files[frame->file].bytes) {
             sf_sha256_final(&intake->hash, intake->digests[frame->file].sha256);
         }
     }
@@ -153,13 +100,18 @@ static void
 run_code(struct sf_job *job)
 {
     struct frame *frame = frame_of_code(job);
-    struct sf_view plain = sf_view(frame->plain, frame->plain_bytes);
+    struct sf_node *node = frame->intake->out->node;
+    struct sf_frame plain = {.plain = sf_view(frame->plain, frame->plain_bytes)};
+    struct sf_coder *coder = NULL;
 
-    if (frame->intake->out->node->config.code_raw) {
-        frame->codec = SF_CODEC_RAW;
-        frame->coded = plain;
-    } else {
-        sf_frame_encode(plain, frame->scratch, &frame->codec, &frame->coded);
+    if (node->config.code_raw) {
+        frame->status = SF_OK;
+        frame->coded = (struct sf_coded){SF_CODEC_RAW, plain.plain};
+        return;
+    }
+    frame->status = node_coder(&node->coders, job, &coder);
+    if (frame->status == SF_OK) {
+        sf_frame_encode(coder, &plain, frame->scratch, &frame->coded);
     }
 }
 
@@ -168,7 +120,10 @@ code_done(struct sf_job *job)
 {
     struct frame *frame = frame_of_code(job);
 
-    frame->is_coded = true;
+    frame->is_coded = frame->status == SF_OK;
+    if (!frame->is_coded) {
+        intake_stop_with(frame->intake, SF_CANCEL_CUSTODY_LOST, "out of memory");
+    }
     frame->intake->in_flight--;
     intake_step(frame->intake);
 }
@@ -229,7 +184,7 @@ bundle_stored(struct sf_spool_put *put)
     intake->in_flight--;
     if (put->status != SF_OK) {
         bundle_free(bundle);
-        stop_with(intake, SF_CANCEL_CUSTODY_LOST,
+        intake_stop_with(intake, SF_CANCEL_CUSTODY_LOST,
             "the spool could not be written; see `skyferry doctor` about the disk");
     } else {
         /* From memory while it is fresh; the cache frees it. */
@@ -254,14 +209,14 @@ seal_done(struct sf_job *job)
     intake->in_flight--;
     if (bundle->status != SF_OK) {
         bundle_free(bundle);
-        stop_with(intake, SF_CANCEL_CUSTODY_LOST, "a bundle could not be sealed");
+        intake_stop_with(intake, SF_CANCEL_CUSTODY_LOST, "a bundle could not be sealed");
     } else if (bundle->is_known) {
         tag = sf_journal_tag(out->node->journal, SF_TABLE_OUT_SEALED,
             sf_view(out->id.b, sizeof(out->id.b)), bundle->index);
         if (tag == NULL || !sf_ct_equal(tag, bundle->siv, SF_SIV_BYTES)) {
-            stop_with(intake, SF_CANCEL_SOURCE_CHANGED,
-                "the source is not what it was before the restart; send it again as a new "
-                "transfer");
+            intake_stop_with(intake, SF_CANCEL_SOURCE_CHANGED,
+                "the source, or a library that codes it, is not what it was before the restart; "
+                "send it again as a new transfer");
         }
         bundle_free(bundle);
     } else if (intake->is_stopping || out->spool == NULL) {
@@ -299,7 +254,7 @@ begin_bundle(struct intake *intake)
         }
         bundle->object = buffer_alloc(class_bytes);
         if (bundle->object == NULL) {
-            stop_with(intake, SF_CANCEL_CUSTODY_LOST, "out of memory");
+            intake_stop_with(intake, SF_CANCEL_CUSTODY_LOST, "out of memory");
             return false;
         }
         bundle->intake = intake;
@@ -323,7 +278,8 @@ finish_bundle(struct intake *intake)
     intake->filling = NULL;
     if (bundle->index >= intake->out->record.slots) {
         bundle_free(bundle);
-        stop_with(intake, SF_CANCEL_CUSTODY_LOST, "the transfer does not fit the slots reserved");
+        intake_stop_with(
+            intake, SF_CANCEL_CUSTODY_LOST, "the transfer does not fit the slots reserved");
         return;
     }
     bundle->seal = (struct sf_job){.run = run_seal, .done = seal_done};
@@ -338,10 +294,10 @@ pack_frame(struct intake *intake)
     struct frame *frame = &intake->frames[intake->pack_next % intake->frame_ring];
     struct sf_coded_frame coded = {
         .file = frame->file,
-        .frame = frame->number,
-        .codec = frame->codec,
+        .offset = frame->offset,
+        .codec = frame->coded.codec,
         .plain_bytes = frame->plain_bytes,
-        .coded = frame->coded,
+        .coded = frame->coded.bytes,
     };
 
     if (intake->pack_next == intake->read_next || !frame->is_coded) {
@@ -433,13 +389,12 @@ encode_digests(struct intake *intake)
 static bool
 pack_digests(struct intake *intake)
 {
-    if (intake->is_packed || intake->pack_next != intake->frame_total ||
-        intake->hash_next != intake->frame_total ||
-        intake->outline_offset != intake->outline_count) {
+    if (intake->is_packed || !intake_is_read(intake) || intake->pack_next != intake->read_next ||
+        intake->hash_next != intake->read_next || intake->outline_offset != intake->outline_count) {
         return false;
     }
     if (intake->digest_bytes == NULL && !encode_digests(intake)) {
-        stop_with(intake, SF_CANCEL_CUSTODY_LOST, "the digests could not be written");
+        intake_stop_with(intake, SF_CANCEL_CUSTODY_LOST, "the digests could not be written");
         return false;
     }
     if (!begin_bundle(intake)) {
@@ -478,10 +433,11 @@ source_checked(struct sf_disk_op *op)
     intake->in_flight--;
     intake->is_checking = false;
     if (op->status != SF_OK) {
-        stop_with(intake, SF_CANCEL_SOURCE_FAILED, "a source file could not be looked at again");
+        intake_stop_with(
+            intake, SF_CANCEL_SOURCE_FAILED, "a source file could not be looked at again");
     } else if (was->bytes != is->bytes || was->mtime_ns != is->mtime_ns ||
                was->ctime_ns != is->ctime_ns || was->inode != is->inode) {
-        stop_with(intake, SF_CANCEL_SOURCE_CHANGED,
+        intake_stop_with(intake, SF_CANCEL_SOURCE_CHANGED,
             "a source file was changed while it was sealed; send it again when it is at rest");
     }
     intake->check_next++;
@@ -541,7 +497,7 @@ intake_step(struct intake *intake)
     intake->out->plain_done = intake->hashed_bytes;
     while (more && !intake->is_stopping && intake->out->spool != NULL &&
            !intake->out->node->is_closing) {
-        read_frames(intake);
+        intake_read(intake);
         hash_frames(intake);
         code_frames(intake);
         more = pack_outline(intake) || pack_frame(intake) || pack_digests(intake);

@@ -1,5 +1,5 @@
 /*
- * intake.h - what intake.c and intake_open.c share; nobody else includes it.
+ * intake.h - what intake.c, intake_open.c and intake_read.c share; nobody else includes it.
  */
 #ifndef SF_NODE_INTAKE_H
 #define SF_NODE_INTAKE_H
@@ -21,15 +21,15 @@ struct frame {
     struct intake *intake;
     enum frame_state state;
     uint32_t file;
-    uint64_t number;
+    uint64_t offset; /* in the file */
     uint8_t *plain;
     uint8_t *scratch;
     uint32_t plain_bytes;
     bool is_hashed;
     bool is_coded;
     bool is_packed;
-    enum sf_codec codec;
-    struct sf_view coded;
+    int status; /* of coding it */
+    struct sf_coded coded;
     struct sf_disk_op op;
     struct sf_job code;
 };
@@ -71,9 +71,8 @@ struct intake {
     uint64_t hash_next;  /* ... hashed, */
     uint64_t pack_next;  /* ... packed, */
     uint64_t free_next;  /* ... and given back */
-    uint64_t frame_total;
     uint32_t read_file;
-    uint64_t read_frame;
+    uint64_t read_offset;
     size_t pack_offset;
 
     struct sf_job hash_job;
@@ -98,5 +97,17 @@ struct intake {
     bool is_stopping;
     bool is_stepping;
 };
+
+/* --- intake.c --- */
+
+/* The transfer ends with this reason, unless it has ended already. */
+void intake_stop_with(struct intake *intake, enum sf_cancel_reason reason, const char *why);
+
+/* --- intake_read.c --- */
+
+/* Begin to read whatever has room. */
+void intake_read(struct intake *intake);
+/* Every frame of every file was begun to be read. */
+bool intake_is_read(const struct intake *intake);
 
 #endif

@@ -125,10 +125,7 @@ allocate_frames(struct intake *intake, uint32_t workers)
 {
     intake->frame_ring = 2 * (uint64_t)workers + 2 < FRAMES_MAX ? 2 * workers + 2 : FRAMES_MAX;
     intake->bundle_ring = workers + 2 < BUNDLES_MAX ? workers + 2 : BUNDLES_MAX;
-    for (uint32_t i = 0; i < intake->outline.file_count; i++) {
-        intake->frame_total += sf_outline_frame_count(&intake->outline, i);
-    }
-    for (uint64_t i = 0; i < intake->frame_ring && i < intake->frame_total; i++) {
+    for (uint64_t i = 0; i < intake->frame_ring; i++) {
         struct frame *frame = &intake->frames[i];
 
         frame->intake = intake;

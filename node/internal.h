@@ -534,10 +534,23 @@ struct event_ring {
     size_t count;
 };
 
+/* --- coders.c --- */
+
+/* Memory for coding frames: one for each worker, opened when it first needs it. */
+struct coders {
+    struct sf_coder *of[SF_NODE_WORKERS_MAX];
+};
+
+/* On a worker: the coder that belongs to the one that runs `job`. SF_OK or SF_ENOMEM. */
+SF_MUST_USE int node_coder(
+    struct coders *coders, const struct sf_job *job, struct sf_coder **ret_coder);
+void coders_fini(struct coders *coders);
+
 struct sf_node {
     struct sf_node_config config;
     struct sf_disk *disk;
     struct sf_workers *workers;
+    struct coders coders;
     sf_mono now;
     struct sf_wall wall;
     sf_mono wall_at; /* when it showed that */

@@ -2,6 +2,7 @@ noinst_LIBRARIES += node/libnode.a
 node_libnode_a_SOURCES = \
 	%D%/arrive.c \
 	%D%/cache.c \
+	%D%/coders.c \
 	%D%/commits.c \
 	%D%/contacts.c %D%/contacts.h \
 	%D%/decode.c %D%/decode.h \
@@ -15,6 +16,7 @@ node_libnode_a_SOURCES = \
 	%D%/info.c \
 	%D%/intake.c %D%/intake.h \
 	%D%/intake_open.c \
+	%D%/intake_read.c \
 	%D%/internal.h \
 	%D%/keyring.c \
 	%D%/links.c \

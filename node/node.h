@@ -44,6 +44,7 @@
 enum {
     SF_NODE_NAME_BYTES_MAX = 63, /* of a peer, without the NUL */
     SF_NODE_PEERS_MAX = 64,
+    SF_NODE_WORKERS_MAX = 64,
     SF_NODE_RECIPIENTS_MAX = 32,    /* of one transfer */
     SF_NODE_TEXT_BYTES_MAX = 511,   /* of an explanation, without the NUL */
     SF_NODE_PRIORITY_DEFAULT = 128, /* 0 is most urgent, 255 least */
@@ -55,7 +56,7 @@ struct sf_node_config {
     struct sf_disk *disk;       /* its root is the node's home; outlives the node */
     struct sf_workers *workers; /* outlive the node */
     struct sf_random random;
-    uint32_t worker_count;  /* how many jobs may run at once; 1 .. 64 */
+    uint32_t worker_count;  /* how many jobs may run at once; 1 .. SF_NODE_WORKERS_MAX */
     uint32_t mtu_bytes;     /* IP packet, 1280 .. 9000; 0 for the default of 1400 */
     uint64_t reserve_bytes; /* keep this much of the file system free */
     uint64_t

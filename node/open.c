@@ -161,6 +161,7 @@ release(struct sf_node *node)
     outbound_fini(node);
     inbound_fini(node);
     mail_fini(node);
+    coders_fini(&node->coders);
     sf_link_close(node->link);
     keyring_free(node);
     sf_identity_fini(node->identity);

@@ -1,6 +1,6 @@
 # Tests of app/.
 APP_TEST_LIBS = app/libapp.a bundle/libbundle.a base/libbase.a $(SODIUM_LIBS) $(CRYPTO_LIBS) \
-	$(CBOR_LIBS) $(LZ4_LIBS) $(CUNIT_LIBS)
+	$(CBOR_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(CUNIT_LIBS)
 
 APP_TESTS = \
 	tests/unit/test_confine \

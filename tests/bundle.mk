@@ -1,7 +1,7 @@
 # Tests of bundle/.
 
 EXTRA_DIST += tests/cbor_transcode.h tests/hex.h tests/unit/check.h
-BUNDLE_LDADD = bundle/libbundle.a base/libbase.a $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) $(LZ4_LIBS)
+BUNDLE_LDADD = bundle/libbundle.a base/libbase.a $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS)
 
 check_PROGRAMS += tests/unit/test_cbor
 TESTS += tests/unit/test_cbor
@@ -12,6 +12,11 @@ check_PROGRAMS += tests/unit/test_frame
 TESTS += tests/unit/test_frame
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c
 tests_unit_test_frame_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_planes
+TESTS += tests/unit/test_planes
+tests_unit_test_planes_SOURCES = tests/unit/test_planes.c
+tests_unit_test_planes_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_class
 TESTS += tests/unit/test_class

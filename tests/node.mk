@@ -7,7 +7,7 @@ check_PROGRAMS += $(node_tests)
 TESTS += $(node_tests)
 
 NODE_LIBS = node/libnode.a link/liblink.a store/libstore.a bundle/libbundle.a base/libbase.a \
-	$(URING_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(CRYPTO_LIBS) $(SODIUM_LIBS)
+	$(URING_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(CRYPTO_LIBS) $(SODIUM_LIBS)
 
 tests_unit_test_node_SOURCES = tests/unit/test_node.c tests/unit/check.h
 tests_unit_test_node_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)

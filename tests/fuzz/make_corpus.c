@@ -74,8 +74,8 @@ make_content(void)
     struct sf_content_writer writer;
     struct sf_coded_frame frames[] = {
         {0, 0, SF_CODEC_RAW, 20, {(const uint8_t *)"twenty bytes of text", 20}},
-        {0, 1, SF_CODEC_ZERO, 1 << 20, {NULL, 0}},
-        {1, 300, SF_CODEC_LZ4, 70000, {(const uint8_t *)"\x1fx\x01\x00\xff\xff", 6}},
+        {0, 20, SF_CODEC_ZERO, 1 << 20, {NULL, 0}},
+        {1, 0, SF_CODEC_LZ4, 70000, {(const uint8_t *)"\x1fx\x01\x00\xff\xff", 6}},
     };
     size_t offset = 0;
 
@@ -89,8 +89,23 @@ make_content(void)
     (void)sf_content_add_digests(&writer, sf_view("digests", 7), &offset);
     save("content", "whole", out, sf_content_finish(&writer));
     save_hex("content", "first_part", "81880200000104040042aabb");
-    save_hex("content", "last_part", "82880200000104040242ccdd880200010102020042aabb");
+    save_hex("content", "last_part", "82880200000104040242ccdd880200040102020042aabb");
     save_hex("content", "outline_part", "8184010104 41aa");
+}
+
+/* A coded frame as the fuzz target takes it: codec, length of the plaintext, coded bytes. */
+static void
+save_coded(const char *name, struct sf_coder *coder, const struct sf_frame *frame)
+{
+    struct sf_coded coded;
+
+    sf_frame_encode(coder, frame, out + 4, &coded);
+    if (coded.codec == SF_CODEC_RAW) {
+        memcpy(out + 4, coded.bytes.data, coded.bytes.bytes);
+    }
+    sf_put_be32(out, (uint32_t)frame->plain.bytes);
+    out[0] = (uint8_t)coded.codec;
+    save("frame", name, out, coded.bytes.bytes + 4);
 }
 
 static void
@@ -98,18 +113,31 @@ make_frame(void)
 {
     static const char word[] = "layers.weight";
     static uint8_t text[2000];
-    enum sf_codec codec = SF_CODEC_RAW;
-    struct sf_view coded = {NULL, 0};
+    static uint8_t numbers[4000];
+    struct sf_frame frame = {.plain = sf_view(text, sizeof(text))};
+    struct sf_coder *coder = NULL;
     struct sf_prng prng;
 
+    must(sf_coder_open(&coder));
     for (size_t i = 0; i < sizeof(text); i++) {
         text[i] = (uint8_t)((size_t)word[i % 13] + i / 130 % 3);
     }
-    sf_frame_encode(sf_view(text, sizeof(text)), out + 4, &codec, &coded);
-    out[0] = (uint8_t)codec;
-    out[1] = 0;
-    sf_put_be16(out + 2, sizeof(text));
-    save("frame", "lz4", out, coded.bytes + 4);
+    save_coded("zstd", coder, &frame);
+    frame.plain = sf_view(memset(text, 'x', 20), 20);
+    text[0] = 'y';
+    save_coded("lz4", coder, &frame);
+    sf_prng_init(&prng, 4);
+    for (size_t i = 0; i < sizeof(numbers); i++) {
+        numbers[i] = i % 2 == 0 ? (uint8_t)sf_prng_below(&prng, 256)
+                                : (uint8_t)(0x3b + sf_prng_below(&prng, 3));
+    }
+    frame = (struct sf_frame){sf_view(numbers, sizeof(numbers)), SF_ELEMENT_BF16, 2};
+    save_coded("planes", coder, &frame);
+    memset(numbers, 7, sizeof(numbers));
+    frame = (struct sf_frame){sf_view(numbers, sizeof(numbers)), SF_ELEMENT_Q6_K, 9};
+    save_coded("blocks", coder, &frame);
+    save("frame", "plain_blocks", (const uint8_t *)"\x12\x03\x01\x01\x10 any shape, any bytes", 25);
+    sf_coder_close(coder);
     save_hex("frame", "zero", "00001000");
     save_hex("frame", "raw", "01000004aabbccdd");
     save_hex("frame", "lz4_offset_zero", "020000201a000000");

@@ -17,8 +17,8 @@ struct lie {
     const char *to;   /* ... and as many bytes in its place */
     size_t bytes;
     uint32_t file;
-    uint64_t frame;
-    int32_t longer; /* plaintext of the frame */
+    uint64_t offset; /* of the frame */
+    int32_t longer;  /* plaintext of the frame */
     bool no_outline;
     bool no_frame;
     bool no_digests;
@@ -47,7 +47,7 @@ forge_content(const struct lie *lie, uint8_t *out, size_t bytes_max)
         .files = &digest,
         .file_count = 1};
     struct sf_coded_frame frame = {.file = lie->file,
-        .frame = lie->frame,
+        .offset = lie->offset,
         .codec = SF_CODEC_RAW,
         .plain_bytes = (uint32_t)(BYTES + lie->longer)};
     static uint8_t longest[2 * CLASS];
@@ -231,10 +231,10 @@ test_content(void)
             .no_outline = true,
             .no_frame = true},
         {.what = "a file that is not there", .reason = SF_REFUSAL_DAMAGED, .file = 5},
-        {.what = "a frame that is not there", .reason = SF_REFUSAL_DAMAGED, .frame = 1},
+        {.what = "a frame past its end", .reason = SF_REFUSAL_DAMAGED, .offset = 1},
         {.what = "a frame far behind the end",
             .reason = SF_REFUSAL_DAMAGED,
-            .frame = UINT64_C(1) << 40},
+            .offset = UINT64_C(1) << 40},
         {.what = "a frame too long", .reason = SF_REFUSAL_DAMAGED, .longer = 1},
         {.what = "a frame too short", .reason = SF_REFUSAL_DAMAGED, .longer = -1},
         {.what = "a frame missing", .reason = SF_REFUSAL_DAMAGED, .no_frame = true},

@@ -117,11 +117,15 @@ open_frame(const struct vector *vector, uint8_t *object, size_t bytes)
 {
     uint8_t plain[512];
     size_t plain_bytes = (size_t)strtoul(vector_text(vector, "plain-bytes"), NULL, 10);
+    struct sf_coded coded = {
+        (enum sf_codec)strtoul(vector_text(vector, "codec"), NULL, 10), sf_view(object, bytes)};
+    struct sf_coder *coder = NULL;
     int status;
 
     REQUIRE(plain_bytes <= sizeof(plain));
-    status = sf_frame_decode((unsigned)strtoul(vector_text(vector, "codec"), NULL, 10),
-        sf_view(object, bytes), plain, plain_bytes);
+    REQUIRE_EQ(sf_coder_open(&coder), SF_OK);
+    status = sf_frame_decode(coder, &coded, plain, plain_bytes);
+    sf_coder_close(coder);
     if (status == SF_OK) {
         check_field(vector, "plain", plain, plain_bytes);
     }

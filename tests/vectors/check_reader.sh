@@ -9,8 +9,8 @@ make_transfer=./tests/vectors/make_transfer
 folder=$(mktemp -d "${TMPDIR:-/tmp}/skyferry-reader.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 
-if ! "$python" -c 'import cbor2, cryptography' 2>/dev/null; then
-    echo "SKIP: $python has no cbor2 or no cryptography (python3-cbor2, python3-cryptography)"
+if ! "$python" -c 'import cbor2, cryptography, zstandard' 2>/dev/null; then
+    echo "SKIP: $python lacks cbor2, cryptography or zstandard (python3-cbor2, python3-cryptography, python3-zstandard)"
     exit 77
 fi
 

@@ -20,13 +20,13 @@
 #include <sys/stat.h>
 
 enum {
-    FILES = 7,
+    FILES = 9,
     FILE_BYTES_MAX = 5 << 20,
     SLOTS_MAX = 4096,
     MANIFEST_BYTES_MAX = 4096,
 };
 
-enum filling { TEXT, JUNK, ZEROS, MIXED };
+enum filling { TEXT, JUNK, ZEROS, WEIGHTS, SAME, MIXED };
 
 static const struct {
     const char *path;
@@ -38,7 +38,9 @@ static const struct {
     {"tensors/junk.bin", 3000001, JUNK},
     {"tensors/mixed.bin", 4500000, MIXED},
     {"tensors/one-byte", 1, JUNK},
+    {"tensors/same", 25, SAME},
     {"tensors/text.json", 2500000, TEXT},
+    {"tensors/weights.bf16", 300001, WEIGHTS},
     {"tensors/zeros.bin", 2 * 1048576 + 17, ZEROS},
 };
 
@@ -53,8 +55,9 @@ static struct {
     uint8_t *object;
     uint64_t bundle_count;
     struct sf_content_writer writer;
-    unsigned codecs[3]; /* frames of each */
-    unsigned parts;     /* pieces that were cut */
+    struct sf_coder *coder;
+    unsigned codecs[SF_CODECS]; /* frames of each */
+    unsigned parts;             /* pieces that were cut */
 } run;
 
 static void
@@ -125,6 +128,14 @@ fill(uint8_t *data, size_t bytes, enum filling filling)
             for (size_t i = 0; i < length; i++) {
                 data[at + i] = (uint8_t)text[(i + at / 777) % (sizeof(text) - 1)];
             }
+        } else if (now == WEIGHTS) {
+            sf_prng_fill(prng, data + at, length);
+            for (size_t i = 1; i < length; i += 2) {
+                data[at + i] = (uint8_t)((data[at + i] & 0x80) | 0x3b);
+            }
+        } else if (now == SAME) {
+            memset(data + at, 'x', length);
+            data[at] = 'y';
         }
     }
 }
@@ -159,11 +170,14 @@ add_frames(uint32_t file, const uint8_t *data, uint64_t bytes, uint32_t frame_by
 
     for (uint64_t at = 0; at < bytes; at += frame_bytes) {
         uint64_t plain = bytes - at < frame_bytes ? bytes - at : frame_bytes;
-        struct sf_coded_frame frame = {
-            .file = file, .frame = at / frame_bytes, .plain_bytes = (uint32_t)plain};
+        struct sf_frame plain_frame = {.plain = sf_view(data + at, (size_t)plain)};
+        struct sf_coded_frame frame = {.file = file, .offset = at, .plain_bytes = (uint32_t)plain};
+        struct sf_coded coded;
         size_t offset = 0;
 
-        sf_frame_encode(sf_view(data + at, (size_t)plain), scratch, &frame.codec, &frame.coded);
+        sf_frame_encode(run.coder, &plain_frame, scratch, &coded);
+        frame.codec = coded.codec;
+        frame.coded = coded.bytes;
         run.codecs[frame.codec]++;
         while (!sf_content_add_frame(&run.writer, &frame, &offset)) {
             run.parts += offset > 0;
@@ -301,6 +315,7 @@ main(int argc, char **argv)
     sf_prng_fill(&run.people.prng, run.transfer.b, sizeof(run.transfer.b));
     sf_seal_init(&run.seal, run.cek, &run.transfer);
     run.object = malloc(run.class_bytes);
+    must(sf_coder_open(&run.coder), "coder");
     run.spool = create("spool");
     if (run.object == NULL) {
         die("no memory");
@@ -311,12 +326,18 @@ main(int argc, char **argv)
     if (fclose(run.spool) != 0) {
         die("spool");
     }
-    printf("%llu bundles; frames: %u zero, %u raw, %u LZ4; %u cut\n",
-        (unsigned long long)run.bundle_count, run.codecs[SF_CODEC_ZERO], run.codecs[SF_CODEC_RAW],
-        run.codecs[SF_CODEC_LZ4], run.parts);
-    if (run.codecs[0] == 0 || run.codecs[1] == 0 || run.codecs[2] == 0 || run.parts == 0) {
-        die("a transfer that does not show every codec and a cut frame shows too little");
+    printf("%llu bundles; frames:", (unsigned long long)run.bundle_count);
+    for (unsigned i = 0; i < SF_CODECS; i++) {
+        printf(" %u of codec %u,", run.codecs[i], i);
+        if (run.codecs[i] == 0) {
+            die("a transfer that does not show every codec shows too little");
+        }
     }
+    printf(" %u cut\n", run.parts);
+    if (run.parts == 0) {
+        die("a transfer without a cut frame shows too little");
+    }
+    sf_coder_close(run.coder);
     free(run.object);
     people_close(&run.people);
     return EXIT_SUCCESS;

@@ -169,18 +169,24 @@ put_content(void)
     static const struct sample samples[] = {
         {"outline-frame-digests", "ok", "8384010001 41aa 880200000102020042aabb 8403000141cc"},
         {"first-part", "ok", "81880200000104040042aabb"},
-        {"last-part-and-more", "ok", "82880200000104040242ccdd880200010102020042aabb"},
+        {"last-part-and-more", "ok", "82880200000104040242ccdd880200040102020042aabb"},
+        {"next-file", "ok", "82880200000102020042aabb880203000102020042aabb"},
+        {"frames-with-a-gap", "format", "82880200000102020042aabb880200030102020042aabb"},
+        {"frames-that-overlap", "format", "82880200000102020042aabb880200010102020042aabb"},
+        {"file-from-its-middle", "format", "82880200000102020042aabb880201020102020042aabb"},
         {"zero-frame", "ok", "818802000000 1a00100000 000040"},
         {"no-pieces", "format", "80"},
         {"digests-before-frame", "format", "8284030001 41cc 880200000102020042aabb"},
         {"frame-twice", "format", "82880200000102020042aabb880200000102020042aabb"},
-        {"piece-behind-a-cut-one", "format", "82880200000104040042aabb880200010102020042aabb"},
+        {"piece-behind-a-cut-one", "format", "82880200000104040042aabb880200040102020042aabb"},
         {"third-part", "format", "81880200000104040141bb"},
         {"part-past-its-whole", "format", "81880200000104040343ccddee"},
         {"empty-part", "format", "81880200000102020040"},
         {"raw-of-another-length", "format", "81880200000103020042aabb"},
         {"lz4-not-shorter", "format", "81880200000202020042aabb"},
-        {"unknown-codec", "limit", "81880200000302020042aabb"},
+        {"zstd-not-shorter", "format", "81880200000302020042aabb"},
+        {"planes-not-shorter", "format", "81880200000402020042aabb"},
+        {"unknown-codec", "limit", "81880200000502020042aabb"},
         {"frame-above-1-mib", "limit", "818802000000 1a00100001 000040"},
         {"unknown-piece", "format", "818404000141aa"},
     };
@@ -214,7 +220,43 @@ put_frames(void)
         {"lz4-match-from-nowhere", "format", 2, 25, "1f61050000 506161616161", NULL},
         {"lz4-offset-zero", "format", 2, 25, "1f61000000 506161616161", NULL},
         {"lz4-cut-short", "format", 2, 25, "1f6101", NULL},
-        {"unknown-codec", "format", 3, 4, "01020304", NULL},
+        {"zstd-one-byte", "ok", 3, 20, "28b52ffd20 14 a30000 61",
+            "6161616161616161616161616161616161616161"},
+        {"zstd-huffman", "ok", 3, 200,
+            "28b52ffd20c8550200828c110ec0a5b01c32eddd1a21adaaaa8a4b83a54c6f7228ebdec736267c83"
+            "3487543a8a01a3ad4096a8fe4a0b6a2ab22699b8935d4d26c867d567806107761d6d92e2618e9bf5"
+            "260100",
+            "7a7a78797878787979787a7879787877787a787178787876787a7a7a787978797778797978787978"
+            "707878797871787478787a7878787879797979787a787878787a7279787a7a78797979787879787a"
+            "7a78787978787679787a7a7a787979787a7678797a787979727878797a7979787878787878797979"
+            "767979787a7079797879787977757876787778797a79797a7178787a78797a737978787878717a78"
+            "777978797877787878797878787978787979787a797178787a7a7879787878797a787a797a797873"},
+        {"zstd-not-shorter", "format", 3, 10, "28b52ffd20 0a 530000 61", NULL},
+        {"zstd-of-another-length", "format", 3, 21, "28b52ffd20 14 a30000 61", NULL},
+        {"zstd-says-another-length", "format", 3, 20, "28b52ffd20 15 a30000 61", NULL},
+        {"zstd-byte-behind", "format", 3, 20, "28b52ffd20 14 a30000 61 00", NULL},
+        {"zstd-second-frame", "format", 3, 20, "28b52ffd20 14 a30000 61 28b52ffd20 00 010000",
+            NULL},
+        {"zstd-with-checksum", "format", 3, 20, "28b52ffd24 14 a30000 61 00000000", NULL},
+        {"zstd-with-dictionary", "format", 3, 20, "28b52ffd21 01 14 a30000 61", NULL},
+        {"zstd-without-length", "format", 3, 20, "28b52ffd00 58 a30000 61", NULL},
+        {"zstd-cut-short", "format", 3, 20, "28b52ffd20 14 a30000", NULL},
+        {"planes-bf16-rotated", "ok", 4, 42,
+            "010282010100000014010000010102030405060708090a0b0c0d0e0f10111213147feedd",
+            "ee80bf813f81bf823f82bf833f83bf843f84bf853f85bf863f86bf873f87bf883f88bf893f89bf8a"
+            "3fdd"},
+        {"planes-q4-0", "ok", 4, 90,
+            "00120301011000000005010000010200000a31323334357a28b52ffd205083020061",
+            "317a61616161616161616161616161616161327a61616161616161616161616161616161337a6161"
+            "6161616161616161616161616161347a61616161616161616161616161616161357a616161616161"
+            "61616161616161616161"},
+        {"planes-of-another-length", "format", 4, 91,
+            "00120301011000000005010000010200000a31323334357a28b52ffd205083020061", NULL},
+        {"planes-of-no-columns", "format", 4, 90, "001200", NULL},
+        {"planes-cut-short", "format", 4, 90, "001203 010110 00000005 01", NULL},
+        {"planes-rotated-blocks", "format", 4, 90,
+            "00128301011000000005010000010200000a31323334357a28b52ffd205083020061", NULL},
+        {"unknown-codec", "format", 5, 4, "01020304", NULL},
     };
 
     begin_file("frame", "Coded frames and their plaintext.");

@@ -2,7 +2,8 @@
 """An independent reader of Skyferry's sealed objects.
 
 Shares no code with the C sources and stands on other libraries (python3-cbor2,
-python3-cryptography), with its own HPKE, COSE structures and LZ4 decoder. A mistake made
+python3-cryptography), with its own HPKE, COSE structures, LZ4
+decoder and planes. A mistake made
 there twice, once in sealing and once in opening, shows here. It follows the formats as the
 headers and docs describe them, so a mistake in that description would not.
 
@@ -19,6 +20,7 @@ import struct
 import sys
 
 import cbor2
+import zstandard
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey, Ed25519PublicKey)
@@ -34,6 +36,8 @@ TAG_ENCRYPT0, TAG_SIGN1 = 16, 18
 DATA_CLASSES = [16384 << 2 * i for i in range(5)]
 CONTROL_CLASSES = [1024 << 2 * i for i in range(4)]
 FRAME_BYTES_MAX = 1 << 20
+CODEC_ZERO, CODEC_RAW, CODEC_LZ4, CODEC_ZSTD, CODEC_PLANES = range(5)
+ZSTD_RATIO_MAX = 32768
 TRANSFER_BYTES_MAX = 1 << 56
 FILES_MAX = 65536
 BUNDLES_MAX = 0xFFFFFFFF
@@ -315,16 +319,17 @@ class Piece:
     def __init__(self, fields):
         need(isinstance(fields, list) and fields, "a piece is an array")
         self.type = fields[0]
-        self.file = self.frame = self.codec = self.plain = 0
+        self.file = self.place_in_file = self.codec = self.plain = 0
         if self.type == 2:
             need(len(fields) == 8, "a frame has eight fields")
-            _, self.file, self.frame, self.codec, self.plain, self.total, self.offset, self.data = fields
-            need(is_uint(self.file, FILES_MAX - 1) and is_uint(self.frame, TRANSFER_BYTES_MAX)
-                 and is_uint(self.codec, 2) and is_uint(self.plain, FRAME_BYTES_MAX)
+            (_, self.file, self.place_in_file, self.codec, self.plain, self.total, self.offset,
+             self.data) = fields
+            need(is_uint(self.file, FILES_MAX - 1) and is_uint(self.place_in_file, TRANSFER_BYTES_MAX)
+                 and is_uint(self.codec, CODEC_PLANES) and is_uint(self.plain, FRAME_BYTES_MAX)
                  and is_uint(self.total, FRAME_BYTES_MAX) and self.plain > 0, "frame")
             need((self.codec == 0 and self.total == 0)
                  or (self.codec == 1 and self.total == self.plain)
-                 or (self.codec == 2 and 0 < self.total < self.plain), "coded length")
+                 or (self.codec >= CODEC_LZ4 and 0 < self.total < self.plain), "coded length")
         else:
             need(self.type in (1, 3) and len(fields) == 4, "type of piece")
             _, self.offset, self.total, self.data = fields
@@ -338,7 +343,7 @@ class Piece:
         return self.offset + len(self.data) == self.total
 
     def place(self):
-        return (self.type, self.file, self.frame)
+        return (self.type, self.file, self.place_in_file)
 
 
 def read_content(content):
@@ -349,6 +354,9 @@ def read_content(content):
     for before, piece in zip(pieces, pieces[1:]):
         need(before.is_ended() and piece.offset == 0, "a part in the middle")
         need(before.place() < piece.place(), "pieces out of order")
+        if before.type == piece.type == 2:
+            begin = before.place_in_file + before.plain if before.file == piece.file else 0
+            need(piece.place_in_file == begin, "a gap in a file")
     for piece in pieces:
         need(piece.type != 2 or piece.offset == 0 or piece.is_ended(), "a third part")
     return pieces
@@ -396,8 +404,8 @@ class Outline:
 
     def check(self, piece):
         need(piece.file < len(self.files), "no such file")
-        left = self.files[piece.file][1] - piece.frame * self.frame_bytes
-        need(left > 0 and piece.plain == min(left, self.frame_bytes), "no such frame")
+        need(piece.place_in_file + piece.plain <= self.files[piece.file][1], "past the file's end")
+        need(piece.plain <= self.frame_bytes, "a frame longer than frames are")
 
 
 def read_digests(data, lengths):
@@ -460,16 +468,79 @@ def lz4_block(data, count):
     return bytes(out)
 
 
+def zstd_frame(data, count):
+    """One frame of RFC 8878 and nothing else, with its content size."""
+    need(len(data) >= 5 and data[:4] == b"\x28\xb5\x2f\xfd", "zstd: magic number")
+    need(data[4] & 0x1F == 0, "zstd: dictionary, checksum or reserved bits")
+    need(len(data) >= count // ZSTD_RATIO_MAX, "zstd: ratio")
+    try:
+        need(zstandard.frame_content_size(data) == count, "zstd: content size")
+        decoder = zstandard.ZstdDecompressor().decompressobj()
+        out = decoder.decompress(data)
+    except zstandard.ZstdError as error:
+        raise Refused("zstd: %s" % error) from error
+    need(decoder.eof and not decoder.unused_data and len(out) == count, "zstd: length")
+    return out
+
+
+def rotated_back(number):
+    """The columns of rotated numbers, lowest first, as they were: every number one bit down."""
+    taken = [bytes(b << 7 & 0x80 for b in column) for column in number]
+    taken = taken[1:] + taken[:1]
+    return [bytes(b >> 1 | top for b, top in zip(column, bits))
+            for column, bits in zip(number, taken)]
+
+
+def planes(data, count):
+    """Columns of elements, each coded on its own."""
+    need(len(data) >= 3, "planes: head")
+    lead, stride, columns, rotated = data[0], data[1], data[2] & 0x7F, data[2] >> 7
+    need(0 < columns <= 8 and len(data) >= 3 + 5 * columns, "planes: head")
+    widths, at = data[3:3 + columns], 3 + 5 * columns
+    need(stride > 0 and min(widths) > 0 and sum(widths) == stride, "planes: columns")
+    need(not rotated or (columns == stride and stride in (2, 4, 8)), "planes: rotated")
+    need(count >= lead + stride, "planes: no element")
+    elements = (count - lead) // stride
+    parts = []
+    for number, width in enumerate(widths):
+        head = data[3 + columns + 4 * number:7 + columns + 4 * number]
+        length, size = int.from_bytes(head[1:], "big"), width * elements
+        part = data[at:at + length]
+        at += length
+        need(len(part) == length, "planes: cut short")
+        if head[0] == 0:
+            need(length == size, "planes: length")
+            parts.append(part)
+        elif head[0] == 1:
+            need(length == 1, "planes: one byte")
+            parts.append(part * size)
+        else:
+            need(head[0] == 2 and length < size, "planes: method")
+            parts.append(zstd_frame(part, size))
+    rest = data[at:]
+    need(len(rest) == count - elements * stride, "planes: rest")
+    if rotated:
+        parts = rotated_back(parts)
+    out = bytearray(elements * stride)
+    place = 0
+    for width, part in zip(widths, parts):
+        for k in range(width):
+            out[place + k::stride] = part[k::width]
+        place += width
+    return rest[:lead] + bytes(out) + rest[lead:]
+
+
 def decode_frame(codec, coded, count):
     need(0 < count <= FRAME_BYTES_MAX, "length of a frame")
-    if codec == 0:
+    if codec == CODEC_ZERO:
         need(coded == b"", "a zero frame with bytes")
         return bytes(count)
-    if codec == 1:
+    if codec == CODEC_RAW:
         need(len(coded) == count, "a raw frame of another length")
         return coded
-    need(codec == 2 and 0 < len(coded) < count, "codec")
-    return lz4_block(coded, count)
+    decoders = {CODEC_LZ4: lz4_block, CODEC_ZSTD: zstd_frame, CODEC_PLANES: planes}
+    need(codec in decoders and 0 < len(coded) < count, "codec")
+    return decoders[codec](coded, count)
 
 
 # --- Receipts and cancels -------------------------------------------------------------------------
@@ -554,7 +625,7 @@ def open_transfer(keys_path, card_path, grant_path, spool_path, out):
     spool = read_file(spool_path)
     size = grant.class_bytes
     need(len(spool) % size == 0 and len(spool) // size <= grant.slots, "length of the spool")
-    parts, outline, digests, texts, sums, codecs = Parts(), None, None, {}, {}, [0, 0, 0]
+    parts, outline, digests, texts, sums, codecs = Parts(), None, None, {}, {}, [0] * 5
     for index in range(len(spool) // size):
         bundle = spool[index * size:(index + 1) * size]
         for piece in read_content(open_bundle(bundle, grant.transfer, grant.cek, grant.sender, index)):
@@ -573,8 +644,8 @@ def open_transfer(keys_path, card_path, grant_path, spool_path, out):
                 digests = whole
             else:
                 sums.setdefault(piece.file, 0)
-                need(piece.frame == sums[piece.file], "a frame is missing")
-                sums[piece.file] += 1
+                need(piece.place_in_file == sums[piece.file], "a frame is missing")
+                sums[piece.file] += piece.plain
                 codecs[piece.codec] += 1
                 texts.setdefault(piece.file, bytearray())
                 texts[piece.file] += decode_frame(piece.codec, whole, piece.plain)
@@ -589,8 +660,8 @@ def open_transfer(keys_path, card_path, grant_path, spool_path, out):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(target, "xb") as file:
             file.write(text)
-    print("%d files, %d bundles; frames: %d zero, %d raw, %d LZ4" % (
-        len(outline.files), bundles, codecs[0], codecs[1], codecs[2]))
+    print("%d files, %d bundles; frames: %d zero, %d raw, %d LZ4, %d zstd, %d planes" % (
+        len(outline.files), bundles, *codecs))
 
 
 # --- Golden vectors ----------------------------------------------------------------------------------
