@@ -550,6 +550,10 @@ static const struct notice_kind {
 static bool
 peer_notice(struct sf_peer *peer, struct sf_link_event *event)
 {
+    if (peer->notices == 0) {
+        return false;
+    }
+    *event = (struct sf_link_event){.peer = peer->number};
     for (size_t i = 0; i < sizeof(notice_kinds) / sizeof(notice_kinds[0]); i++) {
         unsigned notice = notice_kinds[i].notice;
 
@@ -592,9 +596,8 @@ outbox_event(struct sf_peer *peer, struct sf_link_event *event)
     } else if (out.kind == SF_OUTBOX_WANT) {
         set_object_open(peer, out.handle); /* the peer lost some of what it had */
     }
-    event->kind = kinds[out.kind];
-    event->handle = out.handle;
-    event->index = out.index;
+    *event = (struct sf_link_event){
+        .kind = kinds[out.kind], .peer = peer->number, .handle = out.handle, .index = out.index};
     return true;
 }
 
@@ -614,13 +617,16 @@ inbox_event(struct sf_peer *peer, struct sf_link_event *event)
     if (!sf_inbox_event(peer->inbox, &in)) {
         return false;
     }
-    event->kind = kinds[in.kind];
-    event->handle = in.handle;
-    event->index = in.index;
-    event->object = in.object;
-    event->buffer = in.buffer;
-    event->buffer_bytes = in.buffer_bytes;
-    event->ranges = in.ranges;
+    *event = (struct sf_link_event){
+        .kind = kinds[in.kind],
+        .peer = peer->number,
+        .handle = in.handle,
+        .index = in.index,
+        .object = in.object,
+        .buffer = in.buffer,
+        .buffer_bytes = in.buffer_bytes,
+        .ranges = in.ranges,
+    };
     return true;
 }
 
@@ -630,16 +636,10 @@ sf_link_event(struct sf_link *link, struct sf_link_event *ret_event)
     for (unsigned i = 0; i < link->peer_end; i++) {
         unsigned number = turn_of(link, link->event_next, i);
         struct sf_peer *peer = link->peers[number];
-        struct sf_link_event event;
 
-        if (peer == NULL) {
-            continue;
-        }
-        memset(&event, 0, sizeof(event));
-        event.peer = number;
-        if (peer_notice(peer, &event) || outbox_event(peer, &event) || inbox_event(peer, &event)) {
+        if (peer != NULL && (peer_notice(peer, ret_event) || outbox_event(peer, ret_event) ||
+                                inbox_event(peer, ret_event))) {
             link->event_next = number;
-            *ret_event = event;
             return true;
         }
     }

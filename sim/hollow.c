@@ -93,18 +93,6 @@ sum_add(struct sum *sum, const uint8_t *data, size_t bytes)
     }
 }
 
-/* What follows begins a new block. */
-static void
-sum_pad(struct sum *sum)
-{
-    static const uint8_t zeros[BLOCK_BYTES];
-    size_t filled = (size_t)(sum->bytes % BLOCK_BYTES);
-
-    if (filled > 0) {
-        sum_add(sum, zeros, BLOCK_BYTES - filled);
-    }
-}
-
 /* `words` words that depend on all that was taken and on the length. */
 static void
 sum_end(struct sum *sum, uint64_t *ret_words, size_t words)
@@ -156,21 +144,58 @@ hash_final(struct sf_sha256 *hash, uint8_t *ret_digest)
 
 /* --- ChaCha20-Poly1305 ---------------------------------------------------------- */
 
+/*
+ * A datagram is folded into eight words that turn as they go: whichever bit
+ * flips, one of the eight differs in the end. Quick, since it is done for each.
+ */
+typedef uint64_t folded __attribute__((vector_size(64)));
+enum { FOLD_BYTES = sizeof(folded), FOLD_WORDS = FOLD_BYTES / 8 };
+
+static void
+fold(folded *sum, struct sf_view text)
+{
+    folded block;
+    size_t at = 0;
+
+    for (; text.bytes - at >= FOLD_BYTES; at += FOLD_BYTES) {
+        memcpy(&block, text.data + at, FOLD_BYTES);
+        *sum = (*sum << 1 | *sum >> 63) ^ block;
+    }
+    if (at < text.bytes) {
+        memset(&block, 0, sizeof(block));
+        memcpy(&block, text.data + at, text.bytes - at);
+        *sum = (*sum << 1 | *sum >> 63) ^ block;
+    }
+}
+
 static void
 make_tag(const uint8_t *key, const uint8_t *nonce, struct sf_view ad, struct sf_view text,
     uint8_t *ret_tag)
 {
-    uint64_t words[SF_AEAD_TAG_BYTES / 8];
-    struct sum sum;
+    const uint64_t lengths[] = {ad.bytes, text.bytes};
+    uint64_t words[FOLD_WORDS];
+    uint64_t state[2] = {0, 0};
+    folded sum = {0};
 
-    sum_init(&sum);
-    sum_add(&sum, key, SF_AEAD_KEY_BYTES);
-    sum_add(&sum, nonce, SF_AEAD_NONCE_BYTES);
-    sum_add(&sum, ad.data, ad.bytes);
-    sum_pad(&sum);
-    sum_add(&sum, text.data, text.bytes);
-    sum_end(&sum, words, SF_AEAD_TAG_BYTES / 8);
-    memcpy(ret_tag, words, sizeof(words));
+    if (text.bytes > WHOLE_BYTES) {
+        struct sum sparse;
+
+        sum_init(&sparse);
+        sum_add(&sparse, text.data, text.bytes);
+        sum_end(&sparse, words, FOLD_WORDS);
+        text = sf_view(words, sizeof(words));
+    }
+    fold(&sum, text);
+    fold(&sum, ad);
+    fold(&sum, sf_view(nonce, SF_AEAD_NONCE_BYTES));
+    fold(&sum, sf_view(key, SF_AEAD_KEY_BYTES));
+    fold(&sum, sf_view(lengths, sizeof(lengths)));
+    memcpy(words, &sum, sizeof(words));
+    for (unsigned i = 0; i < FOLD_WORDS; i++) {
+        state[0] = turn((state[0] ^ words[i]) * UINT64_C(0x94d049bb133111eb), 31);
+        state[1] = turn((state[1] + words[i]) * UINT64_C(0xbf58476d1ce4e5b9), 27);
+    }
+    memcpy(ret_tag, state, SF_AEAD_TAG_BYTES);
 }
 
 static void

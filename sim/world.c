@@ -4,12 +4,14 @@
 #include "base/crypto.h"
 #include "base/prng.h"
 #include "sim/clock.h"
+#include "sim/image.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
     DATAGRAM_BYTES_MAX = 9000,
+    SPARE_BYTES = 1500, /* most have no more */
     IP_UDP_BYTES = 28,
     STEPS_MAX = 100000, /* of one node at one time: more is a loop that makes no progress */
     PORT = 7272,
@@ -72,6 +74,7 @@ struct sf_world {
     sf_mono path_zero; /* what their clocks are behind */
     uint64_t payload[SF_WORLD_NODES_MAX][SF_WORLD_NODES_MAX];
     struct datagram *flying;
+    struct datagram *spare; /* have room for SPARE_BYTES */
     void (*event)(void *context, unsigned number, const struct sf_node_event *event);
     void *event_context;
     void (*tap)(void *context, unsigned from, unsigned to, const uint8_t *bytes, size_t count);
@@ -118,6 +121,44 @@ is_off(const struct world_node *self)
            sf_node_health(self->node) != SF_OK;
 }
 
+/* A datagram under way, with room for `bytes`; its memory may have been another's. */
+static struct datagram *
+datagram_new(struct sf_world *world, size_t bytes)
+{
+    struct datagram *datagram = world->spare;
+
+    if (bytes > SPARE_BYTES) {
+        datagram = sf_sim_allocate(sizeof(*datagram) + bytes);
+    } else if (datagram != NULL) {
+        world->spare = datagram->next;
+    } else {
+        datagram = sf_sim_allocate(sizeof(*datagram) + SPARE_BYTES);
+    }
+    memset(datagram, 0, sizeof(*datagram));
+    datagram->next = world->flying;
+    datagram->at = &world->flying;
+    if (world->flying != NULL) {
+        world->flying->at = &datagram->next;
+    }
+    world->flying = datagram;
+    return datagram;
+}
+
+static void
+datagram_free(struct sf_world *world, struct datagram *datagram)
+{
+    *datagram->at = datagram->next;
+    if (datagram->next != NULL) {
+        datagram->next->at = datagram->at;
+    }
+    if (datagram->bytes > SPARE_BYTES) {
+        free(datagram);
+    } else {
+        datagram->next = world->spare;
+        world->spare = datagram;
+    }
+}
+
 /* One hop: over `path` to node `to`, where it seems to come from `from`. */
 static void
 fly(struct sf_world *world, struct sf_sim_path *path, const struct sf_addr *from, unsigned to,
@@ -129,7 +170,7 @@ fly(struct sf_world *world, struct sf_sim_path *path, const struct sf_addr *from
         path, bytes, bytes + IP_UDP_BYTES, world->clock.now - world->path_zero, deliveries);
 
     for (size_t i = 0; i < copies; i++) {
-        struct datagram *datagram = must_alloc(sizeof(*datagram) + bytes);
+        struct datagram *datagram = datagram_new(world, bytes);
 
         datagram->world = world;
         datagram->from = *from;
@@ -137,12 +178,6 @@ fly(struct sf_world *world, struct sf_sim_path *path, const struct sf_addr *from
         datagram->bytes = bytes;
         memcpy(datagram->payload, payload.data, bytes);
         sf_sim_delivery_apply(&deliveries[i], datagram->payload, bytes);
-        datagram->next = world->flying;
-        datagram->at = &world->flying;
-        if (world->flying != NULL) {
-            world->flying->at = &datagram->next;
-        }
-        world->flying = datagram;
         datagram->event.fire = arrive;
         datagram->event.owner = datagram;
         sf_sim_clock_set(&world->clock, &datagram->event, deliveries[i].at + world->path_zero);
@@ -187,29 +222,16 @@ leave(struct sf_world *world, unsigned number, const struct sf_addr *to, struct 
 }
 
 static void
-datagram_free(struct datagram *datagram)
-{
-    *datagram->at = datagram->next;
-    if (datagram->next != NULL) {
-        datagram->next->at = datagram->at;
-    }
-    free(datagram);
-}
-
-static bool
 send_all(struct world_node *self)
 {
     struct sf_world *world = self->world;
     uint8_t payload[DATAGRAM_BYTES_MAX];
     struct sf_addr to;
     size_t bytes;
-    bool any = false;
 
     while (sf_node_output(self->node, &to, payload, sizeof(payload), &bytes, world->clock.now)) {
-        any = true;
         leave(world, self->number, &to, sf_view(payload, bytes));
     }
-    return any;
 }
 
 static void
@@ -224,14 +246,41 @@ pull_events(struct world_node *self)
     }
 }
 
-/* Let a node do all it can do now, then sleep until its next deadline. */
+/* Whether an operation of its disk or a job waits to be carried out now. */
+static bool
+has_work(const struct world_node *self)
+{
+    return self->workers.first != NULL ||
+           sf_sim_disk_deadline(self->disk) <= self->world->clock.now;
+}
+
+/* When it has something to do if nothing comes. */
+static sf_mono
+deadline_of(const struct world_node *self)
+{
+    return sf_mono_min(sf_node_deadline(self->node), sf_sim_disk_deadline(self->disk));
+}
+
+static void
+sleep_until(struct world_node *self, sf_mono deadline)
+{
+    struct sf_sim_clock *clock = &self->world->clock;
+
+    deadline = deadline > clock->now ? deadline : clock->now + 1;
+    if (deadline == SF_NEVER) {
+        sf_sim_clock_cancel(clock, &self->wake);
+    } else if (self->wake.place == 0 || self->wake.at != deadline) {
+        sf_sim_clock_set(clock, &self->wake, deadline);
+    }
+}
+
+/* Let a node do all it can do now, then sleep. */
 static void
 step(struct world_node *self)
 {
     struct sf_world *world = self->world;
     struct sf_disk *disk = sf_sim_disk_interface(self->disk);
     sf_mono now = world->clock.now;
-    sf_mono deadline;
     bool any = true;
 
     if (self->is_stepping || is_off(self)) {
@@ -244,18 +293,28 @@ step(struct world_node *self)
         any = sf_disk_poll(disk);
         any |= sf_workers_poll(&self->workers.workers);
         sf_node_tick(self->node, now, wall_of(self));
-        any |= send_all(self);
+        send_all(self);
+        any |= has_work(self);
     }
     pull_events(self);
     self->is_stepping = false;
     if (is_off(self)) {
         return; /* in the middle of it; somebody will notice */
     }
-    deadline = sf_mono_min(sf_node_deadline(self->node), sf_sim_disk_deadline(self->disk));
-    if (deadline == SF_NEVER) {
-        sf_sim_clock_cancel(&world->clock, &self->wake);
+    sleep_until(self, deadline_of(self));
+}
+
+/* A datagram came: as a program does, look at timers and at what waits, and go on if need be. */
+static void
+look(struct world_node *self)
+{
+    sf_mono deadline = deadline_of(self);
+
+    if (self->workers.first != NULL || deadline <= self->world->clock.now) {
+        step(self);
     } else {
-        sf_sim_clock_set(&world->clock, &self->wake, deadline > now ? deadline : now + 1);
+        pull_events(self);
+        sleep_until(self, deadline);
     }
 }
 
@@ -274,9 +333,9 @@ arrive(struct sf_sim_event *event, sf_mono now)
 
     if (!is_off(to)) {
         sf_node_input(to->node, &datagram->from, datagram->payload, datagram->bytes, now);
-        step(to);
+        look(to);
     }
-    datagram_free(datagram);
+    datagram_free(datagram->world, datagram);
 }
 
 /* --- Making ------------------------------------------------------------------------------ */
@@ -312,7 +371,13 @@ sf_world_close(struct sf_world *world)
         free(self);
     }
     while (world->flying != NULL) {
-        datagram_free(world->flying);
+        datagram_free(world, world->flying);
+    }
+    while (world->spare != NULL) {
+        struct datagram *next = world->spare->next;
+
+        free(world->spare);
+        world->spare = next;
     }
     free(world);
 }
