@@ -3,6 +3,7 @@
 #include "app/cli.h"
 
 #include "app/text.h"
+#include "app/unlock.h"
 #include "base/assert.h"
 #include "base/crypto.h"
 
@@ -225,35 +226,28 @@ struct sf_identity *
 sf_cli_identity(const struct sf_cli *cli, int *ret_exit)
 {
     struct sf_app_error error = {0};
-    uint8_t encoded[SF_IDENTITY_BYTES_MAX];
     struct sf_identity *identity = NULL;
+    uint8_t *master = NULL;
     struct sf_home home;
-    size_t bytes = 0;
     int status;
 
     if (!sf_cli_home(cli, &home, ret_exit)) {
         return NULL;
     }
-    status = sf_home_read_file(&home,
-        &(struct sf_home_read){
-            .name = SF_HOME_KEYS, .is_secret = true, .out = encoded, .bytes_max = sizeof(encoded)},
-        &bytes, &error);
+    status = sf_unlock_master(&home, &master, &error);
+    if (status == SF_OK) {
+        status = sf_unlock_identity(&home, master, &identity, &error);
+    }
+    sf_secret_free(master);
     sf_home_close(&home);
     if (status == SF_ENOENT) {
         *ret_exit =
             sf_cli_fail(SF_EXIT_FAILED, "%s has no keys\n  Make them:  skyferry --home %s init",
                 cli->home_path, cli->home_path);
     } else if (status != SF_OK) {
-        *ret_exit = sf_cli_fail(sf_cli_exit_of(status), "%s", error.text);
-    } else {
-        status = sf_identity_decode(sf_view(encoded, bytes), &identity);
-        if (status != SF_OK) {
-            *ret_exit =
-                sf_cli_fail(SF_EXIT_INTEGRITY, "%s/%s is damaged (%s); restore it from a backup",
-                    cli->home_path, SF_HOME_KEYS, sf_status_text(status));
-        }
+        *ret_exit = sf_cli_fail(
+            status == SF_EFORMAT ? SF_EXIT_INTEGRITY : sf_cli_exit_of(status), "%s", error.text);
     }
-    sf_wipe(encoded, sizeof(encoded));
     return identity;
 }
 

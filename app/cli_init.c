@@ -8,6 +8,7 @@
 
 #include "app/config.h"
 #include "app/text.h"
+#include "app/unlock.h"
 #include "base/assert.h"
 #include "base/crypto.h"
 #include "bundle/card.h"
@@ -64,19 +65,19 @@ default_name(char name[SF_NAME_BYTES_MAX + 1])
     }
 }
 
-/* Make the keys and write them, never over others. */
+/* Make the keys and write them, never over others; sealed under `master` if it is not NULL. */
 static int
-make_keys(const struct sf_home *home, const char *name, char card[SF_CARD_TEXT_BYTES_MAX],
-    struct sf_app_error *error)
+make_keys(const struct sf_home *home, const char *name, const uint8_t *master,
+    char card[SF_CARD_TEXT_BYTES_MAX], struct sf_app_error *error)
 {
-    uint8_t encoded[SF_IDENTITY_BYTES_MAX];
+    uint8_t encoded[SF_IDENTITY_SEALED_BYTES_MAX];
     struct sf_identity *identity = NULL;
     size_t bytes = 0;
     int status;
 
     status = sf_identity_generate(&sf_random_system, name, &identity);
     if (status == SF_OK) {
-        status = sf_identity_encode(identity, encoded, sizeof(encoded), &bytes);
+        status = sf_identity_encode_sealed(identity, master, &sf_random_system, encoded, &bytes);
     }
     if (status == SF_OK) {
         status = card_text(identity, card);
@@ -95,6 +96,34 @@ out:
     return status;
 }
 
+/* A master key sealed under a new passphrase, which `file` holds ("-": ask, or standard input). */
+static int
+make_master(
+    const struct sf_home *home, const char *file, uint8_t **ret_master, struct sf_app_error *error)
+{
+    char *passphrase = NULL;
+    uint8_t *master = NULL;
+    int status = sf_unlock_new(file, &passphrase, error);
+
+    if (status != SF_OK) {
+        return status;
+    }
+    master = sf_secret_alloc(SF_MASTER_BYTES);
+    if (master == NULL) {
+        status = sf_app_error_set(error, SF_ENOMEM, "no memory that can be locked for keys");
+    } else {
+        sf_random_fill(&sf_random_system, master, SF_MASTER_BYTES);
+        status = sf_unlock_save(home, master, passphrase, error);
+    }
+    sf_secret_free(passphrase);
+    if (status != SF_OK) {
+        sf_secret_free(master);
+        return status;
+    }
+    *ret_master = master;
+    return SF_OK;
+}
+
 static bool
 has_keys(const struct sf_home *home)
 {
@@ -111,6 +140,8 @@ run_init(struct sf_cli *cli)
     char card[SF_CARD_TEXT_BYTES_MAX];
     char made_up[SF_NAME_BYTES_MAX + 1];
     const char *name = sf_cli_option(cli, "name");
+    const char *file = sf_cli_option(cli, "passphrase-file");
+    uint8_t *master = NULL;
     int status;
 
     if (name == NULL) {
@@ -142,8 +173,15 @@ run_init(struct sf_cli *cli)
         &error);
     /* A config that was put there before, by an installer say, is the operator's. */
     if (status == SF_OK || status == SF_EEXIST) {
-        status = make_keys(&home, name, card, &error);
+        status = SF_OK;
+        if (file != NULL || sf_cli_option(cli, "passphrase") != NULL) {
+            status = make_master(&home, file, &master, &error);
+        }
     }
+    if (status == SF_OK) {
+        status = make_keys(&home, name, master, card, &error);
+    }
+    sf_secret_free(master);
     sf_home_close(&home);
     if (status != SF_OK) {
         return sf_cli_fail(SF_EXIT_FAILED, "%s", error.text);
@@ -159,11 +197,13 @@ run_init(struct sf_cli *cli)
 static const struct sf_arg_option init_options[] = {
     SF_CLI_GLOBAL_OPTIONS,
     {"name", 0, "NAME", "what the node calls itself (default: the host's name)"},
+    {"passphrase", 0, NULL, "ask for a passphrase and seal the keys under it"},
+    {"passphrase-file", 0, "FILE", "take it from this file, - for standard input"},
 };
 
 const struct sf_cli_command sf_cli_init = {
     .name = "init",
-    .operands = "[--name NAME]",
+    .operands = "[--name NAME] [--passphrase]",
     .summary = "Make a node: its keys and a commented config",
     .more = "Nothing that exists is ever overwritten. The new node's card is printed.\n",
     .options = init_options,

@@ -27,6 +27,7 @@ static const struct sf_cli_command *const commands[] = {
     &sf_cli_cancel,
     &sf_cli_audit_show,
     &sf_cli_audit_verify,
+    &sf_cli_passphrase,
     &sf_cli_doctor,
 };
 

@@ -1,5 +1,7 @@
 #include "app/control_internal.h"
 
+#include "app/unlock.h"
+
 #include "base/crypto.h"
 
 #include <config.h>
@@ -168,20 +170,15 @@ set_addr(json_t *object, const char *key, bool is_there, const struct sf_addr *a
 static bool
 own_card(const struct sf_daemon *daemon, char ret_text[SF_CARD_TEXT_BYTES_MAX])
 {
-    uint8_t file[SF_IDENTITY_BYTES_MAX];
     uint8_t encoded[SF_CARD_BYTES_MAX];
-    const struct sf_home_read read = {
-        .name = SF_HOME_KEYS, .is_secret = true, .out = file, .bytes_max = sizeof(file)};
     struct sf_identity *identity = NULL;
     size_t bytes = 0;
     bool is_done =
-        sf_home_read_file(&daemon->home, &read, &bytes, NULL) == SF_OK &&
-        sf_identity_decode(sf_view(file, bytes), &identity) == SF_OK &&
+        sf_unlock_identity(&daemon->home, daemon->master, &identity, NULL) == SF_OK &&
         sf_card_encode(identity, encoded, sizeof(encoded), &bytes) == SF_OK &&
         sf_card_to_text(sf_view(encoded, bytes), ret_text, SF_CARD_TEXT_BYTES_MAX, &bytes) == SF_OK;
 
     sf_identity_fini(identity);
-    sf_wipe(file, sizeof(file));
     return is_done;
 }
 

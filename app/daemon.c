@@ -292,6 +292,7 @@ open_node(struct sf_daemon *daemon, struct sf_app_error *error)
     struct sf_node_config config = {
         .disk = daemon->disk,
         .random = sf_random_system,
+        .master = daemon->master,
         .worker_count = workers,
         .mtu_bytes = daemon->config.mtu_bytes,
         .reserve_bytes = daemon->config.reserve_bytes,
@@ -471,6 +472,8 @@ sf_daemon_close(struct sf_daemon *daemon)
     sf_resolver_close(daemon->resolver);
     daemon->resolver = NULL;
     sf_daemon_news_close(daemon);
+    sf_secret_free(daemon->master);
+    daemon->master = NULL;
     close_fd(&daemon->signal_fd);
     close_fd(&daemon->timer_fd);
     close_fd(&daemon->epoll_fd);

@@ -80,6 +80,7 @@ struct sf_daemon {
     struct sf_config config;
     gid_t group; /* of the sockets */
     struct sf_confine confine;
+    uint8_t *master; /* of the home, in guarded memory; NULL if it has none */
 
     struct sf_disk *disk;
     bool is_uring;
@@ -152,9 +153,9 @@ void sf_daemon_drop(struct sf_daemon *daemon, int handle);
 /* --- daemon_home.c ------------------------------------------------------------ */
 
 /*
- * Find the group of sockets and inbox, give it what is its, keep others out of
- * staging, and refuse to start where secrets may be read by others. SF_EINVAL,
- * SF_EAUTH, with *error.
+ * Refuse to start where secrets may be read by others; open the master key, if
+ * there is one; find the group of sockets and inbox, give it what is its, and
+ * keep others out of staging. SF_EINVAL, SF_EAUTH, ..., with *error.
  */
 SF_MUST_USE int sf_daemon_home_open(struct sf_daemon *daemon, struct sf_app_error *error);
 

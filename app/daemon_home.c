@@ -4,6 +4,8 @@
  */
 #include "app/daemon.h"
 
+#include "app/unlock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -115,7 +117,7 @@ set_access(const struct sf_daemon *daemon, const char *name, mode_t mode)
 static int
 check_secrets(const struct sf_daemon *daemon, struct sf_app_error *error)
 {
-    static const char *const names[] = {SF_HOME_KEYS, "kek", "vault"};
+    static const char *const names[] = {SF_HOME_KEYS, SF_HOME_MASTER, "kek", "vault"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct stat info;
@@ -181,5 +183,8 @@ sf_daemon_home_open(struct sf_daemon *daemon, struct sf_app_error *error)
 {
     int status = check_secrets(daemon, error);
 
+    if (status == SF_OK) {
+        status = sf_unlock_master(&daemon->home, &daemon->master, error);
+    }
     return status == SF_OK ? open_group(daemon, error) : status;
 }

@@ -15,19 +15,32 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static bool
+is_master_bare(const struct sf_home *home)
+{
+    uint8_t file[SF_MASTER_FILE_BYTES];
+    const struct sf_home_read read = {
+        .name = SF_HOME_MASTER, .is_secret = true, .out = file, .bytes_max = sizeof(file)};
+    size_t bytes = 0;
+    bool is_bare = sf_home_read_file(home, &read, &bytes, NULL) == SF_OK &&
+                   sf_master_is_bare(sf_view(file, bytes));
+
+    sf_wipe(file, sizeof(file));
+    return is_bare;
+}
+
+/* Whether there are keys and nobody else can read them; a passphrase is not asked for. */
 static void
 check_keys(struct sf_doctor *doctor, const struct sf_home *home)
 {
     struct sf_app_error error = {0};
-    uint8_t encoded[SF_IDENTITY_BYTES_MAX];
     struct sf_identity *identity = NULL;
+    uint8_t file[SF_IDENTITY_SEALED_BYTES_MAX];
+    const struct sf_home_read read = {
+        .name = SF_HOME_KEYS, .is_secret = true, .out = file, .bytes_max = sizeof(file)};
     size_t bytes = 0;
-    int status;
+    int status = sf_home_read_file(home, &read, &bytes, &error);
 
-    status = sf_home_read_file(home,
-        &(struct sf_home_read){
-            .name = SF_HOME_KEYS, .is_secret = true, .out = encoded, .bytes_max = sizeof(encoded)},
-        &bytes, &error);
     if (status != SF_OK) {
         sf_doctor_report(doctor, SF_DOCTOR_FAIL, "keys",
             status == SF_ENOENT ? "make them: skyferry init"
@@ -35,14 +48,17 @@ check_keys(struct sf_doctor *doctor, const struct sf_home *home)
             "%s", error.text);
         return;
     }
-    status = sf_identity_decode(sf_view(encoded, bytes), &identity);
-    sf_wipe(encoded, sizeof(encoded));
-    if (status != SF_OK) {
+    status = sf_identity_decode_sealed(sf_view(file, bytes), NULL, &identity);
+    sf_wipe(file, sizeof(file));
+    if (status == SF_ESTATE) {
+        sf_doctor_report(doctor, SF_DOCTOR_OK, "keys", NULL, "%s",
+            is_master_bare(home) ? "they open without a passphrase" : "sealed under a passphrase");
+    } else if (status != SF_OK) {
         sf_doctor_report(doctor, SF_DOCTOR_FAIL, "keys", "restore the file from a backup",
             "the key file is damaged (%s)", sf_status_text(status));
-        return;
+    } else {
+        sf_doctor_report(doctor, SF_DOCTOR_OK, "keys", NULL, "of the node '%s'", identity->name);
     }
-    sf_doctor_report(doctor, SF_DOCTOR_OK, "keys", NULL, "of the node '%s'", identity->name);
     sf_identity_fini(identity);
 }
 

@@ -3,6 +3,8 @@
  * touch it.
  *
  *     keys              the identity                                0600
+ *     master            what `keys` and `kek` are sealed under, if
+ *                       there is a passphrase                       0600
  *     config            settings, see skyferry.conf(5)              0600
  *     peers/NAME.card   a peer's card, one line                     0600
  *     peers/NAME.conf   how to reach it and what it may do          0600
@@ -31,6 +33,7 @@
 enum { SF_HOME_PATH_BYTES_MAX = 4095 }; /* without the NUL */
 
 #define SF_HOME_KEYS    "keys"
+#define SF_HOME_MASTER  "master"
 #define SF_HOME_CONFIG  "config"
 #define SF_HOME_PEERS   "peers"
 #define SF_HOME_STAGING "staging" /* what is not delivered yet */

@@ -9,7 +9,8 @@ app_libapp_a_SOURCES = \
 	%D%/submit_protocol.c %D%/submit_protocol.h \
 	%D%/threads.c %D%/threads.h \
 	%D%/udp.c %D%/udp.h \
-	%D%/units.c %D%/units.h
+	%D%/units.c %D%/units.h \
+	%D%/unlock.c %D%/unlock.h
 
 # The daemon.
 sbin_PROGRAMS += skyferryd
@@ -64,6 +65,7 @@ skyferry_SOURCES = \
 	%D%/cli_inbox.c \
 	%D%/cli_init.c \
 	%D%/cli_main.c \
+	%D%/cli_passphrase.c \
 	%D%/cli_peer.c %D%/cli_peer.h \
 	%D%/cli_peer_add.c \
 	%D%/cli_send.c \

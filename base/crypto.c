@@ -304,6 +304,23 @@ sf_verify(const uint8_t pk[SF_SIGN_PUBLIC_BYTES], struct sf_view message,
     return SF_OK;
 }
 
+/* --- Passphrases ------------------------------------------------------------- */
+
+int
+sf_pwhash(const struct sf_pwhash *hash, struct sf_view passphrase, uint8_t *out, size_t out_bytes)
+{
+    if (hash->passes < crypto_pwhash_argon2id_OPSLIMIT_MIN ||
+        hash->memory_bytes < crypto_pwhash_argon2id_MEMLIMIT_MIN ||
+        hash->memory_bytes > SIZE_MAX / 2) {
+        return SF_EINVAL;
+    }
+    return crypto_pwhash_argon2id(out, out_bytes, (const char *)passphrase.data, passphrase.bytes,
+               hash->salt, hash->passes, (size_t)hash->memory_bytes,
+               crypto_pwhash_argon2id_ALG_ARGON2ID13) == 0
+               ? SF_OK
+               : SF_ENOMEM;
+}
+
 /* --- Secrets --------------------------------------------------------------- */
 
 bool

@@ -150,6 +150,22 @@ void sf_sign(const uint8_t sk[SF_SIGN_SECRET_BYTES], struct sf_view message,
 SF_MUST_USE int sf_verify(const uint8_t pk[SF_SIGN_PUBLIC_BYTES], struct sf_view message,
     const uint8_t signature[SF_SIGNATURE_BYTES]);
 
+/* --- Passphrases ------------------------------------------------------------- */
+
+struct sf_pwhash {
+    const uint8_t *salt; /* 16 bytes */
+    uint32_t passes;
+    uint64_t memory_bytes; /* taken while it runs */
+};
+
+/*
+ * Argon2id (RFC 9106, version 0x13, one lane) of a passphrase: `out_bytes` of key,
+ * 16 at least. Takes a good part of a second by design.
+ * Returns SF_OK, SF_EINVAL (fewer passes or memory than the function allows), SF_ENOMEM.
+ */
+SF_MUST_USE int sf_pwhash(
+    const struct sf_pwhash *hash, struct sf_view passphrase, uint8_t *out, size_t out_bytes);
+
 /* --- Secrets --------------------------------------------------------------- */
 
 /* Whether two secrets are equal, in a time that depends on `bytes` alone. */

@@ -6,6 +6,7 @@ base_libbase_a_SOURCES = \
 	%D%/crypto.c %D%/crypto.h \
 	%D%/crypto_bulk.h %D%/crypto_bulk_openssl.c %D%/crypto_bulk_sodium.c \
 	%D%/job.c %D%/job.h \
+	%D%/master.c %D%/master.h \
 	%D%/prng.c %D%/prng.h \
 	%D%/random.h \
 	%D%/range_set.c %D%/range_set.h \

@@ -315,6 +315,56 @@ ring_turn(struct sf_prekey_ring *ring, struct sf_identity *identity, uint64_t ke
     return changed;
 }
 
+/* --- Sealed ------------------------------------------------------------------------ */
+
+static const char keys_purpose[] = "keys";
+
+int
+sf_identity_encode_sealed(const struct sf_identity *identity, const uint8_t *master,
+    const struct sf_random *random, uint8_t *out, size_t *ret_bytes)
+{
+    uint8_t plain[SF_IDENTITY_BYTES_MAX];
+    size_t bytes = 0;
+    int status = sf_identity_encode(identity, plain, sizeof(plain), &bytes);
+
+    if (status == SF_OK && master == NULL) {
+        memcpy(out, plain, bytes);
+        *ret_bytes = bytes;
+    } else if (status == SF_OK) {
+        const struct sf_master_seal seal = {master, keys_purpose, random};
+
+        sf_master_seal(&seal, sf_view(plain, bytes), out);
+        *ret_bytes = bytes + SF_MASTER_OVERHEAD_BYTES;
+    }
+    sf_wipe(plain, sizeof(plain));
+    return status;
+}
+
+int
+sf_identity_decode_sealed(
+    struct sf_view file, const uint8_t *master, struct sf_identity **ret_identity)
+{
+    uint8_t plain[SF_IDENTITY_BYTES_MAX];
+    int status;
+
+    if (!sf_master_is_sealed(file)) {
+        return sf_identity_decode(file, ret_identity);
+    }
+    if (master == NULL) {
+        return SF_ESTATE;
+    }
+    if (file.bytes > SF_IDENTITY_SEALED_BYTES_MAX) {
+        return SF_ELIMIT;
+    }
+    status = sf_master_open(master, keys_purpose, file, plain);
+    if (status == SF_OK) {
+        status =
+            sf_identity_decode(sf_view(plain, file.bytes - SF_MASTER_OVERHEAD_BYTES), ret_identity);
+    }
+    sf_wipe(plain, sizeof(plain));
+    return status;
+}
+
 bool
 sf_identity_rotate(
     struct sf_identity *identity, const struct sf_random *random, uint64_t elapsed_ms)

@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/crypto.h"
+#include "base/master.h"
 #include "base/random.h"
 #include "base/status.h"
 
@@ -36,6 +37,7 @@ enum {
     SF_PREKEY_KEPT_DAYS = 45,      /* of run time, then its secret is erased */
     SF_LINK_PREKEY_KEPT_DAYS = 14, /* the same for link prekeys */
     SF_IDENTITY_BYTES_MAX = 4096,  /* of a key file */
+    SF_IDENTITY_SEALED_BYTES_MAX = SF_IDENTITY_BYTES_MAX + SF_MASTER_OVERHEAD_BYTES,
 };
 
 struct sf_prekey {
@@ -99,6 +101,16 @@ SF_MUST_USE int sf_identity_encode(
  * SF_ENOMEM.
  */
 SF_MUST_USE int sf_identity_decode(struct sf_view file, struct sf_identity **ret_identity);
+
+/*
+ * The same for a file that is sealed under `master` (base/master.h), or bare with
+ * NULL: write at most SF_IDENTITY_SEALED_BYTES_MAX; read either, as the file is.
+ * Errors as above; reading also SF_ESTATE: it is sealed and `master` is NULL.
+ */
+SF_MUST_USE int sf_identity_encode_sealed(const struct sf_identity *identity, const uint8_t *master,
+    const struct sf_random *random, uint8_t *out, size_t *ret_bytes);
+SF_MUST_USE int sf_identity_decode_sealed(
+    struct sf_view file, const uint8_t *master, struct sf_identity **ret_identity);
 
 /*
  * Let `elapsed_ms` of run time pass: make new prekeys when the current ones are

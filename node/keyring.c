@@ -44,7 +44,7 @@ read_keys(struct sf_node *node, uint8_t *bytes, size_t *ret_count)
         return status;
     }
     op = (struct sf_disk_op){
-        .kind = SF_DISK_READ, .file = file, .data = bytes, .bytes = SF_IDENTITY_BYTES_MAX};
+        .kind = SF_DISK_READ, .file = file, .data = bytes, .bytes = SF_IDENTITY_SEALED_BYTES_MAX};
     status = sf_disk_run(node->disk, &op);
     *ret_count = op.ret_bytes;
     op = (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = file};
@@ -65,7 +65,7 @@ keyring_load(struct sf_node *node, struct sf_node_error *error)
     }
     node->keyring = keyring;
     keyring->node = node;
-    keyring->bytes = sf_secret_alloc(SF_IDENTITY_BYTES_MAX);
+    keyring->bytes = sf_secret_alloc(SF_IDENTITY_SEALED_BYTES_MAX);
     if (keyring->bytes == NULL) {
         return node_error(error, SF_ENOMEM, "no memory that can be locked for keys");
     }
@@ -76,8 +76,14 @@ keyring_load(struct sf_node *node, struct sf_node_error *error)
     if (status != SF_OK) {
         return node_error(error, status, "the file keys: %s", sf_status_text(status));
     }
-    status = sf_identity_decode(sf_view(keyring->bytes, keyring->count), &node->identity);
-    sf_wipe(keyring->bytes, SF_IDENTITY_BYTES_MAX);
+    status = sf_identity_decode_sealed(
+        sf_view(keyring->bytes, keyring->count), node->config.master, &node->identity);
+    sf_wipe(keyring->bytes, SF_IDENTITY_SEALED_BYTES_MAX);
+    if (status == SF_ESTATE) {
+        return node_error(error, SF_EAUTH,
+            "the file keys is sealed under a master key and the file master is not there; restore "
+            "it from a backup");
+    }
     if (status != SF_OK) {
         return node_error(error, SF_EFORMAT,
             "the file keys is damaged (%s); restore it from a backup", sf_status_text(status));
@@ -121,7 +127,7 @@ static void
 finish(struct keyring *keyring, int status)
 {
     keyring->step = STEP_IDLE;
-    sf_wipe(keyring->bytes, SF_IDENTITY_BYTES_MAX);
+    sf_wipe(keyring->bytes, SF_IDENTITY_SEALED_BYTES_MAX);
     if (status != SF_OK) {
         /* The old file still stands; the keys in memory are written with the next try. */
         node_say(keyring->node, SF_NODE_EVENT_WARNING, NULL, "the file keys cannot be written: %s",
@@ -203,8 +209,8 @@ keyring_tick(struct sf_node *node)
         keyring->is_card_new |= issue != node->identity->card_issue;
     }
     /* Ages are written as well, or a node that restarts daily would never retire a key. */
-    if (sf_identity_encode(
-            node->identity, keyring->bytes, SF_IDENTITY_BYTES_MAX, &keyring->count) == SF_OK) {
+    if (sf_identity_encode_sealed(node->identity, node->config.master, &node->config.random,
+            keyring->bytes, &keyring->count) == SF_OK) {
         submit(keyring, STEP_OPEN,
             (struct sf_disk_op){
                 .kind = SF_DISK_OPEN, .path = "keys.new", .flags = SF_DISK_RDWR | SF_DISK_CREATE});

@@ -56,6 +56,8 @@ struct sf_node_config {
     struct sf_disk *disk;       /* its root is the node's home; outlives the node */
     struct sf_workers *workers; /* outlive the node */
     struct sf_random random;
+    const uint8_t *master;  /* base/master.h: opens `keys` and `kek`; NULL for a home without one.
+                              Guarded memory that outlives the node */
     uint32_t worker_count;  /* how many jobs may run at once; 1 .. SF_NODE_WORKERS_MAX */
     uint32_t mtu_bytes;     /* IP packet, 1280 .. 9000; 0 for the default of 1400 */
     uint64_t reserve_bytes; /* keep this much of the file system free */
@@ -78,7 +80,8 @@ struct sf_node_error {
  * block on the disk; nothing else of the node does.
  *
  * Returns SF_OK and *ret_node, which the caller closes; or SF_ENOENT (no keys:
- * `skyferry init` was not run), SF_EFORMAT (a damaged file, named in *error),
+ * `skyferry init` was not run), SF_EAUTH (keys that are sealed, and not under
+ * config->master), SF_EFORMAT (a damaged file, named in *error),
  * SF_EIO, SF_ENOMEM, SF_EINVAL, with *error saying what to do.
  */
 SF_MUST_USE int sf_node_open(const struct sf_node_config *config, sf_mono now, struct sf_wall wall,

@@ -65,8 +65,10 @@ open_store(struct sf_node *node, struct sf_node_error *error)
     struct sf_journal_config journal = {.disk = node->disk, .ret_recovery = &recovery};
     struct sf_spools_config spools = {
         .disk = node->disk, .reserve_bytes = node->config.reserve_bytes};
-    struct sf_vault_config vault = {
-        .disk = node->disk, .random = &node->config.random, .ret_recovery = &recovery};
+    struct sf_vault_config vault = {.disk = node->disk,
+        .random = &node->config.random,
+        .master = node->config.master,
+        .ret_recovery = &recovery};
     struct sf_audit_config audit = {.disk = node->disk,
         .origin = node->identity->name,
         .sign = sign_head,

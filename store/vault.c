@@ -395,7 +395,7 @@ rotate_kek(struct sf_vault *vault)
 
     switch (vault->step) {
     case SF_VAULT_ROTATE_SYNC:
-        sf_vault_kek_encode(vault->kek_block, vault->generation + 1, keys->kek_next);
+        sf_vault_kek_encode(vault, vault->generation + 1, keys->kek_next);
         submit_write(vault, SF_VAULT_ROTATE_KEK, vault->kek_file, next_offset, vault->kek_block);
         break;
     case SF_VAULT_ROTATE_KEK:
@@ -618,6 +618,7 @@ sf_vault_open(const struct sf_vault_config *config, struct sf_vault **ret_vault)
     }
     vault->disk = config->disk;
     vault->random = config->random;
+    vault->master = config->master;
     vault->file = SF_DISK_NO_FILE;
     vault->kek_file = SF_DISK_NO_FILE;
     vault->deadline = SF_NEVER;

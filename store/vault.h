@@ -38,14 +38,17 @@ struct sf_vault;
 
 struct sf_vault_config {
     struct sf_disk *disk;
-    const struct sf_random *random;   /* outlives the vault */
+    const struct sf_random *random; /* outlives the vault */
+    const uint8_t *master; /* base/master.h: the KEK is kept sealed under it; NULL if there is none.
+                              Outlives the vault */
     struct sf_recovery *ret_recovery; /* set by open also when it fails; may be NULL */
 };
 
 /*
  * Open the vault, made empty if there is none; finishes a rotation that a crash
  * interrupted. Blocks. Returns SF_OK, SF_EFORMAT if there are secrets and no
- * KEK that could open them, SF_EIO, SF_ENOSPC, SF_ENOMEM.
+ * KEK that could open them, SF_EAUTH if the KEK is sealed under another master
+ * key, SF_EIO, SF_ENOSPC, SF_ENOMEM.
  *
  * A slot that does not open is taken for a put that a crash tore, and wiped
  * (row says so): record a secret elsewhere only after its put is done, and take

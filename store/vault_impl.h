@@ -46,6 +46,7 @@
 enum {
     SF_VAULT_BLOCK_BYTES = SF_DISK_ALIGN,
     SF_VAULT_VERSION = 1,
+    SF_VAULT_VERSION_SEALED = 2, /* of a KEK block: under the master key */
     SF_VAULT_KEK_BYTES = SF_AEAD_KEY_BYTES,
     SF_VAULT_PLAIN_BYTES = 8 + 2 + SF_VAULT_KEY_BYTES + SF_VAULT_SECRET_BYTES_MAX,
     SF_VAULT_GROUP = 64, /* slots that are allocated, and kept in memory, together */
@@ -98,6 +99,7 @@ struct sf_vault_list {
 struct sf_vault {
     struct sf_disk *disk;
     const struct sf_random *random;
+    const uint8_t *master; /* or NULL */
     int file;
     int kek_file;
     bool failed;
@@ -143,11 +145,15 @@ sf_vault_secret(const struct sf_vault *vault, uint32_t slot)
 }
 
 bool sf_vault_block_is_empty(const uint8_t *block);
+/* In the vault's kek_block; sealed where the vault has a master key. */
 void sf_vault_kek_encode(
-    uint8_t *block, uint64_t generation, const uint8_t kek[SF_VAULT_KEK_BYTES]);
-/* Whether block `half` holds a whole KEK, and which. */
-bool sf_vault_kek_decode(const uint8_t *block, unsigned int half, uint64_t *ret_generation,
-    uint8_t ret_kek[SF_VAULT_KEK_BYTES]);
+    struct sf_vault *vault, uint64_t generation, const uint8_t kek[SF_VAULT_KEK_BYTES]);
+/*
+ * What kek_block, read from block `half`, holds: SF_OK, the KEK of that generation;
+ * SF_EFORMAT, no whole one; SF_EAUTH, one that the master key, or none, does not open.
+ */
+SF_MUST_USE int sf_vault_kek_decode(const struct sf_vault *vault, unsigned int half,
+    uint64_t *ret_generation, uint8_t ret_kek[SF_VAULT_KEK_BYTES]);
 /* Seal slot `at` under `kek` into `block`. */
 void sf_vault_slot_encode(const struct sf_vault *vault, uint32_t at, uint64_t generation,
     const uint8_t kek[SF_VAULT_KEK_BYTES], uint8_t *block);

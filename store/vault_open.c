@@ -33,6 +33,7 @@ struct opening {
     uint64_t file_bytes;
     bool kek_good[2];
     bool kek_dirty[2];
+    bool is_kek_bare; /* the newest is not sealed */
     bool is_rest;
     bool is_slot;
 };
@@ -91,11 +92,16 @@ read_kek(struct opening *opening)
             return status;
         }
         opening->kek_dirty[half] = !sf_vault_block_is_empty(vault->kek_block);
-        opening->kek_good[half] =
-            sf_vault_kek_decode(vault->kek_block, half, &generation, vault->keys->kek_next);
+        status = sf_vault_kek_decode(vault, half, &generation, vault->keys->kek_next);
+        if (status == SF_EAUTH) {
+            opening->recovery->text = "the key-encryption key is sealed under another master key";
+            return SF_EAUTH;
+        }
+        opening->kek_good[half] = status == SF_OK;
         if (opening->kek_good[half] && generation > vault->generation) {
             vault->generation = generation;
             memcpy(vault->keys->kek, vault->keys->kek_next, SF_VAULT_KEK_BYTES);
+            opening->is_kek_bare = sf_get_be32(vault->kek_block + 16) == SF_VAULT_VERSION;
         }
     }
     sf_wipe(vault->kek_block, SF_VAULT_BLOCK_BYTES);
@@ -248,7 +254,7 @@ make_kek(struct sf_vault *vault)
     vault->generation = 1;
     half = vault->generation % 2;
     sf_random_fill(vault->random, vault->keys->kek, SF_VAULT_KEK_BYTES);
-    sf_vault_kek_encode(vault->kek_block, vault->generation, vault->keys->kek);
+    sf_vault_kek_encode(vault, vault->generation, vault->keys->kek);
     status = write_block(
         vault, vault->kek_file, (uint64_t)half * SF_VAULT_BLOCK_BYTES, vault->kek_block);
     sf_wipe(vault->kek_block, SF_VAULT_BLOCK_BYTES);
@@ -332,6 +338,9 @@ sf_vault_recover(struct sf_vault *vault, struct sf_recovery *recovery)
     }
     if (status == SF_OK) {
         drop_replaced(vault);
+        if (vault->master != NULL && opening.is_kek_bare) {
+            vault->deadline = 0; /* a rotation replaces it by a sealed one and wipes it */
+        }
         vault->allocated = (uint32_t)(opening.file_bytes / (2 * SF_VAULT_BLOCK_BYTES)) /
                            SF_VAULT_GROUP * SF_VAULT_GROUP;
     }

@@ -1,14 +1,18 @@
 /* vault_slot.c - blocks of the vault and of the KEK's file; see vault_impl.h for the bytes. */
 #include "base/crc32c.h"
+#include "base/master.h"
 #include "store/vault_impl.h"
 
 enum {
     SLOT_NONCE = 16,
     SLOT_SEALED = 32,
     SLOT_END = SLOT_SEALED + SF_VAULT_PLAIN_BYTES + SF_AEAD_TAG_BYTES,
+    KEK_AT = 32,
     KEK_CRC = SF_VAULT_BLOCK_BYTES - 4,
     AD_BYTES = 32,
 };
+
+static const char kek_purpose[] = "kek";
 
 bool
 sf_vault_block_is_empty(const uint8_t *block)
@@ -17,30 +21,50 @@ sf_vault_block_is_empty(const uint8_t *block)
 }
 
 void
-sf_vault_kek_encode(uint8_t *block, uint64_t generation, const uint8_t kek[SF_VAULT_KEK_BYTES])
+sf_vault_kek_encode(
+    struct sf_vault *vault, uint64_t generation, const uint8_t kek[SF_VAULT_KEK_BYTES])
 {
+    uint8_t *block = vault->kek_block;
+
     memset(block, 0, SF_VAULT_BLOCK_BYTES);
     memcpy(block, "skyferry-kek", 12);
-    sf_put_be32(block + 16, SF_VAULT_VERSION);
     sf_put_be64(block + 24, generation);
-    memcpy(block + 32, kek, SF_VAULT_KEK_BYTES);
+    if (vault->master == NULL) {
+        sf_put_be32(block + 16, SF_VAULT_VERSION);
+        memcpy(block + KEK_AT, kek, SF_VAULT_KEK_BYTES);
+    } else {
+        const struct sf_master_seal seal = {vault->master, kek_purpose, vault->random};
+
+        sf_put_be32(block + 16, SF_VAULT_VERSION_SEALED);
+        sf_master_seal(&seal, sf_view(kek, SF_VAULT_KEK_BYTES), block + KEK_AT);
+    }
     sf_put_be32(block + KEK_CRC, sf_crc32c(0, block, KEK_CRC));
 }
 
-bool
-sf_vault_kek_decode(const uint8_t *block, unsigned int half, uint64_t *ret_generation,
+int
+sf_vault_kek_decode(const struct sf_vault *vault, unsigned int half, uint64_t *ret_generation,
     uint8_t ret_kek[SF_VAULT_KEK_BYTES])
 {
+    const uint8_t *block = vault->kek_block;
+    uint32_t version = sf_get_be32(block + 16);
     uint64_t generation = sf_get_be64(block + 24);
 
-    if (memcmp(block, "skyferry-kek\0\0\0", 16) != 0 ||
-        sf_get_be32(block + 16) != SF_VAULT_VERSION || generation == 0 || generation % 2 != half ||
+    if (memcmp(block, "skyferry-kek\0\0\0", 16) != 0 || generation == 0 || generation % 2 != half ||
         sf_crc32c(0, block, KEK_CRC) != sf_get_be32(block + KEK_CRC)) {
-        return false;
+        return SF_EFORMAT;
+    }
+    if (version == SF_VAULT_VERSION) {
+        memcpy(ret_kek, block + KEK_AT, SF_VAULT_KEK_BYTES);
+    } else if (version != SF_VAULT_VERSION_SEALED) {
+        return SF_EFORMAT;
+    } else if (vault->master == NULL ||
+               sf_master_open(vault->master, kek_purpose,
+                   sf_view(block + KEK_AT, SF_VAULT_KEK_BYTES + SF_MASTER_OVERHEAD_BYTES),
+                   ret_kek) != SF_OK) {
+        return SF_EAUTH;
     }
     *ret_generation = generation;
-    memcpy(ret_kek, block + 32, SF_VAULT_KEK_BYTES);
-    return true;
+    return SF_OK;
 }
 
 static void

@@ -34,6 +34,23 @@ try_file(struct sf_view file)
     sf_identity_fini(identity);
 }
 
+/* What is not sealed under this key must not open; the bare form of the other file may. */
+static void
+try_sealed(struct sf_view file)
+{
+    static const uint8_t master[SF_MASTER_BYTES] = {7};
+    uint8_t opened[SF_MASTER_BYTES];
+    struct sf_identity *identity;
+
+    if (sf_identity_decode_sealed(file, master, &identity) == SF_OK) {
+        sf_assert(!sf_master_is_sealed(file));
+        sf_identity_fini(identity);
+    }
+    if (sf_master_is_bare(file) && sf_master_decode(file, sf_view(NULL, 0), opened) == SF_OK) {
+        sf_assert(file.bytes == SF_MASTER_FILE_BYTES);
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
@@ -46,6 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         people_open(&people, 1, 1);
     }
     try_file(sf_view(data, bytes));
+    try_sealed(sf_view(data, bytes));
     if (bytes > SF_IDENTITY_BYTES_MAX) {
         return 0;
     }

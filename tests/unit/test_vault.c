@@ -1,5 +1,6 @@
 /* Tests of store/vault: secrets kept, secrets gone, and each row of the recovery table. */
 #include "base/crypto.h"
+#include "base/master.h"
 #include "base/prng.h"
 #include "store/vault.h"
 #include "tests/unit/store_steps.h"
@@ -10,11 +11,13 @@ static struct sf_vault *vault;
 static struct sf_recovery recovery;
 static struct sf_prng prng;
 static struct sf_random generator;
+static const uint8_t *master; /* NULL: the home has none */
 
 static int
 try_open(void)
 {
-    struct sf_vault_config config = {.disk = disk, .random = &generator, .ret_recovery = &recovery};
+    struct sf_vault_config config = {
+        .disk = disk, .random = &generator, .master = master, .ret_recovery = &recovery};
 
     vault = NULL;
     return sf_vault_open(&config, &vault);
@@ -524,6 +527,64 @@ test_every_bit(void)
     end_disk();
 }
 
+static const uint8_t one_master[SF_MASTER_BYTES] = {1};
+static const uint8_t other_master[SF_MASTER_BYTES] = {2};
+
+/* Whether a block of `kek` holds a KEK that no passphrase keeps. */
+static bool
+is_kek_bare(void)
+{
+    size_t bytes;
+    uint8_t *data = take_file("kek", &bytes);
+    bool is_bare = false;
+
+    for (size_t at = 0; at + BLOCK <= bytes; at += BLOCK) {
+        is_bare |= data[at] != 0 && sf_get_be32(data + at + 16) == 1;
+    }
+    free(data);
+    return is_bare;
+}
+
+static void
+test_master(void)
+{
+    master = one_master;
+    start();
+    CHECK_EQ(put('a', "a secret"), SF_OK);
+    CHECK(!is_kek_bare());
+    sf_vault_close(vault);
+    master = other_master;
+    CHECK_EQ(try_open(), SF_EAUTH);
+    CHECK(strstr(recovery.text, "another master key") != NULL);
+    master = NULL;
+    CHECK_EQ(try_open(), SF_EAUTH);
+    master = one_master;
+    REQUIRE_EQ(try_open(), SF_OK);
+    CHECK(holds('a', "a secret"));
+    master = NULL;
+    end();
+}
+
+static void
+test_master_later(void)
+{
+    start();
+    CHECK_EQ(put('a', "a secret"), SF_OK);
+    CHECK(is_kek_bare());
+    sf_vault_close(vault);
+    master = one_master;
+    REQUIRE_EQ(try_open(), SF_OK);
+    CHECK_EQ(sf_vault_deadline(vault), 0);
+    sf_vault_tick(vault, SF_SEC);
+    for (unsigned i = 0; i < 1000 && is_kek_bare(); i++) {
+        (void)sf_disk_poll(disk);
+    }
+    CHECK(!is_kek_bare());
+    CHECK(holds('a', "a secret"));
+    master = NULL;
+    end();
+}
+
 CHECK_MAIN("vault", {"a secret is kept sealed and read back, also after a crash", test_put_and_get},
     {"limits are answered, not passed", test_limits},
     {"an erase leaves neither the old KEK nor anything under it", test_erase_leaves_nothing},
@@ -539,4 +600,6 @@ CHECK_MAIN("vault", {"a secret is kept sealed and read back, also after a crash"
     {"row E: a slot that does not open is wiped", test_row_e},
     {"row F: secrets without a KEK refuse", test_row_f},
     {"row G: more slots than allowed refuse", test_row_g},
-    {"no flipped bit becomes a secret", test_every_bit})
+    {"no flipped bit becomes a secret", test_every_bit},
+    {"under a master key the KEK opens with that key alone", test_master},
+    {"a bare KEK is replaced by a sealed one once there is a master key", test_master_later})
