@@ -219,7 +219,10 @@ do_file(struct sf_sim_disk *disk, struct sf_disk_op *op, uint64_t sequence)
             op->system_errno = ENOSPC;
             return SF_ENOSPC;
         }
-        sf_sim_tree_change(tree, inode, SF_SIM_CHANGE_RESERVE, op->offset, op->bytes, NULL, false);
+        sf_sim_tree_change(tree, inode,
+            (op->flags & SF_DISK_KEEP_SIZE) != 0 ? SF_SIM_CHANGE_RESERVE_BEHIND
+                                                 : SF_SIM_CHANGE_RESERVE,
+            op->offset, op->bytes, NULL, false);
         return SF_OK;
     case SF_DISK_PUNCH:
         sf_sim_tree_change(tree, inode, SF_SIM_CHANGE_PUNCH, op->offset, op->bytes, NULL, false);

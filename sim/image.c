@@ -402,7 +402,7 @@ sf_sim_image_write(struct sf_sim_image *image, uint64_t offset, const uint8_t *d
 }
 
 void
-sf_sim_image_reserve(struct sf_sim_image *image, uint64_t offset, uint64_t bytes)
+sf_sim_image_reserve_behind(struct sf_sim_image *image, uint64_t offset, uint64_t bytes)
 {
     int status;
 
@@ -412,7 +412,13 @@ sf_sim_image_reserve(struct sf_sim_image *image, uint64_t offset, uint64_t bytes
     status = sf_range_set_add(
         &image->blocks, offset / SF_SIM_PAGE_BYTES, (offset + bytes - 1) / SF_SIM_PAGE_BYTES + 1);
     sf_assert(status == SF_OK);
-    if (image->bytes < offset + bytes) {
+}
+
+void
+sf_sim_image_reserve(struct sf_sim_image *image, uint64_t offset, uint64_t bytes)
+{
+    sf_sim_image_reserve_behind(image, offset, bytes);
+    if (bytes > 0 && image->bytes < offset + bytes) {
         image->bytes = offset + bytes;
     }
 }

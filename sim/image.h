@@ -70,6 +70,8 @@ void sf_sim_image_write(
 
 /* Give blocks to [offset, offset + bytes) and make the file at least that long. */
 void sf_sim_image_reserve(struct sf_sim_image *image, uint64_t offset, uint64_t bytes);
+/* The same, and the file stays as long as it is. */
+void sf_sim_image_reserve_behind(struct sf_sim_image *image, uint64_t offset, uint64_t bytes);
 
 /* [offset, offset + bytes) reads as zeros; whole blocks inside are given back. */
 void sf_sim_image_punch(struct sf_sim_image *image, uint64_t offset, uint64_t bytes);

@@ -453,6 +453,9 @@ apply(struct sf_sim_image *image, enum sf_sim_change_kind kind, uint64_t offset,
     case SF_SIM_CHANGE_RESERVE:
         sf_sim_image_reserve(image, offset, bytes);
         break;
+    case SF_SIM_CHANGE_RESERVE_BEHIND:
+        sf_sim_image_reserve_behind(image, offset, bytes);
+        break;
     case SF_SIM_CHANGE_PUNCH:
         sf_sim_image_punch(image, offset, bytes);
         break;
@@ -517,10 +520,11 @@ share_change(struct sf_sim_inode *inode, const struct sf_sim_change *change)
 
     if (change->kind == SF_SIM_CHANGE_TRUNCATE) {
         sf_sim_image_copy(durable, visible);
-    } else if (change->kind != SF_SIM_CHANGE_RESERVE) {
-        sf_sim_image_share(durable, visible, change->offset, change->bytes);
-    } else {
+    } else if (change->kind == SF_SIM_CHANGE_RESERVE ||
+               change->kind == SF_SIM_CHANGE_RESERVE_BEHIND) {
         sf_sim_image_share(durable, visible, change->offset, 0);
+    } else {
+        sf_sim_image_share(durable, visible, change->offset, change->bytes);
     }
 }
 

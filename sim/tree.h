@@ -16,6 +16,7 @@
 enum sf_sim_change_kind {
     SF_SIM_CHANGE_WRITE,
     SF_SIM_CHANGE_RESERVE,
+    SF_SIM_CHANGE_RESERVE_BEHIND, /* the length stays */
     SF_SIM_CHANGE_PUNCH,
     SF_SIM_CHANGE_TRUNCATE,
 };

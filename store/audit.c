@@ -126,6 +126,7 @@ batch_synced(struct sf_audit *audit)
 
     audit->running = (struct sf_commit_list){0};
     audit->end += audit->batch_bytes;
+    sf_headroom_check(&audit->headroom, audit->file, audit->end);
     audit->lines += audit->batch_lines;
     memcpy(audit->hash, audit->batch_hash, sizeof(audit->hash));
     free(audit->batch);
@@ -173,6 +174,7 @@ head_synced(struct sf_audit *audit)
     /* Lines wait while a head is under way, so those it counts are all there are. */
     audit->head_now = (struct sf_commit_list){0};
     audit->heads_end += audit->head_bytes;
+    sf_headroom_check(&audit->heads_headroom, audit->heads_file, audit->heads_end);
     audit->lines_signed = audit->lines;
     audit->step = SF_AUDIT_IDLE;
     advance(audit);
@@ -206,6 +208,10 @@ op_done(struct sf_disk_op *op)
 {
     struct sf_audit *audit = op->owner;
 
+    if (op->status == SF_ENOSPC && op->kind == SF_DISK_WRITE) {
+        audit->stalled = true; /* nothing was reported: it is written again, to the same place */
+        return;
+    }
     if (op->status != SF_OK) {
         die(audit);
         return;
@@ -227,6 +233,33 @@ op_done(struct sf_disk_op *op)
         break;
     case SF_AUDIT_IDLE:
         sf_assert(false);
+    }
+}
+
+/* --- Room ------------------------------------------------------------------------------------ */
+
+bool
+sf_audit_is_tight(const struct sf_audit *audit, uint64_t *ret_need_bytes)
+{
+    if (!audit->stalled && !audit->headroom.is_tight && !audit->heads_headroom.is_tight) {
+        return false;
+    }
+    *ret_need_bytes = sf_headroom_lacks(&audit->headroom, audit->end) +
+                      sf_headroom_lacks(&audit->heads_headroom, audit->heads_end);
+    return true;
+}
+
+void
+sf_audit_retry(struct sf_audit *audit)
+{
+    if (audit->failed) {
+        return;
+    }
+    sf_headroom_retry(&audit->headroom, audit->file, audit->end);
+    sf_headroom_retry(&audit->heads_headroom, audit->heads_file, audit->heads_end);
+    if (audit->stalled) {
+        audit->stalled = false;
+        sf_disk_submit(audit->disk, &audit->op);
     }
 }
 
@@ -327,7 +360,15 @@ sf_audit_open(const struct sf_audit_config *config, struct sf_audit **ret_audit)
     audit->sign_context = config->sign_context;
     audit->file = SF_DISK_NO_FILE;
     audit->heads_file = SF_DISK_NO_FILE;
+    sf_headroom_init(&audit->headroom, audit->disk, SF_AUDIT_HEADROOM_BYTES);
+    sf_headroom_init(&audit->heads_headroom, audit->disk, SF_AUDIT_HEADS_HEADROOM_BYTES);
     status = sf_audit_recover(audit, &recovery);
+    if (status == SF_OK) {
+        status = sf_headroom_fill(&audit->headroom, audit->file, audit->end);
+    }
+    if (status == SF_OK) {
+        status = sf_headroom_fill(&audit->heads_headroom, audit->heads_file, audit->heads_end);
+    }
 
 out:
     if (config->ret_recovery != NULL) {
@@ -356,7 +397,8 @@ close_file(struct sf_audit *audit, int file)
 void
 sf_audit_close(struct sf_audit *audit)
 {
-    while (audit->step != SF_AUDIT_IDLE || audit->idle_running) {
+    while ((audit->step != SF_AUDIT_IDLE && !audit->stalled) || audit->idle_running ||
+           audit->headroom.is_running || audit->heads_headroom.is_running) {
         if (!sf_disk_poll(audit->disk)) {
             audit->disk->wait(audit->disk);
         }

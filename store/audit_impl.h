@@ -34,11 +34,14 @@
 #define SF_STORE_AUDIT_IMPL_H
 
 #include "store/audit.h"
+#include "store/headroom.h"
 
 enum {
     SF_AUDIT_HEAD_BYTES_MAX = 640,
     SF_AUDIT_BATCH_BYTES_MAX = 512 * 1024, /* one commit */
-    SF_AUDIT_FRAME_BYTES_MAX = 192,        /* of a line, around its fields */
+    SF_AUDIT_HEADROOM_BYTES = 1024 * 1024, /* two of the largest */
+    SF_AUDIT_HEADS_HEADROOM_BYTES = 256 * 1024,
+    SF_AUDIT_FRAME_BYTES_MAX = 192, /* of a line, around its fields */
 };
 
 struct sf_audit_line {
@@ -141,6 +144,9 @@ struct sf_audit {
         SF_AUDIT_HEAD_SYNC,
     } step;
     struct sf_disk_op op;
+    bool stalled; /* there was no room for what `op` writes; it is written again */
+    struct sf_headroom headroom;
+    struct sf_headroom heads_headroom;
 
     char *pending; /* fields of lines to be written, each with its "\n" */
     size_t pending_bytes;

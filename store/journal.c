@@ -333,6 +333,7 @@ commit_over(struct sf_journal *journal, int status)
     sf_journal_compact_resume(journal);
     sf_journal_start(journal);
     sf_journal_compact_if_due(journal);
+    sf_journal_check_headroom(journal);
     sf_commit_list_finish(&waiters, SF_OK);
 }
 
@@ -342,9 +343,26 @@ sync_done(struct sf_disk_op *op)
     commit_over(op->owner, op->status);
 }
 
+/*
+ * No room for it: nobody was told that it is durable, and nothing behind it was
+ * written. It stays the first of the queue and is written again, whole and to
+ * the same place, when sf_journal_retry() says so.
+ */
+static void
+stall(struct sf_journal *journal)
+{
+    journal->running = false;
+    journal->stalled = true;
+    sf_journal_compact_resume(journal);
+}
+
 static void
 write_done(struct sf_disk_op *op)
 {
+    if (op->status == SF_ENOSPC) {
+        stall(op->owner);
+        return;
+    }
     if (op->status != SF_OK) {
         commit_over(op->owner, op->status);
         return;
@@ -372,7 +390,8 @@ sf_journal_start(struct sf_journal *journal)
 {
     struct sf_journal_record *record;
 
-    if (journal->running || journal->hold || journal->failed || !has_waiters(journal)) {
+    if (journal->running || journal->hold || journal->failed || journal->stalled ||
+        !has_waiters(journal)) {
         return;
     }
     if (sf_journal_compact_keeps(journal) &&
@@ -416,6 +435,42 @@ sf_journal_commit(struct sf_journal *journal, struct sf_commit *commit)
     } else {
         sf_commit_list_push(&journal->idle, commit);
         start_idle(journal);
+    }
+}
+
+/* --- Room ---------------------------------------------------------------------- */
+
+/* Not while a compaction is about to change files: it brings its own. */
+void
+sf_journal_check_headroom(struct sf_journal *journal)
+{
+    if (journal->compact.step == SF_COMPACT_IDLE && !journal->failed) {
+        sf_headroom_check(&journal->headroom, journal->file, journal->end);
+    }
+}
+
+bool
+sf_journal_is_tight(const struct sf_journal *journal, uint64_t *ret_need_bytes)
+{
+    if (!journal->stalled && !journal->headroom.is_tight) {
+        return false;
+    }
+    *ret_need_bytes = sf_headroom_lacks(&journal->headroom, journal->end);
+    return true;
+}
+
+void
+sf_journal_retry(struct sf_journal *journal)
+{
+    if (journal->failed) {
+        return;
+    }
+    if (journal->compact.step == SF_COMPACT_IDLE) {
+        sf_headroom_retry(&journal->headroom, journal->file, journal->end);
+    }
+    if (journal->stalled) {
+        journal->stalled = false;
+        sf_journal_start(journal);
     }
 }
 
@@ -502,7 +557,11 @@ sf_journal_open(const struct sf_journal_config *config, struct sf_journal **ret_
     memcpy(journal->name, name, strlen(name) + 1);
     memcpy(journal->name_new, name, strlen(name));
     memcpy(journal->name_new + strlen(name), ".new", 5);
+    sf_headroom_init(&journal->headroom, journal->disk, SF_JOURNAL_HEADROOM_BYTES);
     status = sf_journal_recover(journal, &recovery);
+    if (status == SF_OK) {
+        status = sf_headroom_fill(&journal->headroom, journal->file, journal->end);
+    }
     if (status == SF_OK && !journal->closed_marked) {
         /*
          * The process before may have ended over a sync that failed. What that
@@ -538,7 +597,7 @@ mark_closed(struct sf_journal *journal)
     struct sf_journal_record *record;
     struct sf_disk_op op = {.kind = SF_DISK_WRITE, .file = journal->file, .offset = journal->end};
 
-    if (journal->failed || journal->closed_marked) {
+    if (journal->failed || journal->stalled || journal->closed_marked) {
         return;
     }
     record = sf_journal_record_take(journal);
@@ -570,7 +629,8 @@ close_file(struct sf_journal *journal, int file)
 void
 sf_journal_close(struct sf_journal *journal)
 {
-    while (journal->running || journal->idle_running || journal->compact.step != SF_COMPACT_IDLE) {
+    while (journal->running || journal->idle_running || journal->headroom.is_running ||
+           journal->compact.step != SF_COMPACT_IDLE) {
         if (!sf_disk_poll(journal->disk)) {
             journal->disk->wait(journal->disk);
         }

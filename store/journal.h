@@ -101,9 +101,22 @@ SF_MUST_USE int sf_journal_drop_tags(struct sf_journal *journal, uint8_t table, 
  * Call commit->done when everything appended before this call is durable. A
  * commit starts at once if none is running; what comes meanwhile goes into the
  * next one together. Status SF_OK, or SF_EIO: then the journal is dead, what
- * is on the disk is not known, and every later commit fails too.
+ * is on the disk is not known, and every later commit fails too. A disk without
+ * room is no such error: see sf_journal_is_tight().
  */
 void sf_journal_commit(struct sf_journal *journal, struct sf_commit *commit);
+
+/*
+ * Whether room runs short: that reserved behind the end is half used and cannot
+ * be filled up, or even a commit waits for room. *ret_need_bytes must become
+ * free on the disk. Then the caller appends only what gives room back, and
+ * calls sf_journal_retry() from time to time. Nothing is lost meanwhile: commits
+ * that find no room wait.
+ */
+bool sf_journal_is_tight(const struct sf_journal *journal, uint64_t *ret_need_bytes);
+
+/* There may be room again: fill up what is reserved, and go on with a commit that waits for it. */
+void sf_journal_retry(struct sf_journal *journal);
 
 /* Whether a write or a sync failed. Never retried: the node stops and recovers from the disk. */
 bool sf_journal_failed(const struct sf_journal *journal);

@@ -4,7 +4,7 @@
  * The ledger is written to `journal.new` record by record while commits go on
  * into the old file; what they write is kept in memory as the tail. When the
  * snapshot is synced, commits are held for a moment: tail and everything still
- * waiting follow, then the fact WHOLE, SYNC, RENAME, SYNC_DIR. Then the new
+ * waiting follow, then the fact WHOLE, SYNC, headroom, RENAME, SYNC_DIR. Then the new
  * file is the journal and who waited is told. Until the rename nothing depends
  * on the new file, and an error there only gives it up; from the rename on an
  * error leaves open which file the directory names, so the journal dies.
@@ -127,7 +127,8 @@ sf_journal_compact_if_due(struct sf_journal *journal)
 {
     uint64_t limit = 2 * journal->ledger.live_bytes + SF_JOURNAL_COMPACT_SLACK_BYTES;
 
-    if (journal->compact.step == SF_COMPACT_IDLE && !journal->failed && journal->end > limit &&
+    if (journal->compact.step == SF_COMPACT_IDLE && !journal->failed &&
+        !journal->headroom.is_running && journal->end > limit &&
         journal->end > journal->compact.threshold) {
         begin(journal);
     }
@@ -248,6 +249,9 @@ finish(struct sf_journal *journal)
     journal->generation++;
     journal->sequence = compact->sequence;
     journal->end = compact->end;
+    journal->headroom.reserved = compact->end + SF_JOURNAL_HEADROOM_BYTES;
+    journal->headroom.is_tight = false;
+    journal->stalled = false;      /* what waited for room has come along */
     journal->closed_marked = true; /* a damaged snapshot never passes for a torn tail */
     journal->stats.compactions++;
     compact->threshold = 0;
@@ -296,6 +300,16 @@ advance(struct sf_journal *journal)
         }
         break;
     case SF_COMPACT_TAIL_SYNC:
+        submit(journal, SF_COMPACT_HEADROOM,
+            (struct sf_disk_op){
+                .kind = SF_DISK_ALLOCATE,
+                .flags = SF_DISK_KEEP_SIZE,
+                .file = compact->file,
+                .offset = compact->end,
+                .bytes = SF_JOURNAL_HEADROOM_BYTES,
+            });
+        break;
+    case SF_COMPACT_HEADROOM:
         submit(journal, SF_COMPACT_RENAME,
             (struct sf_disk_op){
                 .kind = SF_DISK_RENAME, .path = journal->name_new, .path_to = journal->name});

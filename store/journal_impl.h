@@ -34,6 +34,7 @@
 #ifndef SF_STORE_JOURNAL_IMPL_H
 #define SF_STORE_JOURNAL_IMPL_H
 
+#include "store/headroom.h"
 #include "store/journal.h"
 #include "store/ledger.h"
 
@@ -46,6 +47,7 @@ enum {
     SF_JOURNAL_COMPACT_SLACK_BYTES = 1024 * 1024,
     SF_JOURNAL_TAIL_BYTES_MAX = 8 * 1024 * 1024, /* commits wait for a compaction beyond it */
     SF_JOURNAL_NAME_BYTES_MAX = 64,
+    SF_JOURNAL_HEADROOM_BYTES = 4 * 1024 * 1024, /* a thousand commits while the disk is full */
 };
 
 /* One record being filled, written, or kept for the tail of a compaction. */
@@ -71,6 +73,7 @@ enum sf_compact_step {
     SF_COMPACT_HOLD,     /* waiting for the running commit */
     SF_COMPACT_TAIL,     /* facts since the walk began, and WHOLE */
     SF_COMPACT_TAIL_SYNC,
+    SF_COMPACT_HEADROOM, /* as much behind the new file as behind the old one */
     SF_COMPACT_RENAME,
     SF_COMPACT_SYNC_DIR,
     SF_COMPACT_CLOSE_OLD,
@@ -111,7 +114,9 @@ struct sf_journal {
     struct sf_journal_record *filling; /* facts without a closed record; NULL if none */
     struct sf_journal_queue queue;     /* closed records; the first is being written if running */
     bool running;
-    bool hold; /* a compaction is switching files: no commit may start */
+    bool hold;    /* a compaction is switching files: no commit may start */
+    bool stalled; /* there was no room for the first record of the queue */
+    struct sf_headroom headroom;
     struct sf_journal_record *spare;
     struct sf_disk_op op; /* of the running commit */
 
@@ -140,6 +145,8 @@ struct sf_journal_record *sf_journal_queue_pop(struct sf_journal_queue *queue);
 void sf_journal_close_filling(struct sf_journal *journal);
 /* Start writing the first record of the queue if somebody waits and nothing is in the way. */
 void sf_journal_start(struct sf_journal *journal);
+/* Fill up what is reserved behind the end, if it is time. */
+void sf_journal_check_headroom(struct sf_journal *journal);
 /* Nothing works from here on: every commit, now and later, ends in SF_EIO. */
 void sf_journal_die(struct sf_journal *journal);
 

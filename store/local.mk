@@ -4,6 +4,7 @@ store_libstore_a_SOURCES = \
 	%D%/commit.h \
 	%D%/disk.c %D%/disk.h \
 	%D%/fact.c %D%/fact.h \
+	%D%/headroom.c %D%/headroom.h \
 	%D%/journal.c %D%/journal.h %D%/journal_compact.c %D%/journal_impl.h %D%/journal_open.c \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/posix.c %D%/posix.h \

@@ -113,9 +113,7 @@ do_file(struct posix_disk *disk, struct sf_disk_op *op)
     case SF_DISK_ALLOCATE:
     case SF_DISK_PUNCH:
         do {
-            result = fallocate(fd,
-                op->kind == SF_DISK_PUNCH ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE : 0,
-                (off_t)op->offset, (off_t)op->bytes);
+            result = fallocate(fd, sf_sys_allocate_mode(op), (off_t)op->offset, (off_t)op->bytes);
         } while (result != 0 && errno == EINTR);
         break;
     case SF_DISK_TRUNCATE:

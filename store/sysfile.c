@@ -402,6 +402,15 @@ sf_sys_files_get(struct sf_sys_files *files, int file)
     return &files->table[file];
 }
 
+int
+sf_sys_allocate_mode(const struct sf_disk_op *op)
+{
+    if (op->kind == SF_DISK_PUNCH) {
+        return FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    }
+    return (op->flags & SF_DISK_KEEP_SIZE) != 0 ? FALLOC_FL_KEEP_SIZE : 0;
+}
+
 static bool
 takes_file(const struct sf_disk_op *op)
 {

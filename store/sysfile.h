@@ -87,6 +87,9 @@ int sf_sys_files_check(struct sf_sys_files *files, const struct sf_disk_op *op);
 /* Close all and free the table. */
 void sf_sys_files_fini(struct sf_sys_files *files);
 
+/* The mode of fallocate() for ALLOCATE or PUNCH. */
+int sf_sys_allocate_mode(const struct sf_disk_op *op);
+
 /* Make a buffered read of this range come from the medium, as far as the kernel will. */
 void sf_sys_drop_cache(int fd, uint64_t offset, size_t bytes);
 

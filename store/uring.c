@@ -178,12 +178,9 @@ prepare_file(struct uring_disk *disk, struct flight *flight, struct io_uring_sqe
     case SF_DISK_SYNC:
         io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
         break;
-    case SF_DISK_ALLOCATE:
-        io_uring_prep_fallocate(sqe, fd, 0, (off_t)op->offset, (off_t)op->bytes);
-        break;
-    default: /* PUNCH */
-        io_uring_prep_fallocate(sqe, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-            (off_t)op->offset, (off_t)op->bytes);
+    default: /* ALLOCATE, PUNCH */
+        io_uring_prep_fallocate(
+            sqe, fd, sf_sys_allocate_mode(op), (off_t)op->offset, (off_t)op->bytes);
         break;
     }
     io_uring_sqe_set_flags(sqe, flags);

@@ -135,15 +135,28 @@ struct waited {
     struct sf_vault_op vault_op;
 };
 
+/* What waits for room is tried again, as a node does; a disk that stays full ends the run. */
 static int
 wait_until(struct home *home, const bool *is_done)
 {
+    int tries = 0;
+
     while (!*is_done) {
         if (sf_sim_disk_is_cut(home->sim)) {
             return SF_EIO;
         }
-        if (!sf_disk_poll(home->disk)) {
+        if (sf_disk_poll(home->disk)) {
+            continue;
+        }
+        if (sf_sim_disk_deadline(home->sim) != SF_NEVER) {
             home->disk->wait(home->disk);
+        } else if (tries++ == 3) {
+            return SF_ENOSPC;
+        } else {
+            sf_journal_retry(home->journal);
+            if (home->audit != NULL) {
+                sf_audit_retry(home->audit);
+            }
         }
     }
     return SF_OK;

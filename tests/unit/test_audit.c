@@ -310,6 +310,52 @@ test_errors_kill(void)
 }
 
 static void
+poll_idle(void)
+{
+    while (sf_sim_disk_deadline(sim) != SF_NEVER) {
+        (void)sf_disk_poll(disk);
+    }
+}
+
+/* Line or head, whatever finds no room is written when there is some; it is not lost, nor twice. */
+static void
+test_waits_for_room(void)
+{
+    for (int writes = 1; writes <= 2; writes++) {
+        struct sf_sim_fault full = {
+            .kind = SF_SIM_FAULT_SHORT, .op_kinds = 1U << SF_DISK_WRITE, .for_ever = true};
+        struct step_commit step;
+        uint64_t need;
+
+        start();
+        CHECK_EQ(append("kept", 1), SF_OK);
+        CHECK_EQ(commit_head(), SF_OK);
+        CHECK_EQ(append("waits", 2), SF_OK);
+        step_commit_init(&step);
+        sf_audit_commit_head(audit, &step.commit);
+        /* The line is written and synced before its head is. */
+        full.operation = sf_sim_disk_operations(sim) + (writes == 1 ? 0 : 2);
+        REQUIRE_EQ(sf_sim_disk_fault(sim, &full), SF_OK);
+        poll_idle();
+        CHECK(!step.is_done);
+        CHECK(!sf_audit_failed(audit));
+        CHECK(sf_audit_is_tight(audit, &need));
+        sf_audit_retry(audit);
+        poll_idle();
+        CHECK(!step.is_done);
+        sf_sim_disk_heal(sim);
+        sf_audit_retry(audit);
+        wait_for(&step.is_done);
+        CHECK_EQ(step.commit.status, SF_OK);
+        CHECK(!sf_audit_is_tight(audit, &need));
+        crash(SF_SIM_DAMAGE_LOSE_ALL);
+        REQUIRE_EQ(try_open(), SF_OK);
+        CHECK_EQ(lines(), 2);
+        end();
+    }
+}
+
+static void
 test_sign_fails(void)
 {
     struct sf_audit_config config = {
@@ -619,6 +665,7 @@ CHECK_MAIN("audit", {"a line is JSON with its number, its chain and its fields",
     {"commits share syncs, heads cover what was appended before", test_groups_and_heads},
     {"a head is a signed note with origin, size and hash", test_head_is_a_signed_note},
     {"a failed write or sync kills the log", test_errors_kill},
+    {"a line or a head that finds no room waits for it", test_waits_for_room},
     {"without a signature there is no head", test_sign_fails},
     {"an edited line is named", test_edited}, {"every changed byte is noticed", test_every_byte},
     {"a removed line is named", test_removed}, {"an inserted line is named", test_inserted},

@@ -153,6 +153,20 @@ script_sparse(void)
     CHECK_EQ(step_file(disk, SF_DISK_ALLOCATE, file, 0, 65536), SF_OK);
     CHECK_EQ(step_stat(disk, "s", &stat), SF_OK);
     CHECK_EQ(stat.bytes, 65536);
+    {
+        /* Blocks behind the end are the file's, which ends where it did. */
+        struct sf_disk_op behind = {.kind = SF_DISK_ALLOCATE,
+            .flags = SF_DISK_KEEP_SIZE,
+            .file = file,
+            .offset = 65536,
+            .bytes = 65536};
+
+        CHECK_EQ(sf_disk_run(disk, &behind), SF_OK);
+        CHECK_EQ(step_stat(disk, "s", &stat), SF_OK);
+        CHECK_EQ(stat.bytes, 65536);
+        CHECK_EQ(step_read(disk, file, 65536, &byte, 1, &count), SF_OK);
+        CHECK_EQ(count, 0);
+    }
     memset(block, 'x', sizeof(block));
     for (uint64_t i = 0; i < 16; i++) {
         CHECK_EQ(step_write(disk, file, i * 4096, block, 4096), SF_OK);

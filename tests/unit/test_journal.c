@@ -276,8 +276,120 @@ static void
 test_failed_write(void)
 {
     check_dead(SF_DISK_WRITE, SF_SIM_FAULT_EIO);
-    check_dead(SF_DISK_WRITE, SF_SIM_FAULT_SHORT);
-    check_dead(SF_DISK_WRITE, SF_SIM_FAULT_ENOSPC);
+}
+
+/* --- A full disk ---------------------------------------------------------------- */
+
+static void
+poll_idle(void)
+{
+    while (sf_sim_disk_deadline(sim) != SF_NEVER) {
+        (void)sf_disk_poll(disk);
+    }
+}
+
+/* What finds no room waits; it is durable when it says so, in one piece, and nothing died. */
+static void
+test_commit_waits_for_room(void)
+{
+    static const enum sf_sim_fault_kind kinds[] = {SF_SIM_FAULT_ENOSPC, SF_SIM_FAULT_SHORT};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct step_commit step;
+        struct step_commit later;
+        uint64_t need;
+
+        start();
+        set("a", "held");
+        CHECK_EQ(commit(), SF_OK);
+        CHECK(!sf_journal_is_tight(journal, &need));
+        set("a", "waits");
+        fail_next(SF_DISK_WRITE, kinds[i]);
+        step_commit_init(&step);
+        step_commit_init(&later);
+        sf_journal_commit(journal, &step.commit);
+        poll_idle();
+        CHECK(!step.is_done);
+        CHECK(!sf_journal_failed(journal));
+        CHECK(sf_journal_is_tight(journal, &need));
+        set("b", "behind it");
+        sf_journal_commit(journal, &later.commit);
+        poll_idle();
+        CHECK(!later.is_done);
+        sf_journal_retry(journal);
+        wait_for(&later.is_done);
+        CHECK(step.is_done);
+        CHECK_EQ(step.commit.status, SF_OK);
+        CHECK(!sf_journal_is_tight(journal, &need));
+        crash(SF_SIM_DAMAGE_LOSE_ALL);
+        open_journal();
+        CHECK(holds("a", "waits"));
+        CHECK(holds("b", "behind it"));
+        end();
+    }
+}
+
+/* A crash while a commit waits for room: it was never reported, and what was is there. */
+static void
+test_crash_while_waiting_for_room(void)
+{
+    struct step_commit step;
+
+    start();
+    set("a", "held");
+    CHECK_EQ(commit(), SF_OK);
+    set("a", "not");
+    fail_next(SF_DISK_WRITE, SF_SIM_FAULT_SHORT);
+    step_commit_init(&step);
+    sf_journal_commit(journal, &step.commit);
+    poll_idle();
+    CHECK(!step.is_done);
+    crash(SF_SIM_DAMAGE_KEEP_ALL);
+    open_journal();
+    CHECK(holds("a", "held"));
+    end();
+}
+
+/* Others take the last block: what was reserved beforehand holds a thousand commits more. */
+static void
+test_headroom(void)
+{
+    struct sf_sim_disk_stats stats;
+    uint64_t need = 0;
+    unsigned commits = 0;
+
+    start();
+    set("a", "held");
+    CHECK_EQ(commit(), SF_OK);
+    sf_sim_disk_get_stats(sim, &stats);
+    sf_sim_disk_set_capacity(sim, stats.used_bytes);
+    while (!sf_journal_is_tight(journal, &need) && commits < 5000) {
+        set("a", "again");
+        CHECK_EQ(commit(), SF_OK);
+        commits++;
+    }
+    CHECK(commits >= 500 && commits < 5000);
+    CHECK(need >= 1 << 20 && need <= 4 << 20);
+    for (unsigned i = 0; i < 500; i++) {
+        set("b", "to give room back");
+        CHECK_EQ(commit(), SF_OK);
+    }
+    /* A restart on the full disk finds what was reserved. */
+    crash(SF_SIM_DAMAGE_KEEP_ALL);
+    open_journal();
+    set("c", "after a restart");
+    CHECK_EQ(commit(), SF_OK);
+    CHECK(sf_journal_is_tight(journal, &need));
+    sf_sim_disk_set_capacity(sim, 0);
+    sf_journal_retry(journal);
+    poll_idle();
+    CHECK(!sf_journal_is_tight(journal, &need));
+    crash(SF_SIM_DAMAGE_LOSE_ALL);
+    open_journal();
+    CHECK(holds("a", "again"));
+    CHECK(holds("b", "to give room back"));
+    CHECK(holds("c", "after a restart"));
+    end();
 }
 
 static void
@@ -916,6 +1028,9 @@ CHECK_MAIN("journal", {"a value is what was set last", test_values},
     {"commits that come while one runs share the next sync", test_group_commit},
     {"a commit of nothing writes nothing", test_commit_of_nothing},
     {"a failed write kills the journal", test_failed_write},
+    {"a commit that finds no room waits for it", test_commit_waits_for_room},
+    {"a crash while a commit waits for room loses nothing", test_crash_while_waiting_for_room},
+    {"a full disk leaves room for what frees it", test_headroom},
     {"a failed sync kills the journal", test_failed_sync},
     {"facts of one commit survive all or none", test_large_group_is_one},
     {"row A: nothing there makes an empty journal", test_row_a},

@@ -543,6 +543,15 @@ test_capacity(void)
     CHECK_EQ(step_write(disk, other, 0, "x", 1), SF_ENOSPC);
     /* What was allocated can always be written. */
     CHECK_EQ(step_write(disk, file, 8192, block, sizeof(block)), SF_OK);
+    {
+        struct sf_disk_op behind = {.kind = SF_DISK_ALLOCATE,
+            .flags = SF_DISK_KEEP_SIZE,
+            .file = file,
+            .offset = 4 * 4096,
+            .bytes = 4096};
+
+        CHECK_EQ(sf_disk_run(disk, &behind), SF_ENOSPC);
+    }
     CHECK_EQ(step_file(disk, SF_DISK_PUNCH, file, 4096, 4096), SF_OK);
     CHECK_EQ(step_write(disk, other, 0, "x", 1), SF_OK);
     CHECK_EQ(step_write(disk, file, 4096, "x", 1), SF_ENOSPC);

@@ -333,10 +333,13 @@ test_failed_journal(void)
     end();
 }
 
+/* What the journal reserves for itself comes on top. */
+enum { CAPACITY_BYTES = (4 << 20) + (1 << 20) };
+
 static void
 test_reserve(void)
 {
-    struct sf_sim_disk_config config = {.seed = 1, .capacity_bytes = 1 << 20};
+    struct sf_sim_disk_config config = {.seed = 1, .capacity_bytes = CAPACITY_BYTES};
     struct waited waited;
     struct sf_spool *spool;
 
@@ -359,7 +362,8 @@ test_reserve(void)
 static void
 test_two_creates_share_no_space(void)
 {
-    struct sf_sim_disk_config config = {.seed = 1, .capacity_bytes = 1 << 20, .shuffle = true};
+    struct sf_sim_disk_config config = {
+        .seed = 1, .capacity_bytes = CAPACITY_BYTES, .shuffle = true};
     struct waited waited[12];
     int made = 0;
 
