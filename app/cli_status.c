@@ -172,6 +172,22 @@ is_listed(const json_t *transfer, bool all)
     return sf_cli_number(transfer, "ended_ms", 0) + RECENT_MS > (uint64_t)now.tv_sec * 1000;
 }
 
+/* A node without room says so to whoever asks anything of it. */
+static void
+say_full(const json_t *answer)
+{
+    uint64_t need_bytes = sf_cli_number(answer, "full_need_bytes", 0);
+    char size[SF_TEXT_AMOUNT_BYTES];
+
+    if (need_bytes > 0) {
+        sf_text_size(need_bytes, size);
+        sf_cli_say(
+            "This node's disk is full: %llu more bytes (%s) must become free before it takes "
+            "anything in; then it goes on by itself.",
+            (unsigned long long)need_bytes, size);
+    }
+}
+
 /* All of the list as text, fresh memory; *ret_rows says how many. */
 static char *
 list_text(const struct sf_cli *cli, const json_t *answer, unsigned width, size_t *ret_rows)
@@ -445,6 +461,7 @@ show_once(struct sf_cli *cli, struct sf_client *client, bool is_terminal)
         SF_OK) {
         return sf_cli_call_failed(cli, &error);
     }
+    say_full(picture.data);
     exit = show(cli, &picture, false);
     free(picture.text);
     json_decref(picture.data);
@@ -485,9 +502,11 @@ const struct sf_cli_command sf_cli_status = {
     .name = "status",
     .operands = "[TRANSFER] [--watch]",
     .summary = "Show what is in custody, where it stands, when it will be there",
-    .more = "TRANSFER is the beginning of an id, at least 4 digits. States: sealing (being taken\n"
-            "into custody), interrupted (before custody; send again with --resume), custody (safe\n"
-            "here, on its way or waiting), receiving, verifying, done, failed, cancelled.\n",
+    .more =
+        "TRANSFER is the beginning of an id, at least 4 digits. States: sealing (being taken\n"
+        "into custody), interrupted (before custody; send again with --resume), custody (safe\n"
+        "here, on its way or waiting), receiving, verifying, waiting (refused for now: it says\n"
+        "what is missing), done, failed, cancelled.\n",
     .options = status_options,
     .option_count = sizeof(status_options) / sizeof(status_options[0]),
     .operands_max = 1,

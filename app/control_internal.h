@@ -58,6 +58,9 @@ void sf_control_set_hex(json_t *object, const char *key, struct sf_view bytes);
 /* A name that may be any bytes: `key`, and `key`_hex if it is not plain UTF-8. */
 void sf_control_set_name(json_t *object, const char *key, struct sf_view name);
 
+/* full_need_bytes: what must become free before anything is taken in, or null. */
+void sf_control_set_full(struct sf_daemon *daemon, json_t *object);
+
 json_t *sf_control_node_json(struct sf_daemon *daemon);
 /* With files and receipts if `details`. */
 json_t *sf_control_transfer_json(

@@ -239,7 +239,20 @@ sf_control_node_json(struct sf_daemon *daemon)
     }
     sf_control_set_count(object, "reserve_bytes", daemon->config.reserve_bytes);
     sf_control_set_count(object, "quota_bytes", daemon->config.quota_bytes);
+    sf_control_set_full(daemon, object);
     return object;
+}
+
+void
+sf_control_set_full(struct sf_daemon *daemon, json_t *object)
+{
+    uint64_t need_bytes;
+
+    if (sf_node_is_full(daemon->node, &need_bytes)) {
+        sf_control_set_count(object, "full_need_bytes", need_bytes);
+    } else {
+        sf_control_set(object, "full_need_bytes", json_null());
+    }
 }
 
 /* --- Transfers -------------------------------------------------------------------- */
@@ -265,6 +278,8 @@ state_word(enum sf_node_state state)
         return "failed";
     case SF_NODE_CANCELLED:
         return "cancelled";
+    case SF_NODE_WAITING:
+        return "waiting";
     }
     return "unknown";
 }
@@ -418,6 +433,7 @@ sf_control_transfer_json(
     set_known(object, "plain_bytes", transfer->plain_bytes);
     sf_control_set_count(object, "plain_done", transfer->plain_done);
     sf_control_set_count(object, "received_bytes", transfer->received_bytes);
+    set_known(object, "need_bytes", transfer->need_bytes);
     set_known(object, "created_ms", (uint64_t)transfer->created.ms);
     set_known(object, "ended_ms", (uint64_t)transfer->ended.ms);
     if (transfer->outgoing) {

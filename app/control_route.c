@@ -216,6 +216,7 @@ get_transfers(struct task *task)
         }
     }
     sf_control_set(body, "transfers", list);
+    sf_control_set_full(task->daemon, body);
     answer_with(task, HTTP_OK, body);
 }
 

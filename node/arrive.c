@@ -113,6 +113,9 @@ stored(struct sf_spool_put *put)
             "bundle %llu could not be stored: %s; asking again", (unsigned long long)put->index,
             sf_status_text(put->status));
         verdict(in, arrival->index, SF_LINK_AGAIN);
+        if (put->status == SF_ENOSPC) {
+            room_refused(in->node);
+        }
     } else if (!is_open(in)) {
         /* It ended meanwhile; the fact goes with the rest of it. */
     } else if (arrival->plain == NULL) {
@@ -421,17 +424,12 @@ is_granted(struct sf_node *node, const struct sf_link_event *event)
 /* --- Data objects ------------------------------------------------------------------------------------------ */
 
 static void
-refuse_data(struct sf_node *node, const struct sf_link_event *event, enum sf_refusal reason)
+refuse_data(struct sf_node *node, const struct sf_link_event *event, const struct refusal *refusal)
 {
     struct peer *peer = &node->peers[event->peer];
-    struct refusal refusal = {
-        .transfer = event->object.transfer,
-        .reason = reason,
-        .retryable = reason == SF_REFUSAL_QUOTA,
-    };
 
-    record_peer(node, "data_refused", peer, sf_refusal_text(reason));
-    inbound_refuse_unknown(node, peer, &refusal);
+    record_peer(node, "data_refused", peer, sf_refusal_text(refusal->reason));
+    inbound_refuse_unknown(node, peer, refusal);
     sf_link_decline(node->link, event->peer, event->handle);
 }
 
@@ -469,7 +467,7 @@ accept_data(struct inbound *in, const struct sf_link_event *event)
     in->peer = event->peer;
     in->link_count = event->object.is_count_final ? event->object.count : 0;
     in->receipt_due = in->is_recorded;
-    if (in->is_paused && sf_link_pause(node->link, in->peer, in->handle) != SF_OK) {
+    if (in->paused != 0 && sf_link_pause(node->link, in->peer, in->handle) != SF_OK) {
         in->handle = 0;
     }
 }
@@ -480,6 +478,7 @@ object_data(struct sf_node *node, const struct sf_link_event *event)
     struct peer *peer = &node->peers[event->peer];
     const struct sf_link_object *object = &event->object;
     struct inbound *in = inbound_find(node, &object->transfer, &peer->conf.card.fingerprint);
+    struct refusal refusal = {.transfer = object->transfer};
 
     if (in != NULL && !is_open(in)) {
         in->is_asked = true;
@@ -490,16 +489,18 @@ object_data(struct sf_node *node, const struct sf_link_event *event)
         return;
     }
     if (!is_sane(object)) {
-        refuse_data(node, event, SF_REFUSAL_TOO_LARGE);
+        refusal.reason = SF_REFUSAL_TOO_LARGE;
+        refuse_data(node, event, &refusal);
         return;
     }
     if (!peer->conf.may_send) {
-        refuse_data(node, event, SF_REFUSAL_NOT_ALLOWED);
+        refusal.reason = SF_REFUSAL_NOT_ALLOWED;
+        refuse_data(node, event, &refusal);
         return;
     }
     if (in == NULL) {
-        if (!inbound_fits_quota(node, peer, object->count * object->class_bytes)) {
-            refuse_data(node, event, SF_REFUSAL_QUOTA);
+        if (!room_for(node, peer, object->count * object->class_bytes, &refusal)) {
+            refuse_data(node, event, &refusal);
             return;
         }
         in = inbound_create(node, &object->transfer, &peer->conf.card.fingerprint);

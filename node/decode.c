@@ -127,6 +127,9 @@ take_outline(struct work *work, const struct sf_piece *piece)
         decode_damaged(decoder, "its outline is for bundles of another size");
         return;
     }
+    if (!room_for_plain(in, decoder->outline.total_bytes)) {
+        return;
+    }
     if (in->record.punched > decoder->outline_bundles &&
         sf_range_set_add(&decoder->begun, decoder->outline_bundles, in->record.punched) != SF_OK) {
         decode_out_of_memory(decoder);

@@ -131,65 +131,6 @@ inbound_set_key(struct inbound *in, const uint8_t cek[SF_CEK_BYTES])
     return SF_OK;
 }
 
-/* --- Room ----------------------------------------------------------------------------------- */
-
-/* Whether the peer may have one more transfer here, with `bytes` more sealed bytes. */
-bool
-inbound_fits_quota(const struct sf_node *node, const struct peer *peer, uint64_t bytes)
-{
-    size_t count = 0;
-    uint64_t quota =
-        peer->conf.quota_bytes != 0 ? peer->conf.quota_bytes : node->config.quota_bytes;
-    uint64_t used = 0;
-
-    for (const struct inbound *in = node->ins; in != NULL; in = in->next) {
-        if (!sf_fingerprint_equal(&in->sender, &peer->conf.card.fingerprint)) {
-            continue;
-        }
-        count += !in->is_freed || in->is_forgotten;
-        if (in->record.phase < SF_IN_DONE) {
-            used += in->record.slots * in->record.class_bytes;
-        }
-    }
-    return count < INBOUND_MAX && (quota == 0 || (used <= quota && bytes <= quota - used));
-}
-
-void
-inbound_pause(struct inbound *in, uint64_t need_bytes)
-{
-    if (in->is_paused) {
-        return;
-    }
-    in->is_paused = true;
-    in->need_bytes = need_bytes;
-    snprintf(in->why, sizeof(in->why), "no space: %llu more bytes must become free",
-        (unsigned long long)need_bytes);
-    in->receipt_due = true;
-    in->receipt_at = 0;
-    if (in->handle != 0 && sf_link_pause(in->node->link, in->peer, in->handle) != SF_OK) {
-        in->handle = 0;
-    }
-    node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "paused: %s", in->why);
-    record_in(in, "paused", in->why);
-}
-
-void
-inbound_resume(struct inbound *in)
-{
-    if (!in->is_paused) {
-        return;
-    }
-    in->is_paused = false;
-    in->need_bytes = 0;
-    in->why[0] = '\0';
-    in->receipt_due = true;
-    in->receipt_at = 0;
-    if (in->handle != 0 && sf_link_resume(in->node->link, in->peer, in->handle) != SF_OK) {
-        in->handle = 0;
-    }
-    node_say(in->node, SF_NODE_EVENT_TRANSFER, &in->id, "goes on: there is room again");
-}
-
 void
 inbound_peer_changed(struct sf_node *node, const struct peer *peer)
 {
@@ -265,7 +206,7 @@ forget(struct inbound *in)
 
     in->record.phase = SF_IN_REFUSED; /* in memory alone */
     in->is_forgotten = true;
-    in->is_paused = false;
+    in->paused = 0;
     in_end_on_link(in);
     if (in->decoder != NULL) {
         decoder_stop(in->decoder);
@@ -276,28 +217,33 @@ forget(struct inbound *in)
     node_commit_then(node, inbound_let_go, in);
 }
 
+void
+inbound_turn_away(struct inbound *in, const struct refusal *refusal, const char *why)
+{
+    struct peer *peer = peer_of(in->node, &in->sender);
+
+    if (peer != NULL && record_may(peer, in->node->now)) {
+        record_in(in, refusal->reason == SF_REFUSAL_QUOTA ? "over_quota" : "no_space", why);
+    }
+    if (peer != NULL) {
+        inbound_refuse_unknown(in->node, peer, refusal);
+    }
+    forget(in);
+}
+
 /* There is no room to take it: the sender is told, and asks again later. */
 static void
 no_room(struct inbound *in, uint64_t need_bytes, int status)
 {
-    struct peer *peer = peer_of(in->node, &in->sender);
     struct refusal refusal = {
         .transfer = in->id,
         .reason = SF_REFUSAL_NO_SPACE,
         .retryable = true,
         .need_bytes = need_bytes,
+        .bytes = in->record.slots * in->record.class_bytes,
     };
 
-    node_say(in->node, SF_NODE_EVENT_WARNING, &in->id,
-        "refused for now: no space for it, %llu more bytes must become free (%s)",
-        (unsigned long long)need_bytes, sf_status_text(status));
-    if (peer != NULL && record_may(peer, in->node->now)) {
-        record_in(in, "no_space", sf_status_text(status));
-    }
-    if (peer != NULL) {
-        inbound_refuse_unknown(in->node, peer, &refusal);
-    }
-    forget(in);
+    inbound_turn_away(in, &refusal, sf_status_text(status));
 }
 
 static void
@@ -325,6 +271,7 @@ spool_ready(struct sf_spool_op *op)
     in->is_busy = false;
     if (op->status == SF_OK) {
         in->spool = op->spool;
+        postponed_end(in->node, &in->id, &in->sender);
     }
     if (!in_is_open(in)) {
         return;
@@ -405,9 +352,8 @@ inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *gr
         refusal.reason = SF_REFUSAL_DAMAGED;
     } else if (grant->slots > SF_BUNDLES_MAX || !sf_class_is_data(grant->class_bytes)) {
         refusal.reason = SF_REFUSAL_TOO_LARGE;
-    } else if (in == NULL && !inbound_fits_quota(node, peer, bytes)) {
-        refusal.reason = SF_REFUSAL_QUOTA;
-        refusal.retryable = true;
+    } else if (in == NULL) {
+        (void)room_for(node, peer, bytes, &refusal);
     }
     if (refusal.reason != SF_REFUSAL_NONE) {
         record_peer(node, "grant_refused", peer, sf_refusal_text(refusal.reason));

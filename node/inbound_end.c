@@ -41,7 +41,7 @@ inbound_refuse(struct inbound *in, enum sf_refusal reason, const char *why)
     in->record.phase = SF_IN_REFUSED;
     in->record.reason = (uint8_t)reason;
     in->record.ended = node->wall;
-    in->is_paused = false;
+    in->paused = 0;
     if (why != in->why) {
         snprintf(in->why, sizeof(in->why), "%s", why);
     }
@@ -95,6 +95,7 @@ inbound_cancelled(struct sf_node *node, struct peer *peer, struct sf_view encode
     }
     in = inbound_find(node, &cancel.transfer, &peer->conf.card.fingerprint);
     if (in == NULL || in->is_forgotten) {
+        postponed_end(node, &cancel.transfer, &peer->conf.card.fingerprint);
         refusal.transfer = cancel.transfer;
         inbound_refuse_unknown(node, peer, &refusal);
         return;

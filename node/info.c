@@ -9,7 +9,7 @@ const char *
 sf_node_state_name(enum sf_node_state state)
 {
     static const char *const names[] = {"sealing", "interrupted", "custody", "receiving",
-        "verifying", "done", "failed", "cancelled"};
+        "verifying", "done", "failed", "cancelled", "waiting"};
 
     return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
 }
@@ -142,7 +142,13 @@ fill_out(struct outbound *out, struct sf_node_transfer *ret)
     for (uint32_t i = 0; i < out->record.recipient_count; i++) {
         fill_recipient(out->node, out, &out->to[i], &ret->recipients[i]);
     }
-    memcpy(ret->why, out->why, sizeof(ret->why));
+    if (out->node->is_full && out->record.phase == SF_OUT_SEALING) {
+        snprintf(ret->why, sizeof(ret->why),
+            "waits: this disk is full, %llu more bytes must become free",
+            (unsigned long long)out->node->full_need_bytes);
+    } else {
+        memcpy(ret->why, out->why, sizeof(ret->why));
+    }
 }
 
 static enum sf_node_state
@@ -189,6 +195,7 @@ fill_in(const struct inbound *in, struct sf_node_transfer *ret)
     ret->created = in->record.created;
     ret->ended = in->record.ended;
     snprintf(ret->peer, sizeof(ret->peer), "%s", peer == NULL ? "(removed)" : peer->conf.name);
+    ret->need_bytes = in->paused != 0 ? in->need_bytes : 0;
     memcpy(ret->delivered_as, in->delivered_as, sizeof(ret->delivered_as));
     memcpy(ret->why, in->why, sizeof(ret->why));
 }
@@ -208,7 +215,7 @@ sf_node_transfer_at(const struct sf_node *node, size_t index, struct sf_node_tra
             return true;
         }
     }
-    return false;
+    return postponed_at(node, index, ret_transfer);
 }
 
 static const struct inbound *
@@ -245,7 +252,7 @@ sf_node_transfer_find(const struct sf_node *node, const struct sf_transfer_id *i
     } else if (in != NULL) {
         fill_in(in, ret_transfer);
     }
-    return out != NULL || in != NULL;
+    return out != NULL || in != NULL || postponed_find(node, id, ret_transfer);
 }
 
 struct sf_view
@@ -317,6 +324,9 @@ sf_node_cancel(
     }
     if (found != NULL) {
         return inbound_cancel(node, inbound_find(node, transfer, &found->sender), error);
+    }
+    if (postponed_cancel(node, transfer)) {
+        return SF_OK;
     }
     return node_error(error, SF_ENOENT, "there is no transfer of that number");
 }

@@ -496,7 +496,7 @@ intake_step(struct intake *intake)
     intake->is_stepping = true;
     intake->out->plain_done = intake->hashed_bytes;
     while (more && !intake->is_stopping && intake->out->spool != NULL &&
-           !intake->out->node->is_closing) {
+           !intake->out->node->is_closing && !intake->out->node->is_full) {
         intake_read(intake);
         hash_frames(intake);
         code_frames(intake);

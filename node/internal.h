@@ -25,6 +25,8 @@
  *   deliver.c   staged files -> inbox, once; the FINAL receipt       (receiver)
  *   sweep.c     removal of what is staged                            (receiver)
  *   recover.c   incoming transfers after a restart                   (receiver)
+ *   room.c      quotas, pauses, a full disk
+ *   postponed.c what was refused for now                             (receiver)
  *   post.c      grants and letters that arrive
  *   record.c    the audit log
  *   info.c      what people are shown
@@ -340,7 +342,7 @@ struct inbound {
     unsigned changes;    /* generations being committed: no receipt meanwhile */
     bool receipt_due;    /* what is held has changed since the last receipt */
     sf_mono receipt_at;  /* not before */
-    bool is_paused;      /* no room for what is decoded */
+    unsigned paused;     /* enum in_pause: for want of room */
     bool was_reset;      /* decoded a second time, after a mismatch */
     sf_mono decode_at;   /* a decoder is made again; 0: not waiting for that */
     uint64_t decode_ns;  /* the last such wait */
@@ -350,6 +352,7 @@ struct inbound {
     sf_mono ask_at;      /* when a grant that does not come is asked for */
     uint64_t link_count; /* of bundles, as the sender's link last said for good; else 0 */
     uint64_t received_bytes;
+    uint64_t plain_bytes; /* of all its files, as the outline says; 0 until then */
     uint64_t need_bytes;
     bool want_freed;
     bool is_freed;
@@ -394,9 +397,6 @@ SF_MUST_USE int inbound_save(struct inbound *in);
 void inbound_lost(struct inbound *in, uint64_t from, uint64_t to);
 /* Refuse it for good: tombstone, free, tell the sender. */
 void inbound_refuse(struct inbound *in, enum sf_refusal reason, const char *why);
-/* Stop or go on taking bundles, for want of room. */
-void inbound_pause(struct inbound *in, uint64_t need_bytes);
-void inbound_resume(struct inbound *in);
 /* Spool, key and staging go as soon as nothing uses them; the durable fact allows it. */
 void inbound_let_go(void *owner);
 /* Send the signed receipt kept as the tombstone. */
@@ -412,7 +412,6 @@ void inbound_unlink(struct sf_node *node, struct inbound *in);
 SF_MUST_USE int inbound_set_key(struct inbound *in, const uint8_t cek[SF_CEK_BYTES]);
 /* From memory alone; the vault keeps it. */
 void inbound_forget_key(struct inbound *in);
-bool inbound_fits_quota(const struct sf_node *node, const struct peer *peer, uint64_t bytes);
 void inbound_make_spool(struct inbound *in);
 void inbound_advance(struct inbound *in);
 /* Bundles that waited for the spool, and orphans that waited for the grant, go on. */
@@ -426,12 +425,52 @@ struct refusal {
     enum sf_refusal reason;
     bool retryable;
     uint64_t need_bytes;
+    uint64_t bytes; /* for want of room: what the transfer would make this node keep */
 };
 /* Tell `peer`, at most once a second. */
 void inbound_refuse_unknown(struct sf_node *node, struct peer *peer, const struct refusal *refusal);
 /* The receipt of `phase` about `in`, signed, in `out`. */
 SF_MUST_USE int inbound_sign(struct inbound *in, enum sf_receipt_phase phase,
     uint8_t out[SF_RECEIPT_BYTES_MAX], size_t *ret_bytes);
+
+/* Refuse for now what was begun: nothing of it is kept, its sender is told and asks again. */
+void inbound_turn_away(struct inbound *in, const struct refusal *refusal, const char *why);
+
+/* --- Room (room.c) ---------------------------------------------------------------------- */
+
+/* Whether `peer` may begin a transfer that keeps `bytes` bytes here; else *refusal says why not. */
+bool room_for(
+    struct sf_node *node, const struct peer *peer, uint64_t bytes, struct refusal *refusal);
+/* The same when the outline says what it decodes to; turned away if not. */
+bool room_for_plain(struct inbound *in, uint64_t plain_bytes);
+
+/* Stop or go on taking bundles, for want of room: for what is decoded, or in the whole node. */
+enum in_pause { IN_PAUSE_STAGING = 1, IN_PAUSE_NODE = 2 };
+void inbound_pause(struct inbound *in, enum in_pause cause, uint64_t need_bytes);
+void inbound_resume(struct inbound *in, enum in_pause cause);
+
+/* The disk refused a write into room that had been reserved: some file systems do. */
+void room_refused(struct sf_node *node);
+void room_tick(struct sf_node *node);
+sf_mono room_deadline(const struct sf_node *node);
+
+/* --- Transfers refused for now (postponed.c) ----------------------------------------------- */
+
+/* Remember it for people; `peer` asks again by itself. */
+void postpone(struct sf_node *node, const struct peer *peer, const struct refusal *refusal);
+/* It was taken, or called back. */
+void postponed_end(struct sf_node *node, const struct sf_transfer_id *transfer,
+    const struct sf_fingerprint *sender);
+/* What it would make this node keep, if it was refused before; else 0. */
+uint64_t postponed_bytes(struct sf_node *node, const struct sf_transfer_id *transfer,
+    const struct sf_fingerprint *sender);
+bool postponed_at(const struct sf_node *node, size_t index, struct sf_node_transfer *ret_transfer);
+bool postponed_find(const struct sf_node *node, const struct sf_transfer_id *transfer,
+    struct sf_node_transfer *ret_transfer);
+/* Refuse it for good; false if there is none. */
+bool postponed_cancel(struct sf_node *node, const struct sf_transfer_id *transfer);
+void postponed_tick(struct sf_node *node);
+void postponed_fini(struct sf_node *node);
 
 /* --- Letters and grants that arrive (post.c) ----------------------------------------- */
 
@@ -557,6 +596,10 @@ struct sf_node {
     bool is_open;    /* recovery is over */
     bool is_closing; /* begin nothing new */
     int health;
+    bool is_full; /* the disk has no room: nothing new is taken in */
+    uint64_t full_need_bytes;
+    sf_mono room_at;       /* it is tried again */
+    sf_mono refused_until; /* reserved room was refused: full at least until then */
 
     struct sf_identity *identity;
     struct sf_card card;
@@ -577,6 +620,7 @@ struct sf_node {
 
     struct outbound *outs;
     struct inbound *ins;
+    struct postponed *postponed;
     struct mail *mails;
     struct control *controls; /* control objects on their way in */
     struct cached *cached;

@@ -28,9 +28,11 @@ node_libnode_a_SOURCES = \
 	%D%/outbound.c %D%/outbound.h \
 	%D%/peers.c \
 	%D%/post.c \
+	%D%/postponed.c \
 	%D%/receipt.c \
 	%D%/record.c \
 	%D%/recover.c \
+	%D%/room.c \
 	%D%/schema.c %D%/schema.h \
 	%D%/send.c \
 	%D%/staging.c %D%/staging.h %D%/staging_private.h \

@@ -60,10 +60,12 @@ sf_node_tick(struct sf_node *node, sf_mono now, struct sf_wall wall)
     node->wall_at = now;
     contacts_tick(node);
     node_drain(node);
+    room_tick(node);
     keyring_tick(node);
     sf_vault_tick(node->vault, now);
     outbound_tick(node);
     inbound_tick(node);
+    postponed_tick(node);
     node_drain(node);
 }
 
@@ -74,6 +76,7 @@ sf_node_deadline(const struct sf_node *node)
 
     deadline = sf_mono_min(deadline, contacts_deadline(node));
     deadline = sf_mono_min(deadline, keyring_deadline(node));
+    deadline = sf_mono_min(deadline, room_deadline(node));
     deadline = sf_mono_min(deadline, sf_vault_deadline(node->vault));
     deadline = sf_mono_min(deadline, outbound_deadline(node));
     return sf_mono_min(deadline, inbound_deadline(node));

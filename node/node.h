@@ -61,8 +61,9 @@ struct sf_node_config {
     uint32_t worker_count;  /* how many jobs may run at once; 1 .. SF_NODE_WORKERS_MAX */
     uint32_t mtu_bytes;     /* IP packet, 1280 .. 9000; 0 for the default of 1400 */
     uint64_t reserve_bytes; /* keep this much of the file system free */
-    uint64_t
-        quota_bytes; /* sealed bytes a peer may have here, unless its own quota says otherwise */
+    uint64_t quota_bytes;   /* a peer's open transfers may keep here, each counted with its sealed
+                               bytes or its plaintext, whichever is more; unless its own quota says
+                               otherwise */
     uint32_t
         class_bytes; /* fixed size class of outgoing bundles; 0 lets the size of the transfer decide */
     bool code_raw; /* files are sealed as they are, without a try at making them smaller */
@@ -122,6 +123,13 @@ sf_mono sf_node_deadline(const struct sf_node *node);
  * says so, and a restart recovers what the disk really holds.
  */
 SF_MUST_USE int sf_node_health(const struct sf_node *node);
+
+/*
+ * Whether the disk has no room left even for the node's own records: it takes
+ * nothing new in, from nobody, until *ret_need_bytes more bytes are free, and
+ * then goes on by itself. Nothing is lost by it.
+ */
+bool sf_node_is_full(const struct sf_node *node, uint64_t *ret_need_bytes);
 
 /* --- Events ---------------------------------------------------------------- */
 
@@ -233,6 +241,7 @@ enum sf_node_state {
     SF_NODE_DONE,        /* FINAL everywhere; in: delivered */
     SF_NODE_FAILED,      /* will not arrive; `why` says why */
     SF_NODE_CANCELLED,
+    SF_NODE_WAITING, /* in: refused for now; its sender asks again; `why` says what it takes */
 };
 
 enum sf_node_recipient_state {
@@ -273,6 +282,7 @@ struct sf_node_transfer {
     uint64_t plain_bytes;    /* of all files, 0 while unknown */
     uint64_t plain_done;     /* out: sealed from; in: verified on disk */
     uint64_t received_bytes; /* in: sealed bytes received */
+    uint64_t need_bytes;     /* in: must become free before it goes on; 0 if nothing is missing */
     struct sf_wall created;
     struct sf_wall ended;                                        /* 0 while open */
     char peer[SF_NODE_NAME_BYTES_MAX + 1];                       /* in: the sender */

@@ -12,6 +12,9 @@ commit_now(struct sf_node *node)
 {
     node_commit(node);
     while (node->commits > 0 && node->health == SF_OK) {
+        if (sf_journal_is_stalled(node->journal)) {
+            return SF_ENOSPC;
+        }
         if (!sf_disk_poll(node->disk)) {
             node->disk->wait(node->disk);
         }
@@ -162,6 +165,7 @@ release(struct sf_node *node)
     cache_fini(node);
     outbound_fini(node);
     inbound_fini(node);
+    postponed_fini(node);
     mail_fini(node);
     coders_fini(&node->coders);
     sf_link_close(node->link);
@@ -247,6 +251,9 @@ sf_node_close(struct sf_node *node)
             /* Erased keys are awaited by a timer that will not come any more. */
             node->now = sf_mono_add(node->now, SF_SEC);
             sf_vault_tick(node->vault, node->now);
+            /* Nor will room: what waits for it was promised to nobody. */
+            sf_journal_give_up(node->journal);
+            sf_audit_give_up(node->audit);
         }
     }
     if (node->health != SF_OK) {
@@ -296,7 +303,12 @@ sf_node_open(const struct sf_node_config *config, sf_mono now, struct sf_wall wa
         status = open_store(node, error);
     }
     if (status == SF_OK && (status = count_start(node)) != SF_OK) {
-        node_error(error, status, "the journal cannot be written: %s", sf_status_text(status));
+        node_error(error, status,
+            status == SF_ENOSPC
+                ? "the disk is full: not even the journal can be written; make room on the file "
+                  "system of the home and start again, nothing is lost"
+                : "the journal cannot be written: %s",
+            sf_status_text(status));
     }
     if (status == SF_OK) {
         status = make_folders(node, error);

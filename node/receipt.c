@@ -98,8 +98,9 @@ inbound_sign(struct inbound *in, enum sf_receipt_phase phase, uint8_t out[SF_REC
         status = fill_files(in, &receipt);
     }
     if (phase == SF_RECEIPT_REFUSED) {
-        receipt.refusal = in->is_paused ? SF_REFUSAL_NO_SPACE : (enum sf_refusal)in->record.reason;
-        receipt.retryable = in->is_paused;
+        receipt.refusal =
+            in->paused != 0 ? SF_REFUSAL_NO_SPACE : (enum sf_refusal)in->record.reason;
+        receipt.retryable = in->paused != 0;
         receipt.need_bytes = in->need_bytes;
     }
     if (status == SF_OK && phase != SF_RECEIPT_FINAL) {
@@ -157,7 +158,7 @@ in_give_receipt(struct inbound *in)
 {
     struct sf_node *node = in->node;
     const struct peer *peer = peer_of(node, &in->sender);
-    enum sf_receipt_phase phase = in->is_paused ? SF_RECEIPT_REFUSED : SF_RECEIPT_HELD;
+    enum sf_receipt_phase phase = in->paused != 0 ? SF_RECEIPT_REFUSED : SF_RECEIPT_HELD;
     uint8_t *encoded;
     size_t bytes;
 
@@ -186,6 +187,9 @@ inbound_refuse_unknown(struct sf_node *node, struct peer *peer, const struct ref
     uint8_t *encoded;
     size_t bytes;
 
+    if (refusal->reason == SF_REFUSAL_NO_SPACE || refusal->reason == SF_REFUSAL_QUOTA) {
+        postpone(node, peer, refusal);
+    }
     /* Every cancel has its answer; what a peer can cause without a signed letter is bounded. */
     if (refusal->reason != SF_REFUSAL_CANCELLED && peer->refused_at != 0 &&
         node->now < sf_mono_add(peer->refused_at, SF_SEC)) {

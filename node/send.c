@@ -168,6 +168,11 @@ check_send(struct sf_node *node, const struct sf_node_send *send, struct sf_node
     if (status != SF_OK) {
         return status;
     }
+    if (node->is_full) {
+        return node_error(error, SF_ENOSPC,
+            "the disk is full: %llu more bytes must become free before anything is taken in",
+            (unsigned long long)node->full_need_bytes);
+    }
     if (send->source_count == 0 || send->source_count > SF_OUTLINE_FILES_MAX ||
         (send->single_file && send->source_count != 1)) {
         return node_error(error, SF_EINVAL, "%zu files: a transfer has from 1 to %d",

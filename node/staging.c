@@ -113,7 +113,7 @@ wait_for_room(struct staging *staging, uint64_t free_bytes)
     staging->is_full = true;
     staging->room_bytes = 0;
     staging->room_at = sf_mono_add(staging->in->node->now, ROOM_EVERY);
-    inbound_pause(staging->in, left > free_bytes ? left - free_bytes : left);
+    inbound_pause(staging->in, IN_PAUSE_STAGING, left > free_bytes ? left - free_bytes : left);
 }
 
 static void
@@ -180,7 +180,7 @@ written(struct sf_disk_op *op)
     } else {
         handle->is_dirty = true;
         staging->unsynced_bytes += write->bytes.bytes;
-        inbound_resume(staging->in);
+        inbound_resume(staging->in, IN_PAUSE_STAGING);
     }
     write->done(write);
     step(staging);

@@ -225,7 +225,7 @@ built(struct sf_disk_op *op)
     if (op->status == SF_ENOSPC && !staging->is_stopping) {
         staging->build_waits = true;
         staging->room_at = sf_mono_add(staging->in->node->now, ROOM_EVERY);
-        inbound_pause(staging->in, staging->outline->total_bytes);
+        inbound_pause(staging->in, IN_PAUSE_STAGING, staging->outline->total_bytes);
         return;
     }
     if (staging->is_stopping ||
@@ -286,7 +286,7 @@ built(struct sf_disk_op *op)
         break;
     }
     if (staging->build == BUILD_DONE) {
-        inbound_resume(staging->in);
+        inbound_resume(staging->in, IN_PAUSE_STAGING);
         decoder_step(staging->in->decoder);
     }
 }

@@ -263,6 +263,15 @@ sf_audit_retry(struct sf_audit *audit)
     }
 }
 
+void
+sf_audit_give_up(struct sf_audit *audit)
+{
+    if (audit->stalled && !audit->failed) {
+        audit->stalled = false;
+        die(audit);
+    }
+}
+
 /* --- The public face ----------------------------------------------------------------------- */
 
 int

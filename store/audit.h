@@ -95,6 +95,7 @@ bool sf_audit_failed(const struct sf_audit *audit);
 /* Whether room runs short, and what to do then: as sf_journal_is_tight() and sf_journal_retry(). */
 bool sf_audit_is_tight(const struct sf_audit *audit, uint64_t *ret_need_bytes);
 void sf_audit_retry(struct sf_audit *audit);
+void sf_audit_give_up(struct sf_audit *audit);
 
 /* --- Offline ------------------------------------------------------------ */
 

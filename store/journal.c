@@ -459,6 +459,20 @@ sf_journal_is_tight(const struct sf_journal *journal, uint64_t *ret_need_bytes)
     return true;
 }
 
+bool
+sf_journal_is_stalled(const struct sf_journal *journal)
+{
+    return journal->stalled;
+}
+
+void
+sf_journal_give_up(struct sf_journal *journal)
+{
+    if (journal->stalled && !journal->failed) {
+        sf_journal_die(journal);
+    }
+}
+
 void
 sf_journal_retry(struct sf_journal *journal)
 {

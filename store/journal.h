@@ -118,6 +118,12 @@ bool sf_journal_is_tight(const struct sf_journal *journal, uint64_t *ret_need_by
 /* There may be room again: fill up what is reserved, and go on with a commit that waits for it. */
 void sf_journal_retry(struct sf_journal *journal);
 
+/* Whether a commit waits for room. */
+bool sf_journal_is_stalled(const struct sf_journal *journal);
+
+/* If one does, wait no more: from here on everything ends in SF_EIO, as after a failed write. */
+void sf_journal_give_up(struct sf_journal *journal);
+
 /* Whether a write or a sync failed. Never retried: the node stops and recovers from the disk. */
 bool sf_journal_failed(const struct sf_journal *journal);
 

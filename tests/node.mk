@@ -2,7 +2,7 @@
 
 node_tests = tests/unit/test_node tests/unit/test_node_custody tests/unit/test_node_refusal \
 	tests/unit/test_node_restart tests/unit/test_node_review tests/unit/test_node_hostile \
-	tests/unit/test_node_contacts
+	tests/unit/test_node_contacts tests/unit/test_node_room
 check_PROGRAMS += $(node_tests)
 TESTS += $(node_tests)
 
@@ -27,6 +27,10 @@ tests_unit_test_node_restart_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 tests_unit_test_node_contacts_SOURCES = \
 	tests/unit/test_node_contacts.c tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_contacts_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
+tests_unit_test_node_room_SOURCES = \
+	tests/unit/test_node_room.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_room_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 
 tests_unit_test_node_review_SOURCES = \
 	tests/unit/test_node_review.c tests/unit/node_fixture.h tests/unit/check.h

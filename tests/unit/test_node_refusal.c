@@ -182,7 +182,7 @@ test_receiver_full_during(void)
             CHECK_EQ(transfer.recipients[0].state, SF_NODE_TO_PAUSED);
             CHECK(holds_text(transfer.recipients[0].why, "it needs"));
             if (fixture_transfer(&f, SAT).state == SF_NODE_RECEIVING) {
-                CHECK(holds_text(fixture_transfer(&f, SAT).why, "no space"));
+                CHECK(holds_text(fixture_transfer(&f, SAT).why, "no room"));
             }
         }
         if (state == SF_NODE_FAILED) {
