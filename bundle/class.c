@@ -4,6 +4,7 @@
 #include "bundle/class.h"
 
 #include "bundle/envelope.h"
+#include "bundle/layout.h"
 #include "bundle/manifest.h"
 
 enum {
@@ -56,6 +57,9 @@ measure(const struct sf_class_input *input, uint32_t class_bytes,
     uint64_t manifest = input->outline_bytes + sf_digests_bytes_max(input->file_count);
     /* Every file may end in a short frame. */
     uint64_t frames = input->total_bytes / frame_bytes + input->file_count;
+    /* Tensors make more of them. */
+    uint64_t frames_max =
+        sf_layout_frames_max(input->total_bytes, input->file_count, (uint32_t)frame_bytes);
     uint64_t payload = input->total_bytes + manifest;
     uint64_t bundles = divide_up(payload + frames * FRAME_PIECE_BYTES_MAX, capacity);
     uint64_t sealed = bundles * class_bytes;
@@ -66,8 +70,8 @@ measure(const struct sf_class_input *input, uint32_t class_bytes,
         .class_bytes = class_bytes,
         .frame_bytes = (uint32_t)frame_bytes,
         .bundle_count_max =
-            divide_up(payload + 2 * frames * FRAME_PIECE_BYTES_MAX, capacity - unused) +
-            frames / SF_CONTENT_PIECES_MAX + 1,
+            divide_up(payload + 2 * frames_max * FRAME_PIECE_BYTES_MAX, capacity - unused) +
+            frames_max / SF_CONTENT_PIECES_MAX + 1,
     };
     *ret_fits = (bundles * capacity - input->total_bytes) <= sealed / WASTE_PARTS;
 }

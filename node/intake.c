@@ -101,7 +101,8 @@ run_code(struct sf_job *job)
 {
     struct frame *frame = frame_of_code(job);
     struct sf_node *node = frame->intake->out->node;
-    struct sf_frame plain = {.plain = sf_view(frame->plain, frame->plain_bytes)};
+    struct sf_frame plain = {
+        sf_view(frame->plain, frame->plain_bytes), frame->element, frame->lead};
     struct sf_coder *coder = NULL;
 
     if (node->config.code_raw) {

@@ -4,6 +4,7 @@
 #ifndef SF_NODE_INTAKE_H
 #define SF_NODE_INTAKE_H
 
+#include "bundle/layout.h"
 #include "node/internal.h"
 
 enum {
@@ -25,6 +26,8 @@ struct frame {
     uint8_t *plain;
     uint8_t *scratch;
     uint32_t plain_bytes;
+    enum sf_element element; /* as the file's header says */
+    uint8_t lead;
     bool is_hashed;
     bool is_coded;
     bool is_packed;
@@ -73,6 +76,12 @@ struct intake {
     uint64_t free_next;  /* ... and given back */
     uint32_t read_file;
     uint64_t read_offset;
+    bool is_planned;  /* it is known how read_file is cut */
+    bool is_planning; /* a window of its header is being read */
+    struct sf_tensors *tensors;
+    struct sf_layout layout;
+    uint8_t *window;
+    struct sf_disk_op window_op;
     size_t pack_offset;
 
     struct sf_job hash_job;

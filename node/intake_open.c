@@ -125,6 +125,10 @@ allocate_frames(struct intake *intake, uint32_t workers)
 {
     intake->frame_ring = 2 * (uint64_t)workers + 2 < FRAMES_MAX ? 2 * workers + 2 : FRAMES_MAX;
     intake->bundle_ring = workers + 2 < BUNDLES_MAX ? workers + 2 : BUNDLES_MAX;
+    intake->window = buffer_alloc(SF_TENSORS_WINDOW_BYTES_MAX);
+    if (intake->window == NULL || sf_tensors_open(&intake->tensors) != SF_OK) {
+        return SF_ENOMEM;
+    }
     for (uint64_t i = 0; i < intake->frame_ring; i++) {
         struct frame *frame = &intake->frames[i];
 
@@ -219,6 +223,8 @@ intake_free(struct intake *intake)
     for (size_t i = 0; i < BUNDLES_MAX; i++) {
         free(intake->bundles[i].object);
     }
+    sf_tensors_close(intake->tensors);
+    free(intake->window);
     free(intake->sources);
     free(intake->digests);
     free(intake->outline_bytes);

@@ -13,6 +13,13 @@ TESTS += tests/unit/test_frame
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c
 tests_unit_test_frame_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_layout tests/unit/test_tensors
+TESTS += tests/unit/test_layout tests/unit/test_tensors
+tests_unit_test_layout_SOURCES = tests/unit/test_layout.c
+tests_unit_test_layout_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+tests_unit_test_tensors_SOURCES = tests/unit/test_tensors.c tests/unit/tensor_files.h
+tests_unit_test_tensors_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_planes
 TESTS += tests/unit/test_planes
 tests_unit_test_planes_SOURCES = tests/unit/test_planes.c
@@ -82,19 +89,25 @@ tests_fuzz_fuzz_outline_SOURCES = tests/fuzz/fuzz_outline.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_outline_LDADD = $(BUNDLE_LDADD)
 tests_fuzz_fuzz_outline_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 
+check_PROGRAMS += tests/fuzz/fuzz_tensors
+tests_fuzz_fuzz_tensors_SOURCES = tests/fuzz/fuzz_tensors.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_tensors_LDADD = $(BUNDLE_LDADD)
+tests_fuzz_fuzz_tensors_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
 check_PROGRAMS += tests/fuzz/fuzz_receipt
 tests_fuzz_fuzz_receipt_SOURCES = tests/fuzz/fuzz_receipt.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_receipt_LDADD = $(BUNDLE_LDADD)
 tests_fuzz_fuzz_receipt_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 
 if !FUZZING
-TESTS += tests/fuzz/fuzz_cbor tests/fuzz/fuzz_content tests/fuzz/fuzz_digests tests/fuzz/fuzz_frame tests/fuzz/fuzz_outline tests/fuzz/fuzz_receipt
+TESTS += tests/fuzz/fuzz_cbor tests/fuzz/fuzz_content tests/fuzz/fuzz_digests tests/fuzz/fuzz_frame tests/fuzz/fuzz_outline tests/fuzz/fuzz_receipt tests/fuzz/fuzz_tensors
 endif
 EXTRA_DIST += tests/fuzz/corpus/cbor tests/fuzz/corpus/content tests/fuzz/corpus/digests tests/fuzz/corpus/frame tests/fuzz/corpus/outline tests/fuzz/corpus/receipt
+EXTRA_DIST += tests/fuzz/corpus/tensors tests/fuzz/tensors.dict
 
 # Writes the seeds of the corpora above: tests/fuzz/make_corpus $(srcdir)/tests/fuzz/corpus
 EXTRA_PROGRAMS = tests/fuzz/make_corpus
-tests_fuzz_make_corpus_SOURCES = tests/fuzz/make_corpus.c
+tests_fuzz_make_corpus_SOURCES = tests/fuzz/make_corpus.c tests/unit/tensor_files.h
 tests_fuzz_make_corpus_LDADD = $(BUNDLE_LDADD)
 
 check_PROGRAMS += tests/unit/test_grant

@@ -9,6 +9,7 @@
 #include "bundle/piece.h"
 #include "bundle/receipt.h"
 #include "tests/hex.h"
+#include "tests/unit/tensor_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,6 +253,44 @@ make_cancel(void)
     save("receipt", "cancel", out, cbor.bytes);
 }
 
+/* A file as the fuzz target takes it: no longer than it is, frames of 4 KiB. */
+static void
+save_tensors(const char *name, struct tensor_file *file)
+{
+    struct tensor_file whole = {NULL, 0};
+
+    tensor_file_put(&whole, NULL, 2);
+    tensor_file_put(&whole, file->data, file->bytes);
+    save("tensors", name, whole.data, whole.bytes);
+    tensor_file_free(&whole);
+    tensor_file_free(file);
+}
+
+static void
+make_tensors(void)
+{
+    struct tensor_file file =
+        safetensors_file("{\"__metadata__\":{\"format\":\"pt\"},"
+                         "\"a\":{\"dtype\":\"BF16\",\"shape\":[50],\"data_offsets\":[0,100]},"
+                         "\"b\":{\"dtype\":\"F32\",\"shape\":[25],\"data_offsets\":[100,200]}}",
+            200);
+    struct tensor_file graph = {NULL, 0};
+
+    save_tensors("safetensors", &file);
+    gguf_head(&file, 3, 2, 2);
+    gguf_words(&file, "tokenizer.ggml.tokens", "word", 10);
+    gguf_number(&file, "general.alignment", 64);
+    gguf_info(&file, "output.weight", 12, 512, 0);
+    gguf_info(&file, "norm.weight", 0, 10, 320);
+    tensor_file_put(&file, NULL, 400);
+    save_tensors("gguf", &file);
+    onnx_bytes(&graph, 1, "a node", 6);
+    onnx_tensor(&graph, "weight", 10, 9, 100);
+    onnx_tensor(&graph, "bias", 1, 4, 40);
+    onnx_model(&file, &graph);
+    save_tensors("onnx", &file);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -269,5 +308,6 @@ main(int argc, char **argv)
     make_receipt("final", SF_RECEIPT_FINAL);
     make_receipt("refused", SF_RECEIPT_REFUSED);
     make_cancel();
+    make_tensors();
     return 0;
 }
