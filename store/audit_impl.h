@@ -106,6 +106,7 @@ struct sf_audit_walk {
     const char *origin;
     const uint8_t *public_key;
     uint64_t lines;
+    uint64_t batch_offset; /* where the commit of the last line begins */
     uint8_t hash[32];
     uint64_t head_count;
     uint64_t lines_signed;     /* by heads that were compared */
@@ -132,7 +133,8 @@ struct sf_audit {
     int heads_file;
     uint64_t end;
     uint64_t heads_end;
-    uint64_t lines; /* durable */
+    uint64_t head_at; /* where the last head began, when the log was opened */
+    uint64_t lines;   /* durable */
     uint8_t hash[32];
     uint64_t lines_signed;
 

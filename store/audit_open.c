@@ -21,6 +21,8 @@
 #include "base/assert.h"
 #include "store/audit_impl.h"
 
+#include <stdlib.h>
+
 static int
 run(struct sf_audit *audit, struct sf_disk_op op)
 {
@@ -97,6 +99,7 @@ read_heads(struct sf_audit *audit, struct sf_audit_source *heads, struct sf_reco
             break;
         }
         lines = note.lines;
+        audit->head_at = heads->offset;
         sf_audit_source_skip(heads, bytes);
     }
     audit->lines_signed = lines;
@@ -190,11 +193,46 @@ read_log(struct sf_audit *audit, struct sf_audit_walk *walk, struct sf_recovery 
     }
 }
 
-/* Cut torn tails, and make sure of the rest. */
+/*
+ * Write what was read back to its place. If the sync that covered it failed,
+ * only the cache may have it, and no later sync would save it; with more behind
+ * it on the disk it would be damage after the next power cut.
+ */
 static int
-settle(struct sf_audit *audit, uint64_t log_bytes, uint64_t heads_bytes)
+write_again(struct sf_audit *audit, int file, uint64_t from, uint64_t end)
 {
+    struct sf_disk_op op = {.kind = SF_DISK_READ, .file = file, .offset = from};
+    int status;
+
+    if (from >= end) {
+        return SF_OK;
+    }
+    op.bytes = (size_t)(end - from);
+    op.data = malloc(op.bytes);
+    if (op.data == NULL) {
+        return SF_ENOMEM;
+    }
+    status = sf_disk_run(audit->disk, &op);
+    if (status == SF_OK && op.ret_bytes != op.bytes) {
+        status = SF_EIO; /* shorter than it was */
+    }
+    op.kind = SF_DISK_WRITE;
+    status = status == SF_OK ? sf_disk_run(audit->disk, &op) : status;
+    free(op.data);
+    return status;
+}
+
+/* Cut torn tails, and make sure of the rest. All but the last commit and head were synced. */
+static int
+settle(struct sf_audit *audit, const struct sf_audit_walk *walk, uint64_t log_bytes,
+    uint64_t heads_bytes)
+{
+    uint64_t batch_at = walk->batch_offset;
     int status = SF_OK;
+
+    if (audit->end - batch_at > SF_AUDIT_BATCH_BYTES_MAX) {
+        batch_at = audit->end - SF_AUDIT_BATCH_BYTES_MAX; /* lines of no commit of ours */
+    }
 
     if (log_bytes > audit->end) {
         status =
@@ -205,6 +243,12 @@ settle(struct sf_audit *audit, uint64_t log_bytes, uint64_t heads_bytes)
         status = run(audit,
             (struct sf_disk_op){
                 .kind = SF_DISK_TRUNCATE, .file = audit->heads_file, .offset = audit->heads_end});
+    }
+    if (status == SF_OK) {
+        status = write_again(audit, audit->file, batch_at, audit->end);
+    }
+    if (status == SF_OK) {
+        status = write_again(audit, audit->heads_file, audit->head_at, audit->heads_end);
     }
     if (status == SF_OK) {
         status = run(audit, (struct sf_disk_op){.kind = SF_DISK_SYNC, .file = audit->file});
@@ -259,7 +303,7 @@ sf_audit_recover(struct sf_audit *audit, struct sf_recovery *recovery)
         status = read_log(audit, &walk, recovery);
     }
     if (status == SF_OK) {
-        status = settle(audit, log_bytes, heads_bytes);
+        status = settle(audit, &walk, log_bytes, heads_bytes);
     }
     if (status == SF_OK && recovery->row == 0) {
         *recovery = log_bytes + heads_bytes == 0

@@ -174,6 +174,9 @@ check_line(struct sf_audit_walk *walk, struct sf_view text)
     if (memcmp(line.prev, walk->hash, sizeof(line.prev)) != 0) {
         return fault(walk, SF_AUDIT_CHAIN_BROKEN, number, offset);
     }
+    if (line.seq == line.synced + 1) {
+        walk->batch_offset = offset;
+    }
     return SF_OK;
 }
 

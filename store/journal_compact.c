@@ -14,6 +14,10 @@
 #include "base/assert.h"
 #include "store/journal_impl.h"
 
+#include <stdlib.h>
+
+enum { AGAIN_BYTES = 1024 * 1024 };
+
 static void step_done(struct sf_disk_op *op);
 
 static void
@@ -134,16 +138,51 @@ sf_journal_compact_if_due(struct sf_journal *journal)
     }
 }
 
+/*
+ * Write what was read back to where it stands, and sync it. It is the same
+ * bytes, so a crash in the middle leaves no other file than one before it; but
+ * now the kernel has to write them, whatever an earlier sync that failed dropped.
+ */
+static int
+write_again(struct sf_journal *journal)
+{
+    uint8_t *data = aligned_alloc(SF_DISK_ALIGN, AGAIN_BYTES);
+    struct sf_disk_op op = {.file = journal->file, .data = data};
+    int status = data == NULL ? SF_ENOMEM : SF_OK;
+
+    while (status == SF_OK && op.offset < journal->end) {
+        op.bytes = journal->end - op.offset < AGAIN_BYTES ? (size_t)(journal->end - op.offset)
+                                                          : AGAIN_BYTES;
+        op.kind = SF_DISK_READ;
+        status = sf_disk_run(journal->disk, &op);
+        if (status == SF_OK && op.ret_bytes != op.bytes) {
+            status = SF_EIO; /* shorter than it was */
+        }
+        op.kind = SF_DISK_WRITE;
+        status = status == SF_OK ? sf_disk_run(journal->disk, &op) : status;
+        op.offset += op.bytes;
+    }
+    op.kind = SF_DISK_SYNC;
+    status = status == SF_OK ? sf_disk_run(journal->disk, &op) : status;
+    free(data);
+    return status;
+}
+
 int
 sf_journal_renew(struct sf_journal *journal)
 {
+    uint64_t generation = journal->generation;
+
     begin(journal);
     while (journal->compact.step != SF_COMPACT_IDLE) {
         if (!sf_disk_poll(journal->disk)) {
             journal->disk->wait(journal->disk);
         }
     }
-    return journal->failed ? SF_EIO : SF_OK;
+    if (journal->failed) {
+        return SF_EIO;
+    }
+    return journal->generation != generation ? SF_OK : write_again(journal);
 }
 
 /* Fill the chunk from the walk and write it; sync when the walk is over. */

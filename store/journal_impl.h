@@ -151,8 +151,8 @@ void sf_journal_check_headroom(struct sf_journal *journal);
 void sf_journal_die(struct sf_journal *journal);
 
 /*
- * Write the journal anew and wait for it. Without room the old file stays, and that is SF_OK;
- * SF_EIO: the journal is dead.
+ * Write the journal anew and wait for it; without room, or if the new file fails, what stands in
+ * the old one is written to its place again. Not SF_OK: what was read may not be on the disk.
  */
 SF_MUST_USE int sf_journal_renew(struct sf_journal *journal);
 /* Start a compaction if the file has grown enough. */

@@ -309,6 +309,36 @@ test_errors_kill(void)
     }
 }
 
+/*
+ * A sync fails, the process is killed, and what it had covered is still read:
+ * it is written again before more follows it, lines and heads alike.
+ */
+static void
+test_failed_sync_is_written_again(void)
+{
+    for (int is_head = 0; is_head < 2; is_head++) {
+        struct sf_sim_fault order = {.kind = SF_SIM_FAULT_EIO, .op_kinds = 1U << SF_DISK_SYNC};
+
+        start();
+        REQUIRE_EQ(append("first", 1), SF_OK);
+        CHECK_EQ(is_head ? commit() : commit_head(), SF_OK);
+        REQUIRE_EQ(append("second", 2), SF_OK);
+        CHECK_EQ(is_head ? commit() : SF_OK, SF_OK);
+        REQUIRE_EQ(sf_sim_disk_fault(sim, &order), SF_OK);
+        CHECK_EQ(is_head ? commit_head() : commit(), SF_EIO);
+        crash(SF_SIM_DAMAGE_KEEP_ALL);
+        sf_sim_disk_heal(sim);
+        REQUIRE_EQ(try_open(), SF_OK);
+        CHECK_EQ(lines(), 2);
+        REQUIRE_EQ(append("third", 3), SF_OK);
+        CHECK_EQ(commit_head(), SF_OK);
+        crash(SF_SIM_DAMAGE_LOSE_ALL);
+        REQUIRE_EQ(try_open(), SF_OK);
+        CHECK_EQ(lines(), 3);
+        end();
+    }
+}
+
 static void
 poll_idle(void)
 {
@@ -666,6 +696,7 @@ CHECK_MAIN("audit", {"a line is JSON with its number, its chain and its fields",
     {"a head is a signed note with origin, size and hash", test_head_is_a_signed_note},
     {"a failed write or sync kills the log", test_errors_kill},
     {"a line or a head that finds no room waits for it", test_waits_for_room},
+    {"what a failed sync covered is written again", test_failed_sync_is_written_again},
     {"without a signature there is no head", test_sign_fails},
     {"an edited line is named", test_edited}, {"every changed byte is noticed", test_every_byte},
     {"a removed line is named", test_removed}, {"an inserted line is named", test_inserted},

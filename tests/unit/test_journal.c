@@ -398,6 +398,36 @@ test_failed_sync(void)
     check_dead(SF_DISK_SYNC, SF_SIM_FAULT_EIO);
 }
 
+/*
+ * A sync fails, the process is killed, and what it had covered is still read. There is no room to
+ * write the journal anew: it is on the disk all the same before more is added to it.
+ */
+static void
+test_failed_sync_then_no_room(void)
+{
+    struct sf_sim_fault fault = {.kind = SF_SIM_FAULT_EIO, .op_kinds = 1U << SF_DISK_SYNC};
+    struct sf_sim_disk_stats stats;
+
+    start();
+    REQUIRE_EQ(sf_sim_disk_fault(sim, &fault), SF_OK);
+    set("a", "1");
+    CHECK_EQ(commit(), SF_EIO);
+    crash(SF_SIM_DAMAGE_KEEP_ALL);
+    sf_sim_disk_heal(sim);
+    sf_sim_disk_get_stats(sim, &stats);
+    sf_sim_disk_set_capacity(sim, stats.used_bytes);
+    open_journal();
+    CHECK(holds("a", "1"));
+    sf_sim_disk_set_capacity(sim, 0);
+    set("b", "2");
+    CHECK_EQ(commit(), SF_OK);
+    crash(SF_SIM_DAMAGE_LOSE_ALL);
+    open_journal();
+    CHECK(holds("a", "1"));
+    CHECK(holds("b", "2"));
+    end();
+}
+
 static void
 test_large_group_is_one(void)
 {
@@ -1032,6 +1062,8 @@ CHECK_MAIN("journal", {"a value is what was set last", test_values},
     {"a crash while a commit waits for room loses nothing", test_crash_while_waiting_for_room},
     {"a full disk leaves room for what frees it", test_headroom},
     {"a failed sync kills the journal", test_failed_sync},
+    {"what a failed sync covered is written again, with or without room for a new file",
+        test_failed_sync_then_no_room},
     {"facts of one commit survive all or none", test_large_group_is_one},
     {"row A: nothing there makes an empty journal", test_row_a},
     {"row B: a first start that was cut off begins anew", test_row_b},
