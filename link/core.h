@@ -295,6 +295,12 @@ enum sf_out sf_peer_control_out(const struct sf_peer *peer);
 /* When the opener that is out is to be sent (again); SF_NEVER if it is not. */
 sf_mono sf_peer_opener_due(const struct sf_peer *peer);
 
+/* Where it goes. */
+enum sf_address_path sf_peer_opener_path(const struct sf_peer *peer);
+
+/* When the learnt address is to be challenged on a session of its own; SF_NEVER if it is not. */
+sf_mono sf_peer_challenge_due(const struct sf_peer *peer);
+
 /* May bulk go to the peer now? */
 bool sf_peer_may_bulk(const struct sf_peer *peer, sf_mono now);
 

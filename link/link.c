@@ -274,6 +274,19 @@ sf_link_set_reach(
     return SF_OK;
 }
 
+int
+sf_link_restored(struct sf_link *link, unsigned peer, uint64_t epoch)
+{
+    if (peer_at(link, peer) == NULL) {
+        return SF_ENOENT;
+    }
+    if (epoch >> 32 >= UINT32_MAX) {
+        return SF_EINVAL;
+    }
+    sf_peer_stale(link, link->peers[peer], epoch, link->now);
+    return SF_OK;
+}
+
 void
 sf_link_epoch_durable(struct sf_link *link, unsigned peer, uint64_t epoch)
 {

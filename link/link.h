@@ -189,6 +189,15 @@ struct sf_link_reach {
 SF_MUST_USE int sf_link_set_reach(
     struct sf_link *link, unsigned peer, const struct sf_link_reach *reach, sf_mono now);
 
+/*
+ * The own state was restored from an older copy, and the peer can have seen
+ * epochs up to `epoch` that are forgotten here: as if it had said so, which one
+ * cannot whom nothing reaches. Makes a STALE event, unless the link is above it.
+ *
+ * Returns SF_OK, SF_ENOENT, or SF_EINVAL where no epoch is above `epoch`.
+ */
+SF_MUST_USE int sf_link_restored(struct sf_link *link, unsigned peer, uint64_t epoch);
+
 /* --- The four calls ----------------------------------------------------- */
 
 /*

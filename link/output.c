@@ -320,14 +320,13 @@ sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_t
         return false;
     }
     sf_peer_tick(link, peer, now);
-    if (now >= sf_peer_opener_due(peer) && may_leave(link, peer, sf_addresses_control(addresses),
+    if (now >= sf_peer_opener_due(peer) && may_leave(link, peer, sf_peer_opener_path(peer),
                                                SF_OPENER_BYTES, dgram_bytes_max, &leaving)) {
         *ret_to = leaving.to;
         return send_opener(peer, &leaving, dgram, ret_bytes, now);
     }
     out = sf_peer_control_out(peer);
-    if (out != SF_OUT_COUNT && now >= addresses->challenge_due &&
-        peer->state != SF_LINK_STATE_DARK &&
+    if (now >= sf_peer_challenge_due(peer) &&
         may_leave(link, peer, SF_ADDRESS_LEARNT, SF_LINK_CONTROL_ROOM, dgram_bytes_max, &leaving)) {
         *ret_to = leaving.to;
         return send_challenge(link, peer, out, &leaving, dgram, ret_bytes, now);

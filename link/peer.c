@@ -150,11 +150,25 @@ may_send_control(const struct sf_peer *peer)
         &peer->addresses, sf_addresses_control(&peer->addresses), SF_LINK_CONTROL_ROOM);
 }
 
+/*
+ * Who started anew behind a translator can be reached only where it was heard
+ * last, and knows no session on which that address could be challenged. So an
+ * opener goes there as soon as it is paid for, if no session of ours is known.
+ */
+enum sf_address_path
+sf_peer_opener_path(const struct sf_peer *peer)
+{
+    if (!peer->out[SF_OUT_DATA].is_heard &&
+        sf_addresses_may_send(&peer->addresses, SF_ADDRESS_LEARNT, SF_OPENER_BYTES)) {
+        return SF_ADDRESS_LEARNT;
+    }
+    return sf_addresses_control(&peer->addresses);
+}
+
 static bool
 may_send_opener(const struct sf_peer *peer)
 {
-    return sf_addresses_may_send(
-        &peer->addresses, sf_addresses_control(&peer->addresses), SF_OPENER_BYTES);
+    return sf_addresses_may_send(&peer->addresses, sf_peer_opener_path(peer), SF_OPENER_BYTES);
 }
 
 /* Has the opener of `which` left at least once? */
@@ -583,6 +597,19 @@ sf_peer_opener_due(const struct sf_peer *peer)
     return opening->due;
 }
 
+/* On a session that the peer does not know a challenge would be noise, and cost what was earned. */
+sf_mono
+sf_peer_challenge_due(const struct sf_peer *peer)
+{
+    enum sf_out out = sf_peer_control_out(peer);
+
+    if (is_dark(peer) || out == SF_OUT_COUNT || !peer->out[out].is_heard ||
+        !sf_addresses_may_send(&peer->addresses, SF_ADDRESS_LEARNT, SF_LINK_CONTROL_ROOM)) {
+        return SF_NEVER;
+    }
+    return peer->addresses.challenge_due;
+}
+
 static sf_mono
 opener_given_up(const struct sf_peer *peer)
 {
@@ -686,7 +713,6 @@ dark_deadline(const struct sf_peer *peer)
 static sf_mono
 light_deadline(const struct sf_link *link, const struct sf_peer *peer)
 {
-    const struct sf_addresses *addresses = &peer->addresses;
     enum sf_out out = sf_peer_control_out(peer);
     sf_mono due = sf_mono_min(dark_at(peer), keepalive_at(peer));
 
@@ -699,10 +725,7 @@ light_deadline(const struct sf_link *link, const struct sf_peer *peer)
     if (link->now >= quiet_at(peer)) {
         due = sf_mono_min(due, sf_mono_min(peer->quiet_poll, lost_at(peer)));
     }
-    if (out != SF_OUT_COUNT &&
-        sf_addresses_may_send(addresses, SF_ADDRESS_LEARNT, SF_LINK_CONTROL_ROOM)) {
-        due = sf_mono_min(due, addresses->challenge_due);
-    }
+    due = sf_mono_min(due, sf_peer_challenge_due(peer));
     if (out != SF_OUT_COUNT && may_send_control(peer)) {
         if (sf_peer_has_control(peer)) {
             due = 0;
