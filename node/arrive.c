@@ -11,6 +11,13 @@
 
 #include <stdlib.h>
 
+/*
+ * Bundles come on the sender's own session, so wrong ones are its own: rot in
+ * a spool whose key it has forgotten, so that it cannot see it. So many in a
+ * row, with nothing right among them, and there is nothing better to come.
+ */
+enum { WRONG_MAX = 32 };
+
 struct arrival {
     struct flight flight;
     struct inbound *in;
@@ -91,6 +98,7 @@ held(struct arrival *arrival)
     }
     verdict(in, arrival->index, SF_LINK_KEEP);
     contacts_bundle_came(in->node, in->peer);
+    in->wrong = 0;
     in->receipt_due = true;
     if (in->decoder != NULL) {
         struct opened opened = {arrival->index, arrival->plain, arrival->content};
@@ -180,8 +188,13 @@ opened(struct sf_job *job)
             "bundle %llu is not what its sender sealed (%s); asking again",
             (unsigned long long)arrival->index, sf_status_text(arrival->status));
         verdict(in, arrival->index, SF_LINK_AGAIN);
+        in->wrong++;
     }
     arrival_free(arrival);
+    if (in->wrong >= WRONG_MAX && is_open(in)) {
+        inbound_refuse(in, SF_REFUSAL_DAMAGED,
+            "its sender keeps sending bundles that are not what it sealed: its copy is damaged");
+    }
 }
 
 /* A bundle waits for its slot, and its fact comes after that of its transfer. */

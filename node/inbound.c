@@ -154,6 +154,17 @@ inbound_peer_changed(struct sf_node *node, const struct peer *peer)
     }
 }
 
+void
+inbound_peer_restarted(struct sf_node *node, const struct peer *peer)
+{
+    for (struct inbound *in = node->ins; in != NULL; in = in->next) {
+        if (sf_fingerprint_equal(&in->sender, &peer->conf.card.fingerprint) &&
+            in->record.phase < SF_IN_DONE) {
+            in->receipt_due = true;
+        }
+    }
+}
+
 /* --- The first facts ------------------------------------------------------------------------------ */
 
 static void

@@ -73,6 +73,9 @@ enum {
 #define ORPHAN_GRACE    (UINT64_C(86400) * SF_SEC) /* orphans of a grant that never comes */
 #define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
 
+/* A restored copy is not older than so many starts; a peer that says so would use them up. */
+enum { BOOTS_AHEAD_MAX = 1 << 16 };
+
 /* --- Peers --------------------------------------------------------------- */
 
 /* Where a ladder of pre-shared keys was last stood on, so that nobody climbs it from the bottom. */
@@ -333,6 +336,7 @@ struct inbound {
     struct sf_range_set storing; /* bundles that came and are not yet held, or lost again */
     unsigned arrivals;           /* bundles in jobs or on their way to the disk */
     unsigned fetches;            /* bundles being read back from their slots */
+    unsigned wrong;              /* bundles in a row that were not what was sealed */
     uint32_t handle;             /* of the data object on the link; 0: none */
     unsigned peer;
     bool is_key_stored; /* the content key is durable in the vault */
@@ -386,6 +390,8 @@ void inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_gran
 void inbound_cancelled(struct sf_node *node, struct peer *peer, struct sf_view encoded);
 /* The sender has a new card: what it could not open is written again. */
 void inbound_peer_changed(struct sf_node *node, const struct peer *peer);
+/* The sender lives anew, perhaps on an older copy: it is told once more what is held of its. */
+void inbound_peer_restarted(struct sf_node *node, const struct peer *peer);
 /* This node's state was restored from an older copy: what was said to be held may not be. */
 void inbound_rolled_back(struct sf_node *node);
 SF_MUST_USE int inbound_cancel(

@@ -5,9 +5,6 @@
 
 #include <stdlib.h>
 
-/* A restored copy is not older than so many starts; a peer that says so would use them up. */
-enum { BOOTS_AHEAD_MAX = 1 << 16 };
-
 struct epoch_note {
     struct flight flight;
     struct sf_node *node;
@@ -42,6 +39,9 @@ note_epoch(struct sf_node *node, const struct sf_link_event *event)
         return; /* the opener is repeated */
     }
     *note = (struct epoch_note){.node = node, .peer = event->peer, .epoch = event->epoch};
+    if (event->epoch >> 32 > peer->record.epoch_in >> 32) {
+        inbound_peer_restarted(node, peer);
+    }
     if (event->epoch > peer->record.epoch_in) {
         peer->record.epoch_in = event->epoch;
     }

@@ -184,7 +184,11 @@ struct sf_node_peer_info {
 /* The peer number `index`, in the order they were added; false beyond the last. */
 bool sf_node_peer_at(const struct sf_node *node, size_t index, struct sf_node_peer_info *ret_info);
 
-/* Jump above every epoch the peer can have seen, for one-way links after a restore. */
+/*
+ * Jump above every epoch the peer can have seen, after a restore: where a peer
+ * cannot say so, because nothing comes back, or because this node has no address
+ * there. SF_ENOENT; SF_EINVAL when the numbers are used up.
+ */
 SF_MUST_USE int sf_node_peer_reset(
     struct sf_node *node, const char *name, struct sf_node_error *error);
 

@@ -248,6 +248,7 @@ sf_node_close(struct sf_node *node)
 
         any |= sf_disk_poll(node->disk);
         if (!any) {
+            node->disk->wait(node->disk);
             /* Erased keys are awaited by a timer that will not come any more. */
             node->now = sf_mono_add(node->now, SF_SEC);
             sf_vault_tick(node->vault, node->now);

@@ -420,10 +420,20 @@ int
 sf_node_peer_reset(struct sf_node *node, const char *name, struct sf_node_error *error)
 {
     struct peer *peer = peer_named(node, name);
+    uint64_t boot;
+    int status;
 
     if (peer == NULL) {
         return node_error(error, SF_ENOENT, "there is no peer %s", name);
     }
-    /* A contact opens a fresh session, above every epoch of this and earlier starts. */
-    return sf_link_contact(node->link, peer_number(node, peer));
+    /* It said that it has seen as much as it can have: from there on all goes as if it had. */
+    boot = (uint64_t)node->boot_began + BOOTS_AHEAD_MAX - 2;
+    status = sf_link_restored(
+        node->link, peer_number(node, peer), boot > UINT32_MAX ? UINT64_MAX : boot << 32);
+    if (status != SF_OK) {
+        return node_error(error, status,
+            "no number is left for new sessions with %s: make new keys for this node", name);
+    }
+    node_drain(node);
+    return SF_OK;
 }
