@@ -91,6 +91,8 @@ skyferry_sim_SOURCES = \
 	%D%/sim_relay.c %D%/sim_relay.h \
 	%D%/sim_run.c %D%/sim_run.h \
 	%D%/sim_run_print.c \
+	%D%/sim_test.c %D%/sim_test.h \
+	%D%/sim_test_print.c \
 	%D%/sim_tun.c %D%/sim_tun.h
 skyferry_sim_LDADD = app/libapp.a sim/libsim.a node/libnode.a link/liblink.a store/libstore.a \
 	bundle/libbundle.a base/libbase.a $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \

@@ -18,6 +18,9 @@ int sf_sim_profiles_main(int argc, char **argv);
 /* Tell what becomes of a scenario. Exit status 6 as well: it cannot be done, or not in time. */
 int sf_sim_run_main(int argc, char **argv);
 
+/* Live many short lives from seeds, and stop at the first in which a promise is broken. */
+int sf_sim_test_main(int argc, char **argv);
+
 /* Predict when satellites stand over ground stations. */
 int sf_sim_passes_main(int argc, char **argv);
 

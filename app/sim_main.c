@@ -23,6 +23,8 @@ static const char usage[] =
     "N]\n"
     "                        [--seed N] [--title TEXT] [--estimate|--real] [--json]\n"
     "                        [--report FILE]\n"
+    "       skyferry-sim test --seeds A..B[,C...] [--jobs N] [--twice] [--every-fault] [--json]\n"
+    "       skyferry-sim test --seeds N --trace\n"
     "       skyferry-sim profiles [NAME]\n"
     "       skyferry-sim --help | --version\n";
 
@@ -87,12 +89,14 @@ main(int argc, char **argv)
         status = sf_sim_passes_main(argc - 1, argv + 1);
     } else if (strcmp(argv[1], "run") == 0) {
         status = sf_sim_run_main(argc - 1, argv + 1);
+    } else if (strcmp(argv[1], "test") == 0) {
+        status = sf_sim_test_main(argc - 1, argv + 1);
     } else if (strcmp(argv[1], "profiles") == 0) {
         status = sf_sim_profiles_main(argc - 1, argv + 1);
     } else {
         fputs(usage, stderr);
         return sf_sim_say(SF_SIM_EXIT_USAGE,
-            "there is no command \"%s\"; there are link, passes, run and profiles", argv[1]);
+            "there is no command \"%s\"; there are link, passes, profiles, run and test", argv[1]);
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         return sf_sim_say(SF_SIM_EXIT_FAILED, "standard output cannot be written");

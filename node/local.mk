@@ -14,6 +14,7 @@ node_libnode_a_SOURCES = \
 	%D%/inbound.c %D%/inbound.h \
 	%D%/inbound_end.c \
 	%D%/info.c \
+	%D%/inspect.c %D%/inspect.h \
 	%D%/intake.c %D%/intake.h \
 	%D%/intake_open.c \
 	%D%/intake_read.c \

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Each purpose draws from a stream of its own, so that one setting does not shift another. */
-enum { STREAM_LATENCY, STREAM_FAULTS };
+enum { STREAM_LATENCY, STREAM_FAULTS, STREAM_AIM };
 
 static void submit(struct sf_disk *interface, struct sf_disk_op *op);
 static bool poll(struct sf_disk *interface);
@@ -35,6 +35,7 @@ sf_sim_disk_open(const struct sf_sim_disk_config *config, struct sf_sim_disk **r
     disk->cut_at = SF_NEVER;
     sf_prng_init_stream(&disk->latency, config->seed, STREAM_LATENCY);
     sf_prng_init_stream(&disk->luck, config->seed, STREAM_FAULTS);
+    sf_prng_init_stream(&disk->aim, config->seed, STREAM_AIM);
     sf_sim_tree_init(&disk->tree);
     disk->tree.steady = config->steady;
     *ret_disk = disk;
@@ -145,7 +146,7 @@ do_open(struct sf_sim_disk *disk, struct sf_disk_op *op)
             sf_sim_reallocate(disk->handles, ++disk->handle_count * sizeof(*disk->handles));
     }
     sf_sim_inode_hold(&disk->tree, inode);
-    disk->handles[at] = (struct sf_sim_handle){inode, op->flags};
+    disk->handles[at] = (struct sf_sim_handle){inode, op->flags, strchr(op->path, '/') == NULL};
     op->ret_file = (int)at;
     op->ret_stat = sf_sim_inode_stat(inode);
     return SF_OK;
@@ -163,23 +164,60 @@ has_room(const struct sf_sim_disk *disk, const struct sf_sim_inode *inode, uint6
 }
 
 static int
+is_full(struct sf_sim_disk *disk, struct sf_disk_op *op)
+{
+    op->system_errno = ENOSPC;
+    disk->stats.full++;
+    return SF_ENOSPC;
+}
+
+/* The medium does not do what it was told, and nobody hears of it. */
+static bool
+goes_wrong(
+    struct sf_sim_disk *disk, const struct sf_disk_op *op, struct sf_prng *prng, uint32_t ppm)
+{
+    bool is_hit = sf_prng_chance(prng, ppm);
+
+    return is_hit && !(disk->rates.media_in_folders && handle_of(disk, op)->is_in_root);
+}
+
+/* Where a write really goes: elsewhere in the file, if it has more than that. */
+static uint64_t
+aim(struct sf_sim_disk *disk, const struct sf_disk_op *op, const struct sf_sim_inode *inode,
+    size_t bytes)
+{
+    uint64_t blocks = inode->images[SF_SIM_VOLATILE].bytes / SF_SIM_PAGE_BYTES;
+    uint64_t taken = (bytes + SF_SIM_PAGE_BYTES - 1) / SF_SIM_PAGE_BYTES;
+
+    if (!goes_wrong(disk, op, &disk->aim, disk->rates.misdirect_ppm) || blocks <= taken) {
+        return op->offset;
+    }
+    disk->stats.faults++;
+    disk->stats.misdirected++;
+    return sf_prng_below(&disk->aim, blocks - taken + 1) * SF_SIM_PAGE_BYTES;
+}
+
+static int
 do_write(struct sf_sim_disk *disk, struct sf_disk_op *op, struct sf_sim_inode *inode, size_t bytes)
 {
+    uint64_t offset;
+
     if (!has_room(disk, inode, op->offset, bytes)) {
-        op->system_errno = ENOSPC;
-        return SF_ENOSPC;
-    }
-    if (bytes > 0) {
-        sf_sim_tree_change(
-            &disk->tree, inode, SF_SIM_CHANGE_WRITE, op->offset, bytes, op->data, false);
-    }
-    disk->stats.bytes_written += bytes;
-    if (bytes > 0 && sf_prng_chance(&disk->luck, disk->rates.bit_rot_ppm)) {
-        disk->stats.faults++;
-        sf_sim_inode_flip(disk, inode, op->offset + sf_prng_below(&disk->luck, bytes),
-            (uint8_t)(1u << sf_prng_below(&disk->luck, 8)));
+        return is_full(disk, op);
     }
     op->ret_bytes = bytes;
+    if (bytes == 0) {
+        return SF_OK;
+    }
+    offset = aim(disk, op, inode, bytes);
+    sf_sim_tree_change(&disk->tree, inode, SF_SIM_CHANGE_WRITE, offset, bytes, op->data, false);
+    disk->stats.bytes_written += bytes;
+    if (goes_wrong(disk, op, &disk->luck, disk->rates.bit_rot_ppm)) {
+        disk->stats.faults++;
+        disk->stats.rotted++;
+        sf_sim_inode_flip(disk, inode, offset + sf_prng_below(&disk->luck, bytes),
+            (uint8_t)(1u << sf_prng_below(&disk->luck, 8)));
+    }
     return SF_OK;
 }
 
@@ -216,8 +254,7 @@ do_file(struct sf_sim_disk *disk, struct sf_disk_op *op, uint64_t sequence)
         return SF_OK;
     case SF_DISK_ALLOCATE:
         if (!has_room(disk, inode, op->offset, op->bytes)) {
-            op->system_errno = ENOSPC;
-            return SF_ENOSPC;
+            return is_full(disk, op);
         }
         sf_sim_tree_change(tree, inode,
             (op->flags & SF_DISK_KEEP_SIZE) != 0 ? SF_SIM_CHANGE_RESERVE_BEHIND
@@ -290,25 +327,6 @@ do_rename(struct sf_sim_disk *disk, const struct sf_disk_op *op)
     return SF_OK;
 }
 
-static int
-do_list(struct sf_disk_op *op, const struct sf_sim_inode *directory)
-{
-    const struct sf_sim_names *names = &directory->names[SF_SIM_VOLATILE];
-    size_t used = 0;
-
-    for (size_t i = 0; i < names->count; i++) {
-        size_t bytes = strlen(names->entries[i].name) + 1;
-
-        if (bytes > op->bytes - used) {
-            return SF_ELIMIT;
-        }
-        memcpy(op->data + used, names->entries[i].name, bytes);
-        used += bytes;
-    }
-    op->ret_bytes = used;
-    return SF_OK;
-}
-
 /* Operations on what is at `path`, or is not. */
 static int
 do_path(struct sf_sim_disk *disk, struct sf_disk_op *op, uint64_t sequence)
@@ -337,7 +355,7 @@ do_path(struct sf_sim_disk *disk, struct sf_disk_op *op, uint64_t sequence)
         op->ret_stat = sf_sim_inode_stat(inode);
         return SF_OK;
     case SF_DISK_LIST:
-        return do_list(op, inode);
+        return sf_sim_inode_list(inode, op->data, op->bytes, &op->ret_bytes);
     case SF_DISK_SYNC_DIR:
         sf_sim_tree_sync_names(&disk->tree, inode, sequence, false);
         disk->stats.syncs++;
@@ -442,6 +460,9 @@ fail(
     struct sf_sim_handle *handle = handle_of(disk, op);
 
     disk->stats.faults++;
+    disk->stats.read_errors += op->kind == SF_DISK_READ;
+    disk->stats.write_errors += op->kind == SF_DISK_WRITE;
+    disk->stats.sync_errors += op->kind == SF_DISK_SYNC || op->kind == SF_DISK_SYNC_DIR;
     if (kind == SF_SIM_FAULT_SHORT && op->kind == SF_DISK_WRITE && handle != NULL &&
         (handle->flags & SF_DISK_RDWR) != 0) {
         (void)do_write(disk, op, handle->inode, op->bytes / 2);

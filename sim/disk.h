@@ -133,7 +133,9 @@ struct sf_sim_disk_rates {
     uint32_t read_error_ppm;
     uint32_t write_error_ppm;
     uint32_t sync_error_ppm;
-    uint32_t bit_rot_ppm; /* of the WRITEs: one bit of what was written flips on the medium */
+    uint32_t bit_rot_ppm;   /* of the WRITEs: one bit of what was written flips on the medium */
+    uint32_t misdirect_ppm; /* of the WRITEs: it goes to another block of the file, and says OK */
+    bool media_in_folders;  /* bit rot and misdirected writes spare files that stand in the root */
 };
 
 void sf_sim_disk_set_rates(struct sf_sim_disk *disk, const struct sf_sim_disk_rates *rates);
@@ -184,12 +186,34 @@ SF_MUST_USE int sf_sim_disk_touch(struct sf_sim_disk *disk, const char *path, in
 bool sf_sim_disk_grep(
     const struct sf_sim_disk *disk, struct sf_view needle, char *ret_where, size_t where_bytes);
 
+/*
+ * As sf_sim_disk_get(), of what a power cut would leave if nothing survived it
+ * but what was synced.
+ */
+SF_MUST_USE int sf_sim_disk_get_durable(struct sf_sim_disk *disk, const char *path, uint64_t offset,
+    uint8_t *out, size_t bytes, size_t *ret_bytes);
+
+/*
+ * The names in folder `path` as a program would see them, each with its NUL,
+ * without an operation. SF_ENOENT, SF_ELIMIT.
+ */
+SF_MUST_USE int sf_sim_disk_names(
+    struct sf_sim_disk *disk, const char *path, uint8_t *out, size_t bytes, size_t *ret_bytes);
+
 struct sf_sim_disk_stats {
     uint64_t operations; /* carried out */
     uint64_t syncs;      /* SYNC and SYNC_DIR */
     uint64_t bytes_read;
     uint64_t bytes_written;
-    uint64_t faults;       /* operations that failed because they were told to */
+    uint64_t faults; /* operations that failed because they were told to, or went wrong unseen: */
+    uint64_t read_errors;
+    uint64_t write_errors;
+    uint64_t sync_errors;
+    uint64_t rotted;
+    uint64_t misdirected;
+    uint64_t full;         /* refused because the capacity is used up */
+    uint64_t torn;         /* writes of which a power cut left a part, */
+    uint64_t lost;         /* ... or nothing */
     uint64_t used_bytes;   /* blocks in use, programs' view */
     uint64_t memory_bytes; /* what the image costs this process; blocks shared by clones in full */
 };

@@ -51,6 +51,26 @@ sf_sim_inode_stat(const struct sf_sim_inode *inode)
     };
 }
 
+int
+sf_sim_inode_list(
+    const struct sf_sim_inode *directory, uint8_t *out, size_t bytes, size_t *ret_bytes)
+{
+    const struct sf_sim_names *names = &directory->names[SF_SIM_VOLATILE];
+    size_t used = 0;
+
+    for (size_t i = 0; i < names->count; i++) {
+        size_t length = strlen(names->entries[i].name) + 1;
+
+        if (length > bytes - used) {
+            return SF_ELIMIT;
+        }
+        memcpy(out + used, names->entries[i].name, length);
+        used += length;
+    }
+    *ret_bytes = used;
+    return SF_OK;
+}
+
 void
 sf_sim_inode_read(const struct sf_sim_inode *inode, uint64_t offset, uint8_t *out, size_t bytes,
     size_t *ret_bytes)
@@ -259,6 +279,40 @@ sf_sim_disk_zeros(struct sf_sim_disk *disk, const char *path)
 }
 
 int
+sf_sim_disk_names(
+    struct sf_sim_disk *disk, const char *path, uint8_t *out, size_t bytes, size_t *ret_bytes)
+{
+    const struct sf_sim_inode *inode =
+        check_path(path) == SF_OK ? sf_sim_tree_find(&disk->tree, path) : NULL;
+
+    return inode == NULL || !inode->is_directory ? SF_ENOENT
+                                                 : sf_sim_inode_list(inode, out, bytes, ret_bytes);
+}
+
+int
+sf_sim_disk_get_durable(struct sf_sim_disk *disk, const char *path, uint64_t offset, uint8_t *out,
+    size_t bytes, size_t *ret_bytes)
+{
+    const struct sf_sim_inode *inode =
+        check_path(path) == SF_OK ? sf_sim_tree_find_durable(&disk->tree, path) : NULL;
+    uint64_t length;
+
+    if (inode == NULL || inode->is_directory) {
+        return SF_ENOENT;
+    }
+    if (inode->generate != NULL) {
+        sf_sim_inode_read(inode, offset, out, bytes, ret_bytes);
+        return SF_OK;
+    }
+    length = inode->images[SF_SIM_DURABLE].bytes;
+    *ret_bytes = offset >= length ? 0 : bytes < length - offset ? bytes : (size_t)(length - offset);
+    if (*ret_bytes > 0) {
+        sf_sim_image_read(&inode->images[SF_SIM_DURABLE], offset, out, *ret_bytes);
+    }
+    return SF_OK;
+}
+
+int
 sf_sim_disk_rot(struct sf_sim_disk *disk, const char *path, uint64_t offset, uint8_t mask)
 {
     struct sf_sim_inode *inode = find_file(disk, path);
@@ -298,6 +352,8 @@ void
 sf_sim_disk_get_stats(const struct sf_sim_disk *disk, struct sf_sim_disk_stats *ret_stats)
 {
     *ret_stats = disk->stats;
+    ret_stats->torn = disk->tree.torn;
+    ret_stats->lost = disk->tree.lost;
     ret_stats->used_bytes = disk->tree.used_blocks * SF_SIM_PAGE_BYTES;
     ret_stats->memory_bytes = sf_sim_tree_memory(&disk->tree);
 }

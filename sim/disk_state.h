@@ -18,6 +18,7 @@ struct sf_sim_flight {
 struct sf_sim_handle {
     struct sf_sim_inode *inode; /* NULL: free */
     uint32_t flags;
+    bool is_in_root;
 };
 
 struct sf_sim_armed_fault {
@@ -31,6 +32,7 @@ struct sf_sim_disk {
     struct sf_sim_tree tree;
     struct sf_prng latency;
     struct sf_prng luck;
+    struct sf_prng aim;
     sf_mono now;
     struct sf_sim_flight *flights;
     size_t flight_count;
@@ -50,6 +52,10 @@ struct sf_sim_disk {
 };
 
 struct sf_disk_stat sf_sim_inode_stat(const struct sf_sim_inode *inode);
+
+/* As SF_DISK_LIST. */
+int sf_sim_inode_list(
+    const struct sf_sim_inode *directory, uint8_t *out, size_t bytes, size_t *ret_bytes);
 
 /* *ret_bytes is short only at the end. */
 void sf_sim_inode_read(const struct sf_sim_inode *inode, uint64_t offset, uint8_t *out,

@@ -1,18 +1,26 @@
 noinst_LIBRARIES += sim/libsim.a
 sim_libsim_a_SOURCES = \
+	%D%/attacker.c \
+	%D%/checker.c %D%/checker.h \
+	%D%/checker_link.c \
 	%D%/clock.c %D%/clock.h \
 	%D%/contacts.c %D%/contacts.h \
 	%D%/disk.c %D%/disk.h %D%/disk_state.h \
 	%D%/disk_probe.c \
+	%D%/faults.c %D%/faults.h \
 	%D%/fluid.c %D%/fluid.h \
 	%D%/hollow.c %D%/hollow.h \
 	%D%/image.c %D%/image.h \
+	%D%/life.c %D%/life.h %D%/life_state.h \
+	%D%/life_faults.c \
+	%D%/life_work.c \
 	%D%/nat.c %D%/nat.h \
 	%D%/path.c %D%/path.h \
 	%D%/plot.c %D%/plot.h \
 	%D%/profile.c %D%/profile.h \
 	%D%/report_html.c %D%/report_html.h \
 	%D%/scenario.c %D%/scenario.h \
+	%D%/trace.c %D%/trace.h \
 	%D%/tree.c %D%/tree.h \
 	%D%/tree_whole.c \
 	%D%/value.c %D%/value.h \

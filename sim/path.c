@@ -312,6 +312,7 @@ is_lost(struct sf_sim_path *path, uint32_t depth_ppm)
         bool hit = sf_prng_chance(burst, config->burst_loss_ppm);
 
         path->bad = path->bad != turns;
+        path->stats.bursts += path->bad && hit;
         lost |= path->bad && hit;
     }
     return lost;

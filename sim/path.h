@@ -104,6 +104,7 @@ struct sf_sim_path_stats {
     uint64_t dropped_queue;
     uint64_t dropped_outage;
     uint64_t dropped_loss;
+    uint64_t bursts; /* of these, in the bad state */
     uint64_t corrupted;
     uint64_t duplicated;
     uint64_t reordered;

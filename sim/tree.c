@@ -243,8 +243,9 @@ sf_sim_tree_fini(struct sf_sim_tree *tree)
     memset(tree, 0, sizeof(*tree));
 }
 
-struct sf_sim_inode *
-sf_sim_tree_find_parent(const struct sf_sim_tree *tree, const char *path, const char **ret_name)
+static struct sf_sim_inode *
+find_parent(
+    const struct sf_sim_tree *tree, enum sf_sim_face face, const char *path, const char **ret_name)
 {
     struct sf_sim_inode *at = tree->root;
     char name[SF_DISK_PATH_BYTES_MAX];
@@ -255,7 +256,7 @@ sf_sim_tree_find_parent(const struct sf_sim_tree *tree, const char *path, const 
 
         memcpy(name, path, bytes);
         name[bytes] = '\0';
-        at = sf_sim_names_find(&at->names[SF_SIM_VOLATILE], name);
+        at = sf_sim_names_find(&at->names[face], name);
         if (at == NULL || !at->is_directory) {
             return NULL;
         }
@@ -266,7 +267,13 @@ sf_sim_tree_find_parent(const struct sf_sim_tree *tree, const char *path, const 
 }
 
 struct sf_sim_inode *
-sf_sim_tree_find(const struct sf_sim_tree *tree, const char *path)
+sf_sim_tree_find_parent(const struct sf_sim_tree *tree, const char *path, const char **ret_name)
+{
+    return find_parent(tree, SF_SIM_VOLATILE, path, ret_name);
+}
+
+static struct sf_sim_inode *
+find(const struct sf_sim_tree *tree, enum sf_sim_face face, const char *path)
 {
     const char *name;
     struct sf_sim_inode *directory;
@@ -274,8 +281,20 @@ sf_sim_tree_find(const struct sf_sim_tree *tree, const char *path)
     if (strcmp(path, ".") == 0 || *path == '\0') {
         return tree->root;
     }
-    directory = sf_sim_tree_find_parent(tree, path, &name);
-    return directory == NULL ? NULL : sf_sim_names_find(&directory->names[SF_SIM_VOLATILE], name);
+    directory = find_parent(tree, face, path, &name);
+    return directory == NULL ? NULL : sf_sim_names_find(&directory->names[face], name);
+}
+
+struct sf_sim_inode *
+sf_sim_tree_find(const struct sf_sim_tree *tree, const char *path)
+{
+    return find(tree, SF_SIM_VOLATILE, path);
+}
+
+struct sf_sim_inode *
+sf_sim_tree_find_durable(const struct sf_sim_tree *tree, const char *path)
+{
+    return find(tree, SF_SIM_DURABLE, path);
 }
 
 struct sf_sim_inode *

@@ -89,6 +89,8 @@ struct sf_sim_tree {
     uint64_t inode_next;
     uint64_t used_blocks; /* of live files, volatile face */
     bool steady;          /* bytes have no durable face and no changes are kept */
+    uint64_t torn;        /* writes of which a power cut left a part, */
+    uint64_t lost;        /* ... or nothing */
 };
 
 void sf_sim_tree_init(struct sf_sim_tree *tree);
@@ -101,6 +103,9 @@ void sf_sim_tree_copy(struct sf_sim_tree *to, const struct sf_sim_tree *from);
 
 /* The inode at `path` in the volatile face, "." or "" being the root, or NULL. */
 struct sf_sim_inode *sf_sim_tree_find(const struct sf_sim_tree *tree, const char *path);
+
+/* The same in the durable face. */
+struct sf_sim_inode *sf_sim_tree_find_durable(const struct sf_sim_tree *tree, const char *path);
 
 /* The inode with this number, or NULL. */
 struct sf_sim_inode *sf_sim_tree_by_number(const struct sf_sim_tree *tree, uint64_t number);

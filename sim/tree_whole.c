@@ -53,7 +53,8 @@ tear_write(struct sf_sim_image *image, const struct sf_sim_change *change, struc
 }
 
 static void
-crash_bytes(struct sf_sim_inode *inode, enum sf_sim_damage_model model, struct sf_prng *prng)
+crash_bytes(struct sf_sim_tree *tree, struct sf_sim_inode *inode, enum sf_sim_damage_model model,
+    struct sf_prng *prng)
 {
     struct sf_sim_image *image = &inode->images[SF_SIM_DURABLE];
     size_t lost = sf_prng_below(prng, inode->change_count + 1);
@@ -66,11 +67,13 @@ crash_bytes(struct sf_sim_inode *inode, enum sf_sim_damage_model model, struct s
         if (model == SF_SIM_DAMAGE_REORDERED ? i >= lost : dice < 3) {
             if (model == SF_SIM_DAMAGE_TORN && is_write && dice > 0) {
                 tear_write(image, change, prng);
+                tree->torn++;
             } else {
                 sf_sim_change_apply(image, change);
             }
         } else if (is_write) {
             lose_write(image, change, change->offset, model == SF_SIM_DAMAGE_TORN, prng);
+            tree->lost++;
         }
     }
 }
@@ -126,7 +129,9 @@ sf_sim_tree_crash(struct sf_sim_tree *tree, enum sf_sim_damage_model model, stru
     sf_sim_name_changes_clear(tree);
     for (inode = tree->inodes; inode != NULL; inode = inode->next) {
         if (model != SF_SIM_DAMAGE_LOSE_ALL) {
-            crash_bytes(inode, model, prng);
+            crash_bytes(tree, inode, model, prng);
+        } else {
+            tree->lost += inode->change_count;
         }
         sf_sim_changes_clear(inode);
         inode->diverged = false;

@@ -13,8 +13,10 @@ enum {
     DATAGRAM_BYTES_MAX = 9000,
     SPARE_BYTES = 1500, /* most have no more */
     IP_UDP_BYTES = 28,
-    STEPS_MAX = 100000, /* of one node at one time: more is a loop that makes no progress */
+    STEPS_MAX = 100000,   /* of one node at one time: more is a loop that makes no progress */
+    ADDRESS = 0x0a000001, /* of node 0; the next has the next */
     PORT = 7272,
+    PORTS = 50000, /* that a translator gives, one after the other */
 };
 
 /* 2026-01-01: what wall clocks show when the world begins. */
@@ -43,6 +45,9 @@ struct world_node {
     struct sf_sim_event wake;
     int64_t wall_ahead_ms; /* of the world's */
     bool is_stepping;
+    bool has_nat;
+    struct sf_sim_nat nat;
+    sf_mono nat_zero; /* what its clock is behind */
 };
 
 struct gateway {
@@ -52,8 +57,10 @@ struct gateway {
 
 struct datagram {
     struct sf_world *world;
+    unsigned sender; /* SF_WORLD_NOBODY: a gateway */
     struct sf_addr from;
     unsigned to;
+    uint64_t to_address; /* which of those that a translator gave to it */
     size_t bytes;
     struct sf_sim_event event;
     struct datagram *next;
@@ -79,6 +86,7 @@ struct sf_world {
     void *event_context;
     void (*tap)(void *context, unsigned from, unsigned to, const uint8_t *bytes, size_t count);
     void *tap_context;
+    struct sf_world_spy spy;
 };
 
 static void *
@@ -97,10 +105,44 @@ wall_of(const struct world_node *self)
         WALL_BEGIN_MS + (int64_t)(self->world->clock.now / SF_MS) + self->wall_ahead_ms};
 }
 
-static struct sf_addr
-addr_of(unsigned number)
+struct sf_addr
+sf_world_addr(unsigned number)
 {
-    return sf_addr_v4(0x0a000001 + number, PORT);
+    return sf_addr_v4(ADDRESS + number, PORT);
+}
+
+/* Where a datagram comes from that leaves now: behind a translator, from one port after another. */
+static struct sf_addr
+addr_out(struct world_node *self)
+{
+    uint64_t address = 0;
+
+    if (self->has_nat) {
+        address = sf_sim_nat_out(&self->nat, self->world->clock.now - self->nat_zero);
+    }
+    return sf_addr_v4(ADDRESS + self->number, (uint16_t)(PORT + address % PORTS));
+}
+
+/* Whose address it is, and which of those it has had; SF_WORLD_NOBODY. */
+static unsigned
+owner_of(const struct sf_world *world, const struct sf_addr *addr, uint64_t *ret_address)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        struct sf_addr own = sf_world_addr(i);
+
+        if (memcmp(own.ip, addr->ip, sizeof(own.ip)) == 0 && addr->port >= PORT &&
+            addr->port < PORT + PORTS) {
+            *ret_address = addr->port - PORT;
+            return i;
+        }
+    }
+    return SF_WORLD_NOBODY;
+}
+
+static bool
+is_at(const struct world_node *self, uint64_t address, sf_mono now)
+{
+    return self->has_nat ? sf_sim_nat_in(&self->nat, address, now - self->nat_zero) : address == 0;
 }
 
 static struct sf_addr
@@ -159,9 +201,9 @@ datagram_free(struct sf_world *world, struct datagram *datagram)
     }
 }
 
-/* One hop: over `path` to node `to`, where it seems to come from `from`. */
+/* One hop over `path` of `datagram`, which is a copy of what is under way. */
 static void
-fly(struct sf_world *world, struct sf_sim_path *path, const struct sf_addr *from, unsigned to,
+fly(struct sf_world *world, struct sf_sim_path *path, const struct datagram *model,
     struct sf_view payload)
 {
     struct sf_sim_delivery deliveries[SF_SIM_PATH_COPIES_MAX];
@@ -173,8 +215,10 @@ fly(struct sf_world *world, struct sf_sim_path *path, const struct sf_addr *from
         struct datagram *datagram = datagram_new(world, bytes);
 
         datagram->world = world;
-        datagram->from = *from;
-        datagram->to = to;
+        datagram->sender = model->sender;
+        datagram->from = model->from;
+        datagram->to = model->to;
+        datagram->to_address = model->to_address;
         datagram->bytes = bytes;
         memcpy(datagram->payload, payload.data, bytes);
         sf_sim_delivery_apply(&deliveries[i], datagram->payload, bytes);
@@ -184,21 +228,18 @@ fly(struct sf_world *world, struct sf_sim_path *path, const struct sf_addr *from
     }
 }
 
-/* A datagram leaves node `number` for `to`, an address of a node or of a gateway, or of nobody. */
+/* A datagram leaves a node for `to`, an address of a node or of a gateway, or of nobody. */
 static void
-leave(struct sf_world *world, unsigned number, const struct sf_addr *to, struct sf_view payload)
+leave(struct world_node *self, const struct sf_addr *to, struct sf_view payload)
 {
+    struct sf_world *world = self->world;
+    unsigned number = self->number;
+    struct datagram model = {.sender = number, .from = addr_out(self)};
     struct sf_sim_path *path = NULL;
-    struct sf_addr from = addr_of(number);
-    unsigned at = 0;
 
-    for (unsigned i = 0; i < world->count; i++) {
-        struct sf_addr addr = addr_of(i);
-
-        if (sf_addr_equal(&addr, to)) {
-            at = i;
-            path = &world->paths[number][i];
-        }
+    model.to = owner_of(world, to, &model.to_address);
+    if (model.to != SF_WORLD_NOBODY) {
+        path = &world->paths[number][model.to];
     }
     for (unsigned i = 0; i < world->gateway_count; i++) {
         struct gateway *gateway = &world->gateways[i];
@@ -206,19 +247,25 @@ leave(struct sf_world *world, unsigned number, const struct sf_addr *to, struct 
         unsigned side = gateway->ends[0] == number ? 0 : 1;
 
         if (sf_addr_equal(&addr, to) && gateway->ends[side] == number) {
-            at = gateway->ends[1 - side];
+            model.sender = SF_WORLD_NOBODY;
+            model.to = gateway->ends[1 - side];
+            model.from = addr;
             path = &gateway->paths[side];
-            from = addr;
         }
+    }
+    if (world->spy.sent != NULL) {
+        const struct sf_world_datagram sent = {number, model.to, *to, payload.data, payload.bytes};
+
+        world->spy.sent(world->spy.context, &sent);
     }
     if (path == NULL) {
         return;
     }
-    world->payload[number][at] += payload.bytes;
+    world->payload[number][model.to] += payload.bytes;
     if (world->tap != NULL) {
-        world->tap(world->tap_context, number, at, payload.data, payload.bytes);
+        world->tap(world->tap_context, number, model.to, payload.data, payload.bytes);
     }
-    fly(world, path, &from, at, payload);
+    fly(world, path, &model, payload);
 }
 
 static void
@@ -230,7 +277,7 @@ send_all(struct world_node *self)
     size_t bytes;
 
     while (sf_node_output(self->node, &to, payload, sizeof(payload), &bytes, world->clock.now)) {
-        leave(world, self->number, &to, sf_view(payload, bytes));
+        leave(self, &to, sf_view(payload, bytes));
     }
 }
 
@@ -243,6 +290,16 @@ pull_events(struct world_node *self)
         if (self->world->event != NULL) {
             self->world->event(self->world->event_context, self->number, &event);
         }
+    }
+}
+
+static void
+has_stepped(struct world_node *self)
+{
+    const struct sf_world_spy *spy = &self->world->spy;
+
+    if (spy->stepped != NULL) {
+        spy->stepped(spy->context, self->number);
     }
 }
 
@@ -298,6 +355,7 @@ step(struct world_node *self)
     }
     pull_events(self);
     self->is_stepping = false;
+    has_stepped(self);
     if (is_off(self)) {
         return; /* in the middle of it; somebody will notice */
     }
@@ -314,6 +372,7 @@ look(struct world_node *self)
         step(self);
     } else {
         pull_events(self);
+        has_stepped(self);
         sleep_until(self, deadline);
     }
 }
@@ -325,17 +384,49 @@ wake(struct sf_sim_event *event, sf_mono now)
     step(event->owner);
 }
 
+/* `payload` is what `datagram` shows; the node decrypts it in place. */
+static void
+take(struct world_node *self, const struct sf_world_datagram *datagram, uint8_t *payload)
+{
+    const struct sf_world_spy *spy = &self->world->spy;
+
+    if (is_off(self)) {
+        return;
+    }
+    if (spy->arrives != NULL) {
+        spy->arrives(spy->context, datagram);
+    }
+    sf_node_input(self->node, &datagram->addr, payload, datagram->count, self->world->clock.now);
+    if (spy->taken != NULL) {
+        spy->taken(spy->context, datagram);
+    }
+    look(self);
+}
+
 static void
 arrive(struct sf_sim_event *event, sf_mono now)
 {
     struct datagram *datagram = event->owner;
     struct world_node *to = datagram->world->nodes[datagram->to];
+    const struct sf_world_datagram arrived = {
+        datagram->sender, datagram->to, datagram->from, datagram->payload, datagram->bytes};
 
-    if (!is_off(to)) {
-        sf_node_input(to->node, &datagram->from, datagram->payload, datagram->bytes, now);
-        look(to);
+    if (is_at(to, datagram->to_address, now)) {
+        take(to, &arrived, datagram->payload);
     }
     datagram_free(datagram->world, datagram);
+}
+
+void
+sf_world_inject(struct sf_world *world, const struct sf_addr *from, unsigned to,
+    const uint8_t *bytes, size_t count)
+{
+    uint8_t payload[DATAGRAM_BYTES_MAX];
+    const struct sf_world_datagram arrived = {SF_WORLD_NOBODY, to, *from, payload, count};
+
+    sf_assert(count <= sizeof(payload));
+    memcpy(payload, bytes, count);
+    take(world->nodes[to], &arrived, payload);
 }
 
 /* --- Making ------------------------------------------------------------------------------ */
@@ -527,7 +618,7 @@ sf_world_introduce(
                                      .has_endpoint = true,
                                      .rate_bps = 100000000,
                                  };
-    known->conf.endpoint = addr_of(other);
+    known->conf.endpoint = sf_world_addr(other);
     known->conf.card = world->nodes[other]->card;
     snprintf(known->conf.name, sizeof(known->conf.name), "%s", world->nodes[other]->name);
     if (self->node != NULL) {
@@ -622,6 +713,28 @@ void
 sf_world_poke(struct sf_world *world, unsigned number)
 {
     step(world->nodes[number]);
+}
+
+void
+sf_world_nat(struct sf_world *world, unsigned number, const struct sf_sim_nat_config *config)
+{
+    struct world_node *self = world->nodes[number];
+
+    self->has_nat = config != NULL;
+    self->nat_zero = world->clock.now;
+    if (config != NULL) {
+        sf_assert(sf_sim_nat_init(&self->nat, config) == SF_OK);
+    }
+}
+
+uint64_t
+sf_world_rebindings(const struct sf_world *world, unsigned number)
+{
+    const struct world_node *self = world->nodes[number];
+
+    return self->has_nat ? self->nat.forgotten + sf_sim_nat_changes(&self->nat.config,
+                                                     world->clock.now - self->nat_zero)
+                         : 0;
 }
 
 const struct sf_sim_path_stats *
@@ -745,4 +858,10 @@ sf_world_tap(struct sf_world *world,
 {
     world->tap = datagram;
     world->tap_context = context;
+}
+
+void
+sf_world_spy(struct sf_world *world, const struct sf_world_spy *spy)
+{
+    world->spy = spy == NULL ? (struct sf_world_spy){.context = NULL} : *spy;
 }

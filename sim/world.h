@@ -14,9 +14,14 @@
 #include "base/time.h"
 #include "node/node.h"
 #include "sim/disk.h"
+#include "sim/nat.h"
 #include "sim/path.h"
 
-enum { SF_WORLD_NODES_MAX = 16, SF_WORLD_GATEWAYS_MAX = 8 };
+enum {
+    SF_WORLD_NODES_MAX = 16,
+    SF_WORLD_NOBODY = SF_WORLD_NODES_MAX, /* no node of this world */
+    SF_WORLD_GATEWAYS_MAX = 8,
+};
 
 struct sf_world;
 
@@ -95,6 +100,22 @@ const struct sf_sim_path_stats *sf_world_gateway_stats(
 struct sf_wall sf_world_wall(const struct sf_world *world, unsigned number);
 void sf_world_wall_jump(struct sf_world *world, unsigned number, int64_t ms);
 
+/*
+ * A node stands behind a translator: others see it at addresses that change,
+ * and can call it only at the newest. Counts from now; NULL takes it away.
+ */
+void sf_world_nat(struct sf_world *world, unsigned number, const struct sf_sim_nat_config *config);
+
+/* How often its address has changed since then. */
+uint64_t sf_world_rebindings(const struct sf_world *world, unsigned number);
+
+/* Where a node is called by those who know its endpoint. */
+struct sf_addr sf_world_addr(unsigned number);
+
+/* A datagram of somebody who is no node reaches a node now, as if it came from `from`. */
+void sf_world_inject(struct sf_world *world, const struct sf_addr *from, unsigned to,
+    const uint8_t *bytes, size_t count);
+
 /* Let a node act on what was called on it from outside. */
 void sf_world_poke(struct sf_world *world, unsigned number);
 
@@ -147,6 +168,26 @@ void sf_world_watch(struct sf_world *world,
 void sf_world_tap(struct sf_world *world,
     void (*datagram)(void *context, unsigned from, unsigned to, const uint8_t *bytes, size_t count),
     void *context);
+
+struct sf_world_datagram {
+    unsigned from;       /* whose it is; SF_WORLD_NOBODY: it was injected, or came by a gateway */
+    unsigned to;         /* whom it goes to; SF_WORLD_NOBODY: that address is nobody's */
+    struct sf_addr addr; /* arrives, taken: where it seems to come from; sent: where it goes */
+    const uint8_t *bytes;
+    size_t count;
+};
+
+/* One who sees everything. Any of the functions may be NULL. */
+struct sf_world_spy {
+    void *context;
+    void (*sent)(void *context, const struct sf_world_datagram *datagram);
+    void (*arrives)(void *context, const struct sf_world_datagram *datagram); /* just before, */
+    void (*taken)(void *context, const struct sf_world_datagram *datagram);   /* ... and after */
+    void (*stepped)(void *context, unsigned number); /* a node has done all it could at this time */
+};
+
+/* `spy` is copied; NULL ends it. */
+void sf_world_spy(struct sf_world *world, const struct sf_world_spy *spy);
 
 /* The state of a transfer at one node. */
 bool sf_world_transfer(struct sf_world *world, unsigned number, const struct sf_transfer_id *id,

@@ -37,14 +37,12 @@ tests_unit_test_node_review_SOURCES = \
 tests_unit_test_node_review_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 
 # Power cuts and failing operations over a whole transfer; `tests/crash/crash_node full` is the long
-# form, and `tests/sim/seeds COUNT FIRST` lives more lives.
-check_PROGRAMS += tests/crash/crash_node tests/sim/seeds
-TESTS += tests/crash/crash_node tests/sim/seeds
+# form.
+check_PROGRAMS += tests/crash/crash_node
+TESTS += tests/crash/crash_node
 tests_crash_crash_node_SOURCES = tests/crash/crash_node.c
 tests_crash_crash_node_LDADD = sim/libsim.a $(NODE_LIBS)
-tests_sim_seeds_SOURCES = tests/sim/seeds.c
-tests_sim_seeds_LDADD = sim/libsim.a $(NODE_LIBS)
-EXTRA_DIST += tests/sim/regressions tests/fuzz/corpus/records
+EXTRA_DIST += tests/fuzz/corpus/records
 
 tests_unit_test_node_hostile_SOURCES = \
 	tests/unit/test_node_hostile.c tests/unit/node_fixture.h tests/unit/check.h

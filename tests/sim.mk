@@ -28,6 +28,15 @@ TESTS += tests/fuzz/fuzz_profile
 endif
 EXTRA_DIST += tests/fuzz/corpus/profile
 
+# Lives from seeds; `make seeds` lives 10,000.
+dist_check_SCRIPTS += tests/sim/check_seeds.sh
+TESTS += tests/sim/check_seeds.sh
+EXTRA_DIST += tests/sim/regressions
+CLEANFILES += tests/sim/lives tests/sim/hashes
+.PHONY: seeds
+seeds: skyferry-sim$(EXEEXT)
+	SF_SEEDS=1..10000 srcdir=$(srcdir) $(SHELL) $(srcdir)/tests/sim/check_seeds.sh
+
 # What-if: scenarios, the engines' answer and the fluid's.
 whatif_tests = tests/unit/test_hollow tests/unit/test_scenario tests/unit/test_whatif \
 	tests/unit/test_report_html

@@ -1,0 +1,308 @@
+/* What is sent in a life, and what becomes of it. */
+#include "sim/life_state.h"
+
+#include "base/assert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BYTES_MAX = 400000, BLOCK_BYTES = 4096 };
+
+static uint64_t
+pick(struct life *life, uint64_t below)
+{
+    return sf_prng_below(&life->work, below);
+}
+
+/* Kinds: 0 random, 1 one half of it repeated, 2 zeros between random blocks. */
+void
+life_content(void *context, uint64_t offset, uint8_t *out, size_t bytes)
+{
+    const struct life_content *content = context;
+
+    while (bytes > 0) {
+        uint64_t block = offset / BLOCK_BYTES;
+        size_t skip = (size_t)(offset % BLOCK_BYTES);
+        size_t take = BLOCK_BYTES - skip < bytes ? BLOCK_BYTES - skip : bytes;
+        uint8_t text[BLOCK_BYTES];
+        struct sf_prng prng;
+
+        sf_prng_init_stream(&prng, content->seed, content->kind == 1 ? block / 2 : block);
+        if (content->kind == 2 && block % 3 == 1) {
+            memset(text, 0, sizeof(text));
+        } else {
+            sf_prng_fill(&prng, text, sizeof(text));
+        }
+        memcpy(out, text + skip, take);
+        out += take;
+        offset += take;
+        bytes -= take;
+    }
+}
+
+/* --- Sending ------------------------------------------------------------------------- */
+
+static uint64_t
+draw_bytes(struct life *life)
+{
+    switch (pick(life, 5)) {
+    case 0:
+        return pick(life, 3) * 4095;
+    case 1:
+        return pick(life, BYTES_MAX);
+    default:
+        return pick(life, BYTES_MAX / 4);
+    }
+}
+
+static void
+make_files(struct life *life, struct life_sent *sent)
+{
+    sent->is_directory = pick(life, 3) == 0;
+    sent->file_count = sent->is_directory ? 1 + (unsigned)pick(life, LIFE_FILES_MAX) : 1;
+    for (unsigned i = 0; i < sent->file_count; i++) {
+        struct life_file *file = &sent->files[i];
+
+        file->bytes = draw_bytes(life);
+        file->content.seed = sf_prng_u64(&life->work);
+        file->content.kind = (unsigned)pick(life, 3);
+        snprintf(file->path, sizeof(file->path), "source/t%u-%u", life->sent_count, i);
+        snprintf(file->name, sizeof(file->name), i == 1 ? "deep/part%u" : "part%u", i);
+        sf_assert(sf_sim_disk_source(sf_world_disk(life->world, sent->from), file->path,
+                      file->bytes, life_content, &file->content) == SF_OK);
+    }
+}
+
+static int
+hand_over(struct life *life, struct life_sent *sent, bool is_resumed, struct sf_node_error *error)
+{
+    const char *paths[LIFE_FILES_MAX];
+    const char *names[LIFE_FILES_MAX];
+    struct sf_world_send order = {
+        .from = sent->from,
+        .to = sent->to,
+        .to_count = sent->to_count,
+        .label = sent->label,
+        .paths = paths,
+        .names = sent->is_directory ? names : NULL,
+        .path_count = sent->file_count,
+        .priority = sent->priority,
+        .forget_key = sent->forgets_key,
+        .has_resume = is_resumed,
+        .resume = sent->id,
+    };
+    struct sf_transfer_id id;
+    int status;
+
+    for (unsigned i = 0; i < sent->file_count; i++) {
+        paths[i] = sent->files[i].path;
+        names[i] = sent->files[i].name;
+    }
+    status = sf_world_send(life->world, &order, is_resumed ? &id : &sent->id, error);
+    sf_trace_say(&life->trace, sf_world_now(life->world), "[%s] %s %s, %u files, to %u: %s",
+        life->nodes[sent->from].name, is_resumed ? "resumes" : "sends", sent->label,
+        sent->file_count, sent->to_count, status == SF_OK ? "taken" : error->text);
+    return status;
+}
+
+/* A transfer may fail, with its reason, where a disk of either side failed. */
+static bool
+may_fail(const struct life *life, const struct life_sent *sent)
+{
+    bool may = life->nodes[sent->from].has_disk_faults || life->nodes[sent->from].is_restored;
+
+    for (unsigned i = 0; i < sent->to_count; i++) {
+        may |= life->nodes[sent->to[i]].has_disk_faults || life->nodes[sent->to[i]].is_restored;
+    }
+    return may;
+}
+
+static void
+choose_recipients(struct life *life, struct life_sent *sent)
+{
+    unsigned most = 1 + (unsigned)pick(life, life->node_count - 1);
+    unsigned first = (unsigned)pick(life, life->node_count);
+
+    for (unsigned i = 0; i < life->node_count && sent->to_count < most; i++) {
+        unsigned to = (first + i) % life->node_count;
+
+        if (life->is_connected[sent->from][to]) {
+            sent->to[sent->to_count++] = to;
+        }
+    }
+}
+
+void
+life_send(struct life *life)
+{
+    struct life_sent *sent = &life->sent[life->sent_count];
+    struct sf_node_error error;
+
+    if (life->sent_count == LIFE_TRANSFERS_MAX) {
+        return;
+    }
+    *sent = (struct life_sent){
+        .from = life->is_one_way ? 0 : (unsigned)pick(life, life->node_count),
+        .priority = (uint8_t)pick(life, 256),
+        .forgets_key = pick(life, 5) == 0,
+    };
+    choose_recipients(life, sent);
+    snprintf(sent->label, sizeof(sent->label), "t%u", life->sent_count);
+    if (sf_world_is_off(life->world, sent->from)) {
+        return;
+    }
+    make_files(life, sent);
+    life->sent_count++;
+    for (unsigned i = 0; i < LIFE_NODES_MAX; i++) {
+        sf_range_set_init(&sent->claims[i].held, 4096);
+    }
+    if (hand_over(life, sent, false, &error) != SF_OK) {
+        sent->is_forgotten = true;
+        if (!may_fail(life, sent) && !sf_world_is_off(life->world, sent->from)) {
+            life_fail(life, "other", "%s is not taken: %.300s", sent->label, error.text);
+        }
+    }
+}
+
+/* Whoever cancels knows that it may not arrive; set before anything follows from it. */
+static bool
+cancel(struct life *life, struct life_sent *sent, unsigned at)
+{
+    bool was_cancelled = sent->is_cancelled;
+    struct sf_node_error error;
+
+    sent->is_cancelled = true;
+    if (sf_world_cancel(life->world, at, &sent->id, &error) != SF_OK) {
+        sent->is_cancelled = was_cancelled;
+        return false;
+    }
+    sf_trace_say(&life->trace, sf_world_now(life->world), "[%s] cancels %s", life->nodes[at].name,
+        sent->label);
+    return true;
+}
+
+static void
+cancel_one(struct life *life)
+{
+    struct life_sent *sent = &life->sent[pick(life, LIFE_TRANSFERS_MAX)];
+    unsigned at = pick(life, 2) == 0 ? sent->from : sent->to[0];
+
+    if (sent < life->sent + life->sent_count && !sent->is_forgotten &&
+        !sf_world_is_off(life->world, at)) {
+        (void)cancel(life, sent, at);
+    }
+}
+
+void
+life_work(struct life *life)
+{
+    if (pick(life, 4) == 0) {
+        life_send(life);
+    }
+    if (pick(life, 40) == 0) {
+        cancel_one(life);
+    }
+}
+
+void
+life_look_after(struct life *life, unsigned number)
+{
+    for (unsigned i = 0; i < life->sent_count; i++) {
+        struct life_sent *sent = &life->sent[i];
+        struct sf_node_transfer transfer;
+        struct sf_node_error error;
+
+        if (sent->from != number || sent->is_forgotten || sf_world_is_off(life->world, number)) {
+            continue;
+        }
+        if (!sf_world_transfer(life->world, number, &sent->id, &transfer)) {
+            if (sent->has_custody && !life->nodes[number].is_restored) {
+                life_fail(life, "I1", "%s was in custody and is forgotten", sent->label);
+            }
+            sent->is_forgotten = true;
+            continue;
+        }
+        if (transfer.state == SF_NODE_INTERRUPTED && hand_over(life, sent, true, &error) != SF_OK &&
+            !may_fail(life, sent) && !sf_world_is_off(life->world, number)) {
+            life_fail(life, "other", "%s cannot be resumed: %.300s", sent->label, error.text);
+        }
+    }
+}
+
+/* --- The end -------------------------------------------------------------------------- */
+
+bool
+life_is_one_way(const struct life *life, const struct life_sent *sent)
+{
+    return life->is_one_way && sent->from == 0;
+}
+
+/* Delivered, or given up by a recipient, without anybody hearing of it. */
+static bool
+is_settled(const struct life_sent *sent)
+{
+    for (unsigned i = 0; i < sent->to_count; i++) {
+        if (!sent->claims[i].is_delivered && !sent->is_cancelled) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+life_has_ended(const struct life *life, const struct life_sent *sent)
+{
+    struct sf_node_transfer transfer;
+
+    if (sent->is_forgotten || !sf_world_transfer(life->world, sent->from, &sent->id, &transfer) ||
+        transfer.state == SF_NODE_DONE || (life_is_one_way(life, sent) && is_settled(sent))) {
+        return true;
+    }
+    for (unsigned i = 0; i < transfer.recipient_count; i++) {
+        if (transfer.recipients[i].state <= SF_NODE_TO_PAUSED) {
+            return false;
+        }
+    }
+    return transfer.state == SF_NODE_CANCELLED || transfer.state == SF_NODE_FAILED;
+}
+
+bool
+life_all_ended(const struct life *life)
+{
+    for (unsigned i = 0; i < life->sent_count; i++) {
+        if (!life_has_ended(life, &life->sent[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+life_cancel_rest(struct life *life)
+{
+    for (unsigned i = 0; i < life->sent_count; i++) {
+        struct life_sent *sent = &life->sent[i];
+        struct sf_node_transfer transfer;
+
+        if (sf_world_transfer(life->world, sent->from, &sent->id, &transfer) &&
+            (transfer.state == SF_NODE_FAILED || life_is_one_way(life, sent))) {
+            (void)cancel(life, sent, sent->from);
+        }
+        if (sent->is_forgotten && life_is_one_way(life, sent)) {
+            /* An older image does not know of it, and nobody can ask: its recipient gives it up. */
+            (void)cancel(life, sent, sent->to[0]);
+        }
+    }
+}
+
+void
+life_work_fini(struct life *life)
+{
+    for (unsigned i = 0; i < life->sent_count; i++) {
+        for (unsigned k = 0; k < LIFE_NODES_MAX; k++) {
+            sf_range_set_fini(&life->sent[i].claims[k].held);
+        }
+        free(life->sent[i].bundles);
+    }
+}
