@@ -4,6 +4,7 @@
  *   link.c    the public functions, and events
  *   peer.c          one peer: when to open a session, when it is dark, what is due
  *   peer_contact.c  when a contact plan lets it be sent to
+ *   peer_rate.c     how fast datagrams leave towards it
  *   input.c         a datagram comes in
  *   output.c        a datagram goes out
  *
@@ -25,6 +26,8 @@
 #include "link/outbox.h"
 #include "link/pacer.h"
 #include "link/pool.h"
+#include "link/rate.h"
+#include "link/report.h"
 #include "link/rtt.h"
 #include "link/session.h"
 
@@ -113,6 +116,7 @@ struct sf_peer {
     struct sf_hmac mac_key; /* of openers to it */
     struct sf_addresses addresses;
     struct sf_pacer pacer;
+    struct sf_rate *rate; /* used where the rate is found */
     struct sf_rtt rtt;
     struct sf_outbox *outbox;
     struct sf_inbox *inbox;
@@ -197,7 +201,10 @@ struct sf_link {
     uint64_t hello_number; /* of the last HELLO written to anybody */
     size_t mtu;
     uint64_t burst_ns;
-    sf_mono now; /* the latest given */
+    struct sf_pacer limits[SF_LINK_LIMITS_MAX];
+    uint32_t limits_on; /* bits */
+    uint32_t mark;      /* of the peer that was sent to last */
+    sf_mono now;        /* the latest given */
 
     uint8_t card[SF_LINK_CARD_BYTES_MAX];
     size_t card_bytes;
@@ -249,6 +256,30 @@ void sf_peer_apply_reach(struct sf_peer *peer);
 
 void sf_peer_set_reach(
     struct sf_link *link, struct sf_peer *peer, const struct sf_link_reach *reach, sf_mono now);
+
+/* --- peer_rate.c --------------------------------------------------------------- */
+
+/* Its config or its contact changed; it was paced as `before` says. */
+void sf_peer_apply_rate(struct sf_peer *peer, enum sf_link_pace before);
+
+/* A datagram of `session` left: the one before its counter. */
+void sf_peer_rate_sent(
+    struct sf_peer *peer, const struct sf_session_out *session, size_t ip_bytes, sf_mono now);
+
+/* A new report came. */
+void sf_peer_rate_report(struct sf_peer *peer, const struct sf_report *report, sf_mono now);
+
+/* It is heard after a silence, or at another address: what was sent before tells nothing. */
+void sf_peer_rate_resume(struct sf_peer *peer);
+
+/* When its line, and all limits it shares, are free again. */
+sf_mono sf_peer_line(const struct sf_link *link, const struct sf_peer *peer);
+
+/* `ip_bytes` went to it. */
+void sf_peer_paced(struct sf_link *link, struct sf_peer *peer, size_t ip_bytes, sf_mono now);
+
+void sf_peer_rate_stats(
+    const struct sf_link *link, const struct sf_peer *peer, struct sf_link_peer_stats *stats);
 
 /* --- peer.c ------------------------------------------------------------------- */
 

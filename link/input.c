@@ -76,6 +76,7 @@ take_token(struct sf_link *link, const struct arrival *arrival, struct sf_messag
         peer->control.answer = true;
     } else if (sf_addresses_answered(&peer->addresses, token.data)) {
         peer->notices |= SF_NOTICE_ADDRESS;
+        sf_peer_rate_resume(peer);
         peer->control.hello = true; /* it is to know that its address was learnt */
     }
     return SF_OK;
@@ -151,6 +152,19 @@ take_outer(struct sf_link *link, const struct arrival *arrival, enum sf_message_
     return SF_ENOENT;
 }
 
+static int
+take_report(const struct arrival *arrival, struct sf_message_reader *reader)
+{
+    struct sf_peer *peer = arrival->peer;
+    uint64_t number = sf_outbox_newest_report(peer->outbox)->number;
+    int status = sf_outbox_report(peer->outbox, reader, arrival->now);
+
+    if (sf_outbox_newest_report(peer->outbox)->number != number) {
+        sf_peer_rate_report(peer, sf_outbox_newest_report(peer->outbox), arrival->now);
+    }
+    return status;
+}
+
 /* Types that sessions to the static key must not carry, nor openers but for STALE. */
 static int
 take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_type type,
@@ -171,7 +185,7 @@ take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_
         sf_peer_stale(link, peer, epoch, arrival->now);
         return SF_OK;
     case SF_MESSAGE_REPORT:
-        return sf_outbox_report(peer->outbox, reader, arrival->now);
+        return take_report(arrival, reader);
     case SF_MESSAGE_DATA:
     case SF_MESSAGE_DATA_SIZED:
     case SF_MESSAGE_OBJECT:

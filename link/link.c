@@ -110,7 +110,10 @@ check_peer(const struct sf_link *link, unsigned number, const struct sf_link_pee
 
     if (number >= SF_LINK_PEERS_MAX || config->rate_bps < SF_LINK_RATE_BPS_MIN ||
         config->rate_bps > SF_LINK_RATE_BPS_MAX || config->rtt_ns > SF_RTT_NS_MAX ||
-        (config->no_return && !config->has_endpoint && peer == NULL)) {
+        config->known_bps > SF_LINK_RATE_BPS_MAX || config->pace > SF_LINK_PACE_SCAVENGER ||
+        config->limits >> SF_LINK_LIMITS_MAX != 0 ||
+        (config->no_return && !config->has_endpoint && peer == NULL) ||
+        (config->no_return && config->pace != SF_LINK_PACE_FIXED)) {
         return SF_EINVAL;
     }
     if (peer != NULL && (!sf_fingerprint_equal(&peer->config.fingerprint, &config->fingerprint) ||
@@ -139,6 +142,7 @@ free_peer(struct sf_peer *peer)
         if (peer->inbox != NULL) {
             sf_inbox_close(peer->inbox);
         }
+        free(peer->rate);
         sf_secret_free(peer);
     }
 }
@@ -153,6 +157,11 @@ make_peer(struct sf_link *link, unsigned number, const struct sf_link_peer *conf
     int status;
 
     if (peer == NULL) {
+        return SF_ENOMEM;
+    }
+    peer->rate = calloc(1, sizeof(*peer->rate));
+    if (peer->rate == NULL) {
+        free_peer(peer);
         return SF_ENOMEM;
     }
     peer->number = number;
@@ -186,8 +195,10 @@ apply(struct sf_link *link, struct sf_peer *peer, const struct sf_link_peer *con
                                        !sf_ct_equal(old->psk, config->psk, 32));
     bool has_moved = old->has_endpoint != config->has_endpoint ||
                      !sf_addr_equal(&old->endpoint, &config->endpoint);
+    enum sf_link_pace pace = is_new ? SF_LINK_PACE_FIXED : old->pace;
 
     peer->config = *config;
+    sf_peer_apply_rate(peer, pace);
     sf_opener_mac_init(&peer->mac_key, config->hint_key);
     sf_peer_apply_reach(peer);
     if (config->epoch_seen > peer->epoch_seen) {
@@ -319,10 +330,19 @@ sf_link_output(struct sf_link *link, struct sf_addr *ret_to, uint8_t *dgram, siz
         if (peer != NULL &&
             sf_output_peer(link, peer, ret_to, dgram, dgram_bytes_max, ret_bytes, link->now)) {
             link->output_next = number;
+            if (peer->config.limits != 0 && sf_peer_line(link, peer) > link->now) {
+                link->output_next = (number + 1) % SF_LINK_PEERS_MAX; /* others share the limit */
+            }
             return true;
         }
     }
     return false;
+}
+
+uint32_t
+sf_link_mark(const struct sf_link *link)
+{
+    return link->mark;
 }
 
 sf_mono
@@ -688,7 +708,7 @@ sf_link_peer_stats(const struct sf_link *link, unsigned peer, struct sf_link_pee
     stats.heard = p->heard;
     stats.reach = p->reach.kind;
     stats.reach_heard = p->reach_heard;
-    stats.rate_bps = p->pacer.rate_bps;
+    sf_peer_rate_stats(link, p, &stats);
     stats.dgrams_out = p->stats.dgrams_out;
     stats.bytes_out = p->stats.bytes_out;
     stats.dgrams_in = p->stats.dgrams_in;

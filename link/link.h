@@ -60,6 +60,8 @@ enum {
 #define SF_LINK_RTT_NS_MAX       (UINT64_C(4) * 3600 * SF_SEC)
 #define SF_LINK_BURST_NS_DEFAULT (200 * SF_US)
 
+enum { SF_LINK_LIMITS_MAX = 16 };
+
 struct sf_link;
 
 /* --- Opening ------------------------------------------------------------ */
@@ -111,6 +113,13 @@ SF_MUST_USE int sf_link_set_card(struct sf_link *link, struct sf_view card, uint
 
 /* --- Peers -------------------------------------------------------------- */
 
+/* How the rate towards a peer comes about. */
+enum sf_link_pace {
+    SF_LINK_PACE_FIXED,     /* it is rate_bps, whatever is lost */
+    SF_LINK_PACE_ADAPTIVE,  /* found, on a path that others use too: at most rate_bps (rate.h) */
+    SF_LINK_PACE_SCAVENGER, /* the same, giving way to all others */
+};
+
 struct sf_link_peer {
     struct sf_fingerprint fingerprint;
     uint8_t static_pk[32]; /* from its card, as the next four */
@@ -121,7 +130,11 @@ struct sf_link_peer {
     bool has_endpoint; /* the operator authorised `endpoint` for this peer */
     bool no_return;    /* nothing ever comes back: send without being answered */
     struct sf_addr endpoint;
+    enum sf_link_pace pace;
     uint64_t rate_bps;   /* IP bits a second towards the peer */
+    uint64_t known_bps;  /* of a path whose rate is found: what it was before; 0 = not known */
+    uint32_t limits;     /* bit i: limit number i counts for it (sf_link_limit) */
+    uint32_t mark;       /* the caller's own, see sf_link_mark() */
     uint64_t rtt_ns;     /* round trip by the contact plan; 0 = not known */
     uint64_t epoch_seen; /* highest epoch ever accepted from it, as made durable; 0 = none */
 };
@@ -198,6 +211,12 @@ SF_MUST_USE int sf_link_set_reach(
  */
 SF_MUST_USE int sf_link_restored(struct sf_link *link, unsigned peer, uint64_t epoch);
 
+/*
+ * All peers together that name `limit` (below SF_LINK_LIMITS_MAX) get at most
+ * `rate_bps` IP bits a second; 0 takes the limit away. SF_OK or SF_EINVAL.
+ */
+SF_MUST_USE int sf_link_limit(struct sf_link *link, unsigned limit, uint64_t rate_bps);
+
 /* --- The four calls ----------------------------------------------------- */
 
 /*
@@ -226,6 +245,9 @@ void sf_link_congested(struct sf_link *link);
  */
 bool sf_link_output(struct sf_link *link, struct sf_addr *ret_to, uint8_t *dgram,
     size_t dgram_bytes_max, size_t *ret_bytes, sf_mono now);
+
+/* The `mark` of the peer whose datagram sf_link_output() gave last. */
+uint32_t sf_link_mark(const struct sf_link *link);
 
 /*
  * When to call sf_link_output() next if nothing else happens; not after `now`
@@ -410,6 +432,16 @@ enum sf_link_state {
     SF_LINK_STATE_DARK,
 };
 
+/* Why the rate is what it is. */
+enum sf_link_rate_cause {
+    SF_LINK_CAUSE_FIXED,   /* it was given */
+    SF_LINK_CAUSE_CONTACT, /* it is that of the contact */
+    SF_LINK_CAUSE_SEEKING, /* it grows, until the path shows what it takes */
+    SF_LINK_CAUSE_FOUND,   /* the path takes no more, or others need it */
+    SF_LINK_CAUSE_CEILING, /* the path would take more than the rate given */
+    SF_LINK_CAUSE_LIMIT,   /* a limit shared with other peers */
+};
+
 struct sf_link_peer_stats {
     enum sf_link_state state;
     bool has_addr;
@@ -420,6 +452,8 @@ struct sf_link_peer_stats {
     enum sf_link_reach_kind reach;
     sf_mono reach_heard; /* the first authentic datagram since this contact began; 0 = none */
     uint64_t rate_bps;   /* allowed now */
+    enum sf_link_rate_cause rate_cause;
+    uint64_t found_bps;  /* what the path takes, worth remembering; 0 = not found */
     uint64_t dgrams_out; /* IP bytes and datagrams, all kinds */
     uint64_t bytes_out;
     uint64_t dgrams_in;

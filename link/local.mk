@@ -15,10 +15,13 @@ link_liblink_a_SOURCES = \
 	%D%/output.c \
 	%D%/peer.c \
 	%D%/peer_contact.c \
+	%D%/peer_rate.c \
 	%D%/session.c %D%/session.h
 
 # Objects, segments, reports.
 link_liblink_a_SOURCES += \
+	%D%/curve.c %D%/curve.h \
+	%D%/delivery.c %D%/delivery.h \
 	%D%/extents.c %D%/extents.h \
 	%D%/inbox.c %D%/inbox.h %D%/inbox_private.h \
 	%D%/inbox_report.c \
@@ -29,6 +32,9 @@ link_liblink_a_SOURCES += \
 	%D%/pacer.c %D%/pacer.h \
 	%D%/partial.c \
 	%D%/pool.c %D%/pool.h \
+	%D%/rate.c %D%/rate.h %D%/rate_private.h \
+	%D%/rate_others.c \
+	%D%/rate_path.c \
 	%D%/report.c %D%/report.h \
 	%D%/rtt.c %D%/rtt.h \
 	%D%/window.c

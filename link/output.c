@@ -151,25 +151,36 @@ may_leave(const struct sf_link *link, const struct sf_peer *peer, enum sf_addres
     return true;
 }
 
+/* `session` is NULL for an opener. */
 static void
-has_left(struct sf_peer *peer, const struct leaving *leaving, size_t bytes, bool wants_answer,
-    sf_mono now)
+has_left(struct sf_link *link, struct sf_peer *peer, const struct leaving *leaving,
+    const struct sf_session_out *session, size_t bytes, sf_mono now)
 {
     size_t ip_bytes = bytes + sf_link_ip_head(&leaving->to);
 
     sf_addresses_sent(&peer->addresses, leaving->path, bytes);
-    sf_pacer_sent(&peer->pacer, ip_bytes, now);
+    sf_peer_paced(link, peer, ip_bytes, now);
+    if (session == &peer->out[SF_OUT_DATA]) {
+        sf_peer_rate_sent(peer, session, ip_bytes, now);
+    }
+    link->mark = peer->config.mark;
     peer->stats.dgrams_out++;
     peer->stats.bytes_out += ip_bytes;
     peer->sent = now;
-    if (wants_answer && peer->asked == SF_NEVER && peer->state != SF_LINK_STATE_DARK) {
+}
+
+/* What left wants an answer. */
+static void
+has_asked(struct sf_peer *peer, sf_mono now)
+{
+    if (peer->asked == SF_NEVER && peer->state != SF_LINK_STATE_DARK) {
         peer->asked = now;
     }
 }
 
 static bool
-send_opener(struct sf_peer *peer, const struct leaving *leaving, uint8_t *dgram, size_t *ret_bytes,
-    sf_mono now)
+send_opener(struct sf_link *link, struct sf_peer *peer, const struct leaving *leaving,
+    uint8_t *dgram, size_t *ret_bytes, sf_mono now)
 {
     struct sf_opening *opening = &peer->opening;
     uint64_t wait = SF_LINK_REPEAT_NS_MIN << (opening->sent < 16 ? opening->sent : 16);
@@ -195,7 +206,8 @@ send_opener(struct sf_peer *peer, const struct leaving *leaving, uint8_t *dgram,
         sf_addresses_challenged(&peer->addresses, now);
     }
     peer->stats.openers_out++;
-    has_left(peer, leaving, SF_OPENER_BYTES, true, now);
+    has_left(link, peer, leaving, NULL, SF_OPENER_BYTES, now);
+    has_asked(peer, now);
     return true;
 }
 
@@ -230,7 +242,7 @@ send_challenge(struct sf_link *link, struct sf_peer *peer, enum sf_out out,
         return false;
     }
     sf_addresses_challenged(&peer->addresses, now);
-    has_left(peer, leaving, *ret_bytes, false, now);
+    has_left(link, peer, leaving, &peer->out[out], *ret_bytes, now);
     return true;
 }
 
@@ -288,7 +300,10 @@ send_messages(struct sf_link *link, struct sf_peer *peer, enum sf_out out, bool 
     if (!has_said || !seal(link, peer, session, dgram, &writer, ret_bytes, now)) {
         return false;
     }
-    has_left(peer, leaving, *ret_bytes, wants_answer, now);
+    has_left(link, peer, leaving, session, *ret_bytes, now);
+    if (wants_answer) {
+        has_asked(peer, now);
+    }
     return true;
 }
 
@@ -316,14 +331,14 @@ sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_t
     bool has_control, has_bulk;
     enum sf_out out;
 
-    if (!sf_pacer_is_open(&peer->pacer, now) || sf_peer_is_silent(link, peer, now)) {
+    if (sf_peer_line(link, peer) > now || sf_peer_is_silent(link, peer, now)) {
         return false;
     }
     sf_peer_tick(link, peer, now);
     if (now >= sf_peer_opener_due(peer) && may_leave(link, peer, sf_peer_opener_path(peer),
                                                SF_OPENER_BYTES, dgram_bytes_max, &leaving)) {
         *ret_to = leaving.to;
-        return send_opener(peer, &leaving, dgram, ret_bytes, now);
+        return send_opener(link, peer, &leaving, dgram, ret_bytes, now);
     }
     out = sf_peer_control_out(peer);
     if (now >= sf_peer_challenge_due(peer) &&

@@ -16,6 +16,7 @@ sf_pacer_init(struct sf_pacer *pacer, uint64_t rate_bps, uint64_t burst_ns, sf_m
     pacer->burst_ns = burst_ns;
     pacer->remainder = 0;
     pacer->next = now;
+    pacer->idle_ns = 0;
     return SF_OK;
 }
 
@@ -41,6 +42,7 @@ sf_pacer_sent(struct sf_pacer *pacer, size_t ip_bytes, sf_mono now)
     sf_assert(ip_bytes <= SF_PACER_DGRAM_BYTES_MAX);
     if (pacer->next < oldest) {
         /* The line stood idle: what was not used then is gone but for the burst. */
+        pacer->idle_ns += oldest - pacer->next;
         pacer->next = oldest;
         pacer->remainder = 0;
     }

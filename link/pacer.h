@@ -28,6 +28,7 @@ struct sf_pacer {
     uint64_t burst_ns;
     uint64_t remainder; /* bit-nanoseconds not yet a whole nanosecond, below rate_bps */
     sf_mono next;       /* when the line is free again */
+    uint64_t idle_ns;   /* line time nobody used, beyond bursts, so far */
 };
 
 /*

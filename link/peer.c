@@ -493,6 +493,9 @@ brighten(struct sf_peer *peer, sf_mono now)
 void
 sf_peer_wake(struct sf_peer *peer, sf_mono now)
 {
+    if (is_dark(peer) || now >= quiet_at(peer)) {
+        sf_peer_rate_resume(peer);
+    }
     note_gap(peer, now);
     peer->heard = now > 0 ? now : 1;
     peer->reach_heard = peer->reach_heard == 0 ? peer->heard : peer->reach_heard;
@@ -743,7 +746,7 @@ light_deadline(const struct sf_link *link, const struct sf_peer *peer)
 sf_mono
 sf_peer_deadline(const struct sf_link *link, const struct sf_peer *peer)
 {
-    sf_mono line = sf_pacer_deadline(&peer->pacer);
+    sf_mono line = sf_peer_line(link, peer);
     sf_mono due;
 
     if (sf_peer_is_silent(link, peer, link->now)) {

@@ -9,8 +9,6 @@
  */
 #include "link/core.h"
 
-#include "base/assert.h"
-
 /* --- What the plan says --------------------------------------------------------- */
 
 uint64_t
@@ -117,9 +115,7 @@ authorised(const struct sf_peer *peer)
 void
 sf_peer_apply_reach(struct sf_peer *peer)
 {
-    int status = sf_pacer_set_rate(&peer->pacer, sf_peer_rate_bps(peer));
-
-    sf_assert(status == SF_OK); /* both rates were checked */
+    sf_peer_apply_rate(peer, peer->config.pace);
     sf_addresses_set_endpoint(&peer->addresses, authorised(peer));
     if (peer->rtt.srtt_ns == 0) {
         uint64_t planned = sf_peer_planned_rtt_ns(peer);
@@ -145,6 +141,7 @@ change_path(struct sf_peer *peer, const struct sf_link_reach *reach)
         sf_addresses_leave(&peer->addresses);
     }
     sf_rtt_init(&peer->rtt);
+    sf_peer_rate_resume(peer);
     peer->gap_ns = 0;
     peer->path = *reach;
 }

@@ -166,3 +166,14 @@ if !FUZZING
 TESTS += $(contact_fuzz)
 endif
 EXTRA_DIST += tests/fuzz/corpus/contact_hdtn tests/fuzz/corpus/contact_ion tests/fuzz/corpus/orbit
+
+# How fast.
+check_PROGRAMS += tests/unit/test_link_rate
+TESTS += tests/unit/test_link_rate
+tests_unit_test_link_rate_SOURCES = tests/unit/test_link_rate.c tests/unit/link_world.c tests/unit/link_world.h
+tests_unit_test_link_rate_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_rate
+TESTS += tests/unit/test_rate
+tests_unit_test_rate_SOURCES = tests/unit/test_rate.c
+tests_unit_test_rate_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)

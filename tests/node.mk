@@ -44,6 +44,13 @@ tests_crash_crash_node_SOURCES = tests/crash/crash_node.c
 tests_crash_crash_node_LDADD = sim/libsim.a $(NODE_LIBS)
 EXTRA_DIST += tests/fuzz/corpus/records
 
+# Rates that find themselves, alone and beside others; `tests/sim/rates full` tries more, and
+# `tests/sim/rates draw DIR` draws them.
+check_PROGRAMS += tests/sim/rates
+TESTS += tests/sim/rates
+tests_sim_rates_SOURCES = tests/sim/rates.c tests/sim/shared.c tests/sim/shared.h
+tests_sim_rates_LDADD = sim/libsim.a $(NODE_LIBS) -lm
+
 tests_unit_test_node_hostile_SOURCES = \
 	tests/unit/test_node_hostile.c tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_hostile_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)

@@ -146,11 +146,31 @@ world_address(const struct world *world, const struct sf_addr *addr)
     return &none;
 }
 
+/* Wait for the line: false if there is no room before it. Then packet->at is when it has passed. */
+static bool
+pass_line(struct channel *channel, struct packet *packet, sf_mono now)
+{
+    uint64_t wait = channel->line_free > now ? channel->line_free - now : 0;
+
+    packet->at = now;
+    if (channel->rate_bps == 0) {
+        return true;
+    }
+    if (wait > channel->queue_ns) {
+        return false;
+    }
+    channel->waited_ns = wait;
+    channel->line_free = now + wait + (packet->bytes + 28) * 8 * SF_SEC / channel->rate_bps;
+    packet->at = channel->line_free;
+    packet->is_marked = channel->mark_ns != 0 && wait > channel->mark_ns;
+    return true;
+}
+
 static void
 transmit(
     struct world *world, unsigned end, const struct sf_addr *to, const uint8_t *data, size_t bytes)
 {
-    const struct channel *channel = &world->channels[end];
+    struct channel *channel = &world->channels[end];
     struct world_address *address = address_of(world, to);
     unsigned copies = sf_prng_chance(&world->prng, channel->dup_ppm) ? 2 : 1;
 
@@ -173,11 +193,12 @@ transmit(
             .bytes = bytes,
             .data = NULL};
 
-        if (channel->is_dark || sf_prng_chance(&world->prng, channel->loss_ppm)) {
+        if (!pass_line(channel, &packet, world->now) || channel->is_dark ||
+            sf_prng_chance(&world->prng, channel->loss_ppm)) {
             continue;
         }
-        packet.at = world->now + channel->delay_ns +
-                    (channel->jitter_ns > 0 ? sf_prng_below(&world->prng, channel->jitter_ns) : 0);
+        packet.at += channel->delay_ns +
+                     (channel->jitter_ns > 0 ? sf_prng_below(&world->prng, channel->jitter_ns) : 0);
         packet.data = copy_of(data, bytes);
         if (sf_prng_chance(&world->prng, channel->corrupt_ppm)) {
             packet.data[sf_prng_below(&world->prng, bytes)] ^= 0x10;
@@ -441,6 +462,9 @@ deliver(struct world *world, const struct packet *packet)
 
         if (end->link != NULL && sf_addr_equal(&end->addr, &packet->to)) {
             sf_link_input(end->link, &packet->from, packet->data, packet->bytes, world->now);
+            if (packet->is_marked) {
+                sf_link_congested(end->link);
+            }
             world_pump(world, i);
         }
     }
@@ -584,6 +608,10 @@ world_set_peer(struct world *world, unsigned number, unsigned other)
         .no_return = end->no_return[other],
         .endpoint = to->addr,
         .rate_bps = end->rate_bps,
+        .pace = end->pace,
+        .known_bps = end->known_bps,
+        .limits = end->limits,
+        .mark = 100 + other,
         .rtt_ns = end->rtt_ns[other],
         .epoch_seen = end->epoch_seen[other]};
 

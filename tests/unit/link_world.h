@@ -30,6 +30,13 @@ struct channel {
     uint32_t dup_ppm;
     uint32_t corrupt_ppm;
     bool is_dark; /* everything is lost */
+
+    /* A line and the queue before it, if rate_bps is not 0. */
+    uint64_t rate_bps;
+    uint64_t queue_ns; /* of line time: what does not fit is lost */
+    uint64_t mark_ns;  /* a longer queue marks with CE; 0 = none does */
+    sf_mono line_free;
+    uint64_t waited_ns; /* by the last one that was let in */
 };
 
 /* What one end has of one object. */
@@ -60,6 +67,9 @@ struct end {
     struct sf_addr forged; /* if its port is set: what its datagrams seem to come from */
     uint64_t epoch_seen[WORLD_ENDS_MAX]; /* durable, by the other end's number */
     uint64_t rate_bps;
+    enum sf_link_pace pace;
+    uint64_t known_bps;
+    uint32_t limits;
     uint16_t mtu;
     size_t pool_bytes;
     bool has_endpoint[WORLD_ENDS_MAX];
@@ -89,6 +99,7 @@ struct packet {
     sf_mono at;
     uint64_t order;
     struct sf_addr from, to;
+    bool is_marked;
     size_t bytes;
     uint8_t *data;
 };
