@@ -62,6 +62,7 @@ enum {
     NO_PEER = 0xffff,
 };
 
+#define RATES_EVERY     (2 * SF_SEC) /* what is found of paths is looked at */
 #define RECEIPT_EVERY   (1 * SF_SEC) /* HELD receipts of one transfer */
 #define MISMATCH_EVERY  (UINT64_C(3600) * SF_SEC)
 #define RETRY_FIRST     (5 * SF_SEC) /* after a refusal that may pass */
@@ -110,6 +111,8 @@ unsigned peer_number(const struct sf_node *node, const struct peer *peer);
 
 /* This node's state was restored from an older copy: jump over what it may have used since. */
 void peers_rolled_back(struct sf_node *node);
+/* Remember what was found of the peers' paths, now and then. */
+void peers_tick(struct sf_node *node);
 /* The same for the ladder towards one peer, once in a run. */
 void peer_rolled_back(struct sf_node *node, struct peer *peer);
 
@@ -597,6 +600,7 @@ struct sf_node {
     struct sf_workers *workers;
     struct coders coders;
     sf_mono now;
+    sf_mono rates_at; /* when to look at what was found of paths */
     struct sf_wall wall;
     sf_mono wall_at; /* when it showed that */
     bool is_open;    /* recovery is over */

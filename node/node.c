@@ -52,6 +52,18 @@ sf_node_output(struct sf_node *node, struct sf_addr *ret_to, uint8_t *datagram, 
     return any;
 }
 
+uint32_t
+sf_node_mark(const struct sf_node *node)
+{
+    return sf_link_mark(node->link);
+}
+
+void
+sf_node_congested(struct sf_node *node)
+{
+    sf_link_congested(node->link);
+}
+
 void
 sf_node_tick(struct sf_node *node, sf_mono now, struct sf_wall wall)
 {
@@ -66,6 +78,7 @@ sf_node_tick(struct sf_node *node, sf_mono now, struct sf_wall wall)
     outbound_tick(node);
     inbound_tick(node);
     postponed_tick(node);
+    peers_tick(node);
     node_drain(node);
 }
 

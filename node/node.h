@@ -107,9 +107,15 @@ const struct sf_card *sf_node_card(const struct sf_node *node);
 void sf_node_input(
     struct sf_node *node, const struct sf_addr *from, uint8_t *datagram, size_t bytes, sf_mono now);
 
+/* The datagram that came in last bore the mark CE, as sf_link_congested(). */
+void sf_node_congested(struct sf_node *node);
+
 /* The next datagram to send, if one may leave now. Returns false if none. */
 bool sf_node_output(struct sf_node *node, struct sf_addr *ret_to, uint8_t *datagram,
     size_t bytes_max, size_t *ret_bytes, sf_mono now);
+
+/* The `mark` of the peer that the datagram given last is for. */
+uint32_t sf_node_mark(const struct sf_node *node);
 
 /* Let timers run and go on with whatever completions have made possible. */
 void sf_node_tick(struct sf_node *node, sf_mono now, struct sf_wall wall);
@@ -158,7 +164,10 @@ struct sf_node_peer {
     bool may_receive;        /* this node may send to it */
     bool has_endpoint;       /* else this node waits to be called */
     struct sf_addr endpoint; /* authorised by the operator */
+    enum sf_link_pace pace;  /* FIXED: at rate_bps; else found, at most rate_bps */
     uint64_t rate_bps;       /* IP bits per second towards it */
+    uint32_t limits;         /* bit i: limit number i counts for it, see sf_node_limit() */
+    uint32_t mark;           /* the driver's own: sf_node_mark() */
     uint64_t quota_bytes;    /* 0: the node's default */
     bool has_psk;
     uint8_t psk[32]; /* the pair's seed */
@@ -180,6 +189,12 @@ struct sf_node_peer_info {
     struct sf_node_peer peer; /* the psk is zeroed */
     struct sf_link_peer_stats link;
 };
+
+/*
+ * All peers together that name `limit` get at most `rate_bps` IP bits a
+ * second; 0 takes it away. SF_OK or SF_EINVAL, as sf_link_limit().
+ */
+SF_MUST_USE int sf_node_limit(struct sf_node *node, unsigned limit, uint64_t rate_bps);
 
 /* The peer number `index`, in the order they were added; false beyond the last. */
 bool sf_node_peer_at(const struct sf_node *node, size_t index, struct sf_node_peer_info *ret_info);

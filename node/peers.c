@@ -151,6 +151,15 @@ link_psk(const uint8_t seed[32], uint8_t ret_psk[32])
     sf_hkdf_sha256(sf_view(seed, 32), sf_view(NULL, 0), info, 1, ret_psk, 32);
 }
 
+/* What is remembered of a path may be any number: the journal is only checked for form. */
+static uint64_t
+known_bps(const struct peer *peer)
+{
+    uint64_t bps = peer->record.found_bps;
+
+    return bps <= SF_LINK_RATE_BPS_MAX ? bps : 0;
+}
+
 int
 peer_link(struct sf_node *node, struct peer *peer)
 {
@@ -160,7 +169,11 @@ peer_link(struct sf_node *node, struct peer *peer)
         .has_endpoint = peer->conf.has_endpoint,
         .no_return = peer->conf.no_return,
         .endpoint = peer->conf.endpoint,
+        .pace = peer->conf.pace,
         .rate_bps = peer->conf.rate_bps,
+        .known_bps = known_bps(peer),
+        .limits = peer->conf.limits,
+        .mark = peer->conf.mark,
         .epoch_seen = peer->record.epoch_in,
     };
     int status;
@@ -281,6 +294,10 @@ check(struct sf_node *node, const struct sf_node_peer *conf, struct sf_node_erro
         return node_error(error, SF_EINVAL,
             "peer %s: rate of %llu bit/s: it must be from 1kbit to 100Gbit", conf->name,
             (unsigned long long)conf->rate_bps);
+    }
+    if (conf->no_return && conf->pace != SF_LINK_PACE_FIXED) {
+        return node_error(error, SF_EINVAL,
+            "peer %s: where nothing comes back no rate can be found: give it one", conf->name);
     }
     return SF_OK;
 }
@@ -414,6 +431,44 @@ sf_node_peer_at(const struct sf_node *node, size_t index, struct sf_node_peer_in
         memset(&ret_info->link, 0, sizeof(ret_info->link));
     }
     return true;
+}
+
+int
+sf_node_limit(struct sf_node *node, unsigned limit, uint64_t rate_bps)
+{
+    return sf_link_limit(node->link, limit, rate_bps);
+}
+
+/* Differs enough to be worth a record. */
+static bool
+is_news(uint64_t found_bps, uint64_t known_bps)
+{
+    uint64_t off = found_bps > known_bps ? found_bps - known_bps : known_bps - found_bps;
+
+    return found_bps != 0 && off > known_bps / 8;
+}
+
+void
+peers_tick(struct sf_node *node)
+{
+    struct sf_link_peer_stats stats;
+
+    if (node->now < node->rates_at) {
+        return;
+    }
+    node->rates_at = node->now + RATES_EVERY;
+    for (size_t i = 0; i < node->peer_count; i++) {
+        struct peer *peer = &node->peers[node->peer_order[i]];
+
+        if (peer->conf.pace == SF_LINK_PACE_FIXED ||
+            sf_link_peer_stats(node->link, node->peer_order[i], &stats) != SF_OK ||
+            !is_news(stats.found_bps, peer->record.found_bps)) {
+            continue;
+        }
+        peer->record.found_bps = stats.found_bps;
+        node_must(node, peer_save(node, peer));
+        node_commit(node);
+    }
 }
 
 int

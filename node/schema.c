@@ -90,6 +90,7 @@ sf_record_peer_encode(const struct sf_record_peer *record, uint8_t out[SF_RECORD
     at = put_u64(at, record->number_low);
     at = put_u64(at, record->rung_next);
     at = put_u64(at, record->rung_in);
+    at = put_u64(at, record->found_bps);
     return (size_t)(at - out);
 }
 
@@ -107,6 +108,7 @@ sf_record_peer_decode(struct sf_view value, struct sf_record_peer *ret_record)
     ret_record->number_low = take_u64(&at);
     ret_record->rung_next = take_u64(&at);
     ret_record->rung_in = take_u64(&at);
+    ret_record->found_bps = take_u64(&at);
     return SF_OK;
 }
 

@@ -497,12 +497,12 @@ static bool
 draw(const char *folder, const struct figure *figure)
 {
     static const char style[] =
-        "<style>text{font:12px system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif;fill:#666}"
-        ".title{font-weight:600;fill:#333}.end{text-anchor:end}.mid{text-anchor:middle}"
-        ".grid{stroke:#ddd;fill:none}.tick{stroke:#999;fill:none}"
+        "<style>text{font:12px system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif;fill:#6a6a6a}"
+        ".title{font-weight:600;fill:#3a3a3a}.end{text-anchor:end}.mid{text-anchor:middle}"
+        ".grid{stroke:#ddd;fill:none}.tick{stroke:#9a9a9a;fill:none}"
         ".line{fill:none;stroke-width:1.6;stroke-linejoin:round}.s0{stroke:#0b6bcb}"
-        ".s1{stroke:#c2410c}.s2{stroke:#555}"
-        "@media(prefers-color-scheme:dark){text{fill:#aaa}.title{fill:#eee}.grid{stroke:#444}"
+        ".s1{stroke:#c2410c}.s2{stroke:#5a5a5a}"
+        "@media(prefers-color-scheme:dark){text{fill:#aaa}.title{fill:#eee}.grid{stroke:#4a4a4a}"
         ".s0{stroke:#5cb0ff}.s1{stroke:#ff9a5c}.s2{stroke:#bbb}}</style>\n";
     static double xs[POINTS_MAX];
     static double values[SHARED_FLOWS_MAX + 1][POINTS_MAX];
