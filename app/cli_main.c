@@ -25,14 +25,21 @@ static const struct sf_cli_command *const commands[] = {
     &sf_cli_status,
     &sf_cli_inbox,
     &sf_cli_cancel,
+    &sf_cli_contacts,
+    &sf_cli_receipt_export,
+    &sf_cli_receipt_import,
     &sf_cli_audit_show,
     &sf_cli_audit_verify,
     &sf_cli_passphrase,
     &sf_cli_doctor,
 };
 
+/* Their commands have two words. */
+static const char *const groups[] = {"peer", "receipt", "audit"};
+
 enum {
     COMMANDS = sizeof(commands) / sizeof(commands[0]),
+    GROUPS = sizeof(groups) / sizeof(groups[0]),
     HELP_INDENT = 24, /* columns before what an option does */
 };
 
@@ -137,9 +144,8 @@ unknown_command(const char *word, const char *second)
     if (nearest == NULL) {
         nearest = sf_text_nearest(word, names, COMMANDS + 1);
     }
-    if (nearest == NULL &&
-        sf_text_nearest(word, (const char *const[]){"peer", "audit"}, 2) != NULL) {
-        nearest = sf_text_nearest(word, (const char *const[]){"peer", "audit"}, 2);
+    if (nearest == NULL) {
+        nearest = sf_text_nearest(word, groups, GROUPS);
     }
     if (nearest != NULL) {
         return sf_cli_fail(SF_EXIT_USAGE,
@@ -151,7 +157,7 @@ unknown_command(const char *word, const char *second)
         SF_EXIT_USAGE, "there is no command '%s'\n  `skyferry help` lists the commands", shown);
 }
 
-/* "peer" or "audit" alone, or with a second word that is none of theirs. */
+/* A group alone, or with a second word that is none of theirs. */
 static int
 unknown_second(const char *first, const char *second)
 {
@@ -185,7 +191,12 @@ unknown_second(const char *first, const char *second)
 static bool
 is_group(const char *word)
 {
-    return strcmp(word, "peer") == 0 || strcmp(word, "audit") == 0;
+    for (size_t i = 0; i < GROUPS; i++) {
+        if (strcmp(word, groups[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The command of one or two words; *ret_exit is set if there is none. */

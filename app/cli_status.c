@@ -99,6 +99,54 @@ name_of(const struct sf_cli *cli, const json_t *transfer)
     return sf_cli_name(cli, transfer, "delivered_as");
 }
 
+/* Whether it will not be there within the contact plan of `recipient`. */
+static bool
+is_beyond_plan(const json_t *recipient)
+{
+    return json_is_false(json_object_get(json_object_get(recipient, "plan"), "within"));
+}
+
+/* How long it takes yet, for `transfer` or one of its recipients. */
+static void
+left_text(const json_t *object, char out[SF_TEXT_AMOUNT_BYTES])
+{
+    uint64_t eta_s = sf_cli_number(object, "eta_s", UINT64_MAX);
+    bool is_beyond = is_beyond_plan(object);
+    const json_t *recipient;
+    size_t i;
+
+    json_array_foreach(json_object_get(object, "recipients"), i, recipient)
+    {
+        is_beyond |= is_beyond_plan(recipient);
+    }
+    if (eta_s != UINT64_MAX) {
+        sf_text_duration(eta_s, out);
+    } else {
+        (void)snprintf(out, SF_TEXT_AMOUNT_BYTES, "%s", is_beyond ? "not within the plan" : "-");
+    }
+}
+
+/* When it will be there by the recipient's contact plan, as a line below its row. */
+static void
+add_plan_note(struct sf_table *table, const json_t *recipient)
+{
+    const json_t *plan = json_object_get(recipient, "plan");
+    char when[SF_TEXT_AMOUNT_BYTES];
+    char note[SF_PROGRESS_LINE_BYTES];
+
+    if (!json_is_object(plan)) {
+        return;
+    }
+    if (is_beyond_plan(recipient)) {
+        sf_text_time((struct sf_wall){(int64_t)sf_cli_number(plan, "ends_ms", 0)}, when);
+        (void)snprintf(note, sizeof(note), "not within its contact plan, which ends at %s", when);
+    } else {
+        sf_text_time((struct sf_wall){(int64_t)sf_cli_number(plan, "arrival_ms", 0)}, when);
+        (void)snprintf(note, sizeof(note), "there at %s by its contact plan", when);
+    }
+    sf_table_note(table, note);
+}
+
 /* What there is to say, below the row: of the transfer, and of each recipient. */
 static void
 add_notes(struct sf_table *table, const json_t *transfer)
@@ -126,7 +174,6 @@ static void
 add_row(struct sf_table *table, const struct sf_cli *cli, const json_t *transfer)
 {
     uint64_t plain_bytes = sf_cli_number(transfer, "plain_bytes", 0);
-    uint64_t eta_s = sf_cli_number(transfer, "eta_s", UINT64_MAX);
     bool is_ended = sf_track_is_ended(transfer);
     bool is_done = strcmp(sf_cli_string(transfer, "state", ""), "done") == 0;
     char bar[SF_PROGRESS_LINE_BYTES];
@@ -154,8 +201,8 @@ add_row(struct sf_table *table, const struct sf_cli *cli, const json_t *transfer
         (void)snprintf(cell, sizeof(cell), "%s %3u %%", bar, sf_progress_percent(done, total));
         sf_table_add(table, cell);
     }
-    sf_text_duration(eta_s, cell);
-    sf_table_add(table, is_ended || eta_s == UINT64_MAX ? "-" : cell);
+    left_text(transfer, cell);
+    sf_table_add(table, is_ended ? "-" : cell);
     add_notes(table, transfer);
 }
 
@@ -270,7 +317,6 @@ print_recipients(FILE *out, const struct sf_cli *cli, const json_t *transfer, un
         const char *state = sf_cli_string(recipient, "state", "?");
         uint64_t done =
             strcmp(state, "final") == 0 ? total : sf_cli_number(recipient, "link_bytes", 0);
-        uint64_t eta_s = sf_cli_number(recipient, "eta_s", UINT64_MAX);
         char bar[SF_PROGRESS_LINE_BYTES];
         char cell[SF_PROGRESS_LINE_BYTES + 16];
 
@@ -283,9 +329,10 @@ print_recipients(FILE *out, const struct sf_cli *cli, const json_t *transfer, un
         sf_progress_bar(done, total, BAR_COLUMNS, cli->utf8, bar);
         (void)snprintf(cell, sizeof(cell), "%s %3u %%", bar, sf_progress_percent(done, total));
         sf_table_add(&table, cell);
-        sf_text_duration(eta_s, cell);
-        sf_table_add(&table, eta_s == UINT64_MAX ? "-" : cell);
+        left_text(recipient, cell);
+        sf_table_add(&table, cell);
         sf_table_add(&table, sf_cli_string(recipient, "why", ""));
+        add_plan_note(&table, recipient);
     }
     text = sf_table_text(&table, width, width != 0);
     (void)fprintf(out, "\n%s", text);

@@ -25,6 +25,7 @@ struct request {
     struct MHD_Connection *connection;
     char *body;
     size_t body_bytes;
+    size_t body_bytes_max;
     size_t body_room;
     bool is_too_large;
     bool is_out_of_memory;
@@ -44,13 +45,25 @@ struct sf_control {
 
 /* --- Bodies -------------------------------------------------------------------- */
 
+/* Only contact plans are long. */
+static size_t
+body_bytes_max(const char *method, const char *path)
+{
+    static const char plan[] = "/contacts";
+    size_t bytes = strlen(path);
+    bool is_plan = strcmp(method, "PUT") == 0 && bytes >= sizeof(plan) - 1 &&
+                   strcmp(path + bytes - (sizeof(plan) - 1), plan) == 0;
+
+    return is_plan ? SF_CONTROL_PLAN_BYTES_MAX : SF_CONTROL_BODY_BYTES_MAX;
+}
+
 static void
 add_body(struct request *request, const char *data, size_t bytes)
 {
     size_t room = request->body_room == 0 ? BODY_BYTES_FIRST : request->body_room;
     char *grown;
 
-    if (bytes > SF_CONTROL_BODY_BYTES_MAX - request->body_bytes) {
+    if (bytes > request->body_bytes_max - request->body_bytes) {
         request->is_too_large = true; /* the rest is read and forgotten */
     }
     if (request->is_too_large || request->is_out_of_memory) {
@@ -178,7 +191,7 @@ refuse_early(struct sf_control *control, struct request *request, struct sf_cont
     }
     if (request->is_too_large) {
         sf_control_refuse_http(reply, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
-            "the body of a request is at most 1 MiB");
+            "the body of a request is at most 1 MiB, and 16 MiB with a contact plan");
         return true;
     }
     if (request->is_out_of_memory) {
@@ -309,6 +322,7 @@ handle(void *context, struct MHD_Connection *connection, const char *path, const
             return MHD_NO;
         }
         request->connection = connection;
+        request->body_bytes_max = body_bytes_max(method, path);
         *slot = request;
         return MHD_YES;
     }

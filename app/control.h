@@ -11,6 +11,7 @@
 
 enum {
     SF_CONTROL_BODY_BYTES_MAX = 1 << 20,
+    SF_CONTROL_PLAN_BYTES_MAX = 2 * SF_PLAN_FILE_BYTES_MAX, /* with every other character escaped */
     SF_CONTROL_CONNECTIONS_MAX = 32,
 };
 

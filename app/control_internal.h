@@ -70,6 +70,19 @@ json_t *sf_control_peer_json(struct sf_daemon *daemon, const struct sf_daemon_pe
 json_t *sf_control_inbox_json(struct sf_daemon *daemon, const struct sf_node_transfer *transfer);
 json_t *sf_control_news_json(const struct sf_daemon_news *news);
 
+/* --- control_contacts.c ---------------------------------------------------------- */
+
+/* The contacts of all peers, or, more of them, of one. */
+json_t *sf_control_contacts_json(struct sf_daemon *daemon, const struct sf_daemon_peer *only);
+
+/*
+ * Set "plan": when the transfer will have arrived at `peer` by its contact plan.
+ * Returns whether it has one; then *ret_eta_s is how long that is, UINT64_MAX
+ * if the plan ends before.
+ */
+bool sf_control_set_plan(struct sf_daemon *daemon, json_t *object,
+    const struct sf_node_transfer *transfer, const char *peer, uint64_t *ret_eta_s);
+
 /* --- control_peer.c ------------------------------------------------------------- */
 
 /* The body of a PUT onto `peer`, which has its defaults or what is known of it. */

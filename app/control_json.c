@@ -337,6 +337,16 @@ set_rate(struct sf_daemon *daemon, json_t *object, const struct sf_node_transfer
 }
 
 static void
+set_eta(json_t *object, uint64_t eta_s)
+{
+    if (eta_s == UINT64_MAX) {
+        sf_control_set(object, "eta_s", json_null());
+    } else {
+        sf_control_set_count(object, "eta_s", eta_s);
+    }
+}
+
+static void
 set_receipt(struct sf_daemon *daemon, json_t *object, const struct sf_transfer_id *id, size_t index)
 {
     struct sf_view receipt = sf_node_transfer_receipt(daemon->node, id, index);
@@ -356,6 +366,7 @@ recipients_json(struct sf_daemon *daemon, const struct sf_node_transfer *transfe
     for (size_t i = 0; i < transfer->recipient_count; i++) {
         const struct sf_node_recipient *recipient = &transfer->recipients[i];
         json_t *object = json_object();
+        uint64_t eta_s;
         int failed;
 
         sf_control_set_text(object, "name", recipient->name);
@@ -363,6 +374,9 @@ recipients_json(struct sf_daemon *daemon, const struct sf_node_transfer *transfe
         sf_control_set_count(object, "held", recipient->held);
         sf_control_set_count(object, "link_bytes", recipient->link_bytes);
         set_rate(daemon, object, transfer, i, recipient->link_bytes);
+        if (sf_control_set_plan(daemon, object, transfer, recipient->name, &eta_s)) {
+            set_eta(object, eta_s); /* what is fast now may have to wait for days */
+        }
         sf_control_set_text(object, "why", recipient->why);
         if (details) {
             set_receipt(daemon, object, &transfer->id, i);
@@ -391,6 +405,34 @@ files_json(struct sf_daemon *daemon, const struct sf_transfer_id *id)
     return list;
 }
 
+/* Where recipients have contact plans the transfer is over when the last of them has it. */
+static void
+set_latest(json_t *transfer)
+{
+    json_t *recipient;
+    uint64_t latest = 0;
+    bool has_plan = false;
+    size_t i;
+
+    json_array_foreach(json_object_get(transfer, "recipients"), i, recipient)
+    {
+        const json_t *eta = json_object_get(recipient, "eta_s");
+
+        if (!json_is_object(json_object_get(recipient, "plan"))) {
+            continue;
+        }
+        has_plan = true;
+        if (!json_is_integer(eta)) {
+            latest = UINT64_MAX;
+        } else if ((uint64_t)json_integer_value(eta) > latest) {
+            latest = (uint64_t)json_integer_value(eta);
+        }
+    }
+    if (has_plan) {
+        set_eta(transfer, latest);
+    }
+}
+
 /* The whole transfer's rate: if it is outgoing that of the slowest recipient that moves. */
 static void
 set_overall_rate(struct sf_daemon *daemon, json_t *object, const struct sf_node_transfer *transfer)
@@ -411,6 +453,7 @@ set_overall_rate(struct sf_daemon *daemon, json_t *object, const struct sf_node_
         }
     }
     set_rate(daemon, object, transfer, slowest, transfer->recipients[slowest].link_bytes);
+    set_latest(object);
 }
 
 json_t *

@@ -5,6 +5,7 @@
 #include "app/control_internal.h"
 
 #include "base/crypto.h"
+#include "bundle/letter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -372,6 +373,130 @@ post_peers_reload(struct task *task)
     answer_with(task, HTTP_OK, sf_control_object());
 }
 
+/* The peer the path names; NULL when the refusal is there. */
+static struct sf_daemon_peer *
+named_peer(struct task *task)
+{
+    struct sf_daemon_peer *peer = sf_daemon_peer_find(task->daemon, task->name);
+    struct sf_app_error error;
+
+    if (peer == NULL) {
+        (void)sf_app_error_set(&error, SF_ENOENT,
+            "there is no peer %.63s: `skyferry peer list` lists them", task->name);
+        sf_control_refuse(task->reply, &error);
+    }
+    return peer;
+}
+
+static void
+get_contacts(struct task *task)
+{
+    answer_with(task, HTTP_OK, sf_control_contacts_json(task->daemon, NULL));
+}
+
+static void
+get_peer_contacts(struct task *task)
+{
+    const struct sf_daemon_peer *peer = named_peer(task);
+
+    if (peer != NULL) {
+        answer_with(task, HTTP_OK, sf_control_contacts_json(task->daemon, peer));
+    }
+}
+
+static void
+put_peer_contacts(struct task *task)
+{
+    const json_t *text = json_object_get(task->call->body, "text");
+    struct sf_app_error error;
+    int status;
+
+    if (!json_is_string(text)) {
+        status = sf_app_error_set(
+            &error, SF_EFORMAT, "expected {\"text\": \"...\"} with a plan file, skyferry.conf(5)");
+    } else {
+        status = sf_daemon_plan_put(task->daemon, task->name,
+            sf_view(json_string_value(text), json_string_length(text)), &error);
+    }
+    if (status != SF_OK) {
+        sf_control_refuse(task->reply, &error);
+        return;
+    }
+    get_peer_contacts(task);
+}
+
+static void
+delete_peer_contacts(struct task *task)
+{
+    struct sf_app_error error;
+
+    if (sf_daemon_plan_delete(task->daemon, task->name, &error) != SF_OK) {
+        sf_control_refuse(task->reply, &error);
+        return;
+    }
+    answer_with(task, HTTP_OK, sf_control_object());
+}
+
+/* The signed receipt of an incoming transfer, sealed to its sender. */
+static void
+get_receipt(struct task *task)
+{
+    struct sf_app_error error;
+    struct sf_node_error why;
+    struct sf_transfer_id id;
+    uint8_t *letter = malloc(SF_LETTER_BYTES_MAX);
+    size_t bytes = 0;
+    json_t *body;
+    int status = find_transfer(task->daemon, task->name, &error);
+
+    if (status == SF_OK && letter == NULL) {
+        status = sf_app_error_set(&error, SF_ENOMEM, "no memory for the receipt");
+    }
+    if (status == SF_OK) {
+        id = task->daemon->scratch->id;
+        status = sf_node_receipt_export(task->daemon->node, &id, letter, &bytes, &why);
+        if (status != SF_OK) {
+            (void)sf_app_error_set(&error, status, "%s", why.text);
+        }
+    }
+    if (status == SF_OK) {
+        body = id_body(&id);
+        sf_control_set_hex(body, "receipt", sf_view(letter, bytes));
+        answer_with(task, HTTP_OK, body);
+    } else {
+        sf_control_refuse(task->reply, &error);
+    }
+    free(letter);
+}
+
+static void
+post_receipt(struct task *task)
+{
+    const char *hex = json_string_value(json_object_get(task->call->body, "receipt"));
+    struct sf_app_error error;
+    struct sf_node_error why;
+    struct sf_transfer_id id;
+    size_t bytes = 0;
+    char *letter = hex == NULL ? NULL : sf_control_hex_bytes(hex, &bytes);
+    int status;
+
+    if (letter == NULL) {
+        status = sf_app_error_set(
+            &error, SF_EFORMAT, "expected {\"receipt\": \"...\"} with hexadecimal digits");
+    } else {
+        status = sf_node_receipt_import(task->daemon->node, (uint8_t *)letter, bytes, &id, &why);
+        if (status != SF_OK) {
+            (void)sf_app_error_set(&error, status, "%s", why.text);
+        }
+    }
+    free(letter);
+    if (status != SF_OK) {
+        sf_control_refuse(task->reply, &error);
+        return;
+    }
+    answer_with(task, HTTP_OK, id_body(&id));
+}
+
 static void
 get_inbox(struct task *task)
 {
@@ -434,11 +559,17 @@ static const struct {
     {"POST", "/v1/transfers", post_transfer},
     {"GET", "/v1/transfers/*", get_transfer},
     {"POST", "/v1/transfers/*/cancel", post_cancel},
+    {"GET", "/v1/transfers/*/receipt", get_receipt},
+    {"POST", "/v1/receipts", post_receipt},
     {"GET", "/v1/peers", get_peers},
     {"POST", "/v1/peers/reload", post_peers_reload},
     {"PUT", "/v1/peers/*", put_peer},
     {"DELETE", "/v1/peers/*", delete_peer},
     {"POST", "/v1/peers/*/reset", post_peer_reset},
+    {"GET", "/v1/contacts", get_contacts},
+    {"GET", "/v1/peers/*/contacts", get_peer_contacts},
+    {"PUT", "/v1/peers/*/contacts", put_peer_contacts},
+    {"DELETE", "/v1/peers/*/contacts", delete_peer_contacts},
     {"GET", "/v1/inbox", get_inbox},
     {"GET", "/v1/events", get_events},
 };

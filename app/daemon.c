@@ -28,6 +28,9 @@ enum {
     OUTPUT_ROUNDS_MAX = 16, /* full queues sent before others get their turn */
 };
 
+/* As late as the kernel's clocks go: in the year 2255. */
+#define CLOCK_NEVER_S INT64_C(9000000000)
+
 /* While a socket is full its writability wakes us; the timer only guards against a lost wake-up. */
 #define FULL_SPAN (10 * SF_MS)
 
@@ -83,6 +86,29 @@ timer_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t 
     (void)events;
     daemon->timer_set = SF_NEVER;
     drain(source->fd);
+}
+
+/*
+ * Contact plans are in wall time: when somebody sets that clock, sleep must end.
+ * A timer that never comes is cancelled then.
+ */
+static void
+watch_clock(const struct sf_daemon *daemon)
+{
+    const struct itimerspec never = {.it_value = {CLOCK_NEVER_S, 0}};
+
+    if (timerfd_settime(
+            daemon->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) != 0) {
+        sf_log(SF_LOG_WARNING, "cannot tell when the clock is set: %s", strerror(errno));
+    }
+}
+
+static void
+clock_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t events)
+{
+    (void)events;
+    drain(source->fd);
+    watch_clock(daemon);
 }
 
 /* Disk and workers are polled in every turn; being woken is all that is needed. */
@@ -229,6 +255,7 @@ sf_daemon_drop(struct sf_daemon *daemon, int handle)
 /* --- Opening and closing -------------------------------------------------------- */
 
 static struct sf_daemon_source timer_source = {.ready = timer_ready};
+static struct sf_daemon_source clock_source = {.ready = clock_ready};
 static struct sf_daemon_source signal_source = {.ready = signal_ready};
 static struct sf_daemon_source disk_source = {.ready = completion_ready};
 static struct sf_daemon_source workers_source = {.ready = completion_ready};
@@ -258,10 +285,15 @@ watch_all(struct sf_daemon *daemon)
     int status;
 
     timer_source.fd = daemon->timer_fd;
+    clock_source.fd = daemon->clock_fd;
     signal_source.fd = daemon->signal_fd;
     workers_source.fd = sf_threads_fd(daemon->threads);
     resolver_source.fd = sf_resolver_fd(daemon->resolver);
     status = sf_daemon_watch(daemon, &timer_source, EPOLLIN);
+    if (status == SF_OK) {
+        watch_clock(daemon);
+        status = sf_daemon_watch(daemon, &clock_source, EPOLLIN);
+    }
     if (status == SF_OK) {
         status = sf_daemon_watch(daemon, &signal_source, EPOLLIN);
     }
@@ -388,8 +420,10 @@ open_parts(struct sf_daemon *daemon, struct sf_app_error *error)
     }
     daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     daemon->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    daemon->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     daemon->signal_fd = open_signals();
-    if (daemon->epoll_fd < 0 || daemon->timer_fd < 0 || daemon->signal_fd < 0) {
+    if (daemon->epoll_fd < 0 || daemon->timer_fd < 0 || daemon->clock_fd < 0 ||
+        daemon->signal_fd < 0) {
         return sf_app_error_set(error, SF_EIO, "cannot wait for events: %s", strerror(errno));
     }
     status = sf_daemon_home_open(daemon, error);
@@ -432,6 +466,7 @@ sf_daemon_open(struct sf_daemon *daemon, struct sf_app_error *error)
 
     daemon->epoll_fd = -1;
     daemon->timer_fd = -1;
+    daemon->clock_fd = -1;
     daemon->signal_fd = -1;
     daemon->timer_set = SF_NEVER;
     read_clocks(daemon);
@@ -476,8 +511,12 @@ sf_daemon_close(struct sf_daemon *daemon)
     daemon->master = NULL;
     close_fd(&daemon->signal_fd);
     close_fd(&daemon->timer_fd);
+    close_fd(&daemon->clock_fd);
     close_fd(&daemon->epoll_fd);
     if (daemon->peers != NULL) {
+        for (size_t i = 0; i < daemon->peer_count; i++) {
+            sf_daemon_plan_free(daemon->peers[i].plan);
+        }
         sf_wipe(daemon->peers, SF_PEERS_MAX * sizeof(*daemon->peers));
         free(daemon->peers);
         daemon->peers = NULL;

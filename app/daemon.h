@@ -7,6 +7,7 @@
  *
  *     daemon.c         opening, the loop, closing
  *     daemon_peers.c   peers/ and the node's peers, and the look-up of their names
+ *     daemon_plan.c    their contact plans
  *     daemon_news.c    events kept for those who ask, and rates
  *     control.c        HTTP; control_*.c what it answers
  *     submit.c         files handed over as descriptors
@@ -19,6 +20,7 @@
 #include "app/error.h"
 #include "app/home.h"
 #include "app/peers.h"
+#include "app/plan.h"
 #include "app/resolve.h"
 #include "app/threads.h"
 #include "app/udp.h"
@@ -41,6 +43,7 @@ enum {
 
 struct sf_control;
 struct sf_submit;
+struct sf_daemon_plan;
 
 /* An event as it is kept for GET /v1/events. */
 struct sf_daemon_news {
@@ -72,7 +75,8 @@ struct sf_daemon_peer {
     struct sf_addr addr;
     sf_mono lookup_at; /* SF_NEVER if its endpoint needs no look-up */
     uint64_t lookup_span;
-    uint64_t tag; /* of the question, so that an answer to an older one is dropped */
+    uint64_t tag;                /* of the question, so that an answer to an older one is dropped */
+    struct sf_daemon_plan *plan; /* NULL: none */
 };
 
 struct sf_daemon {
@@ -96,6 +100,7 @@ struct sf_daemon {
 
     int epoll_fd;
     int timer_fd;
+    int clock_fd; /* ready when the wall clock was set */
     int signal_fd;
     sf_mono timer_set; /* what timer_fd is set to */
     sf_mono now;       /* read once in each turn of the loop */
@@ -191,6 +196,25 @@ struct sf_daemon_peer *sf_daemon_peer_find(struct sf_daemon *daemon, const char 
 sf_mono sf_daemon_peers_tick(struct sf_daemon *daemon);
 /* Take the answers of the resolver. */
 void sf_daemon_peers_answers(struct sf_daemon *daemon);
+
+/* --- daemon_plan.c ------------------------------------------------------------- */
+
+/* Read peers/NAME.plan again; none is fine, and clears it. On a failure the one before stays. */
+SF_MUST_USE int sf_daemon_plan_load(
+    struct sf_daemon *daemon, struct sf_daemon_peer *peer, struct sf_app_error *error);
+/* Tell the node of the peer's plan, or that it has none. */
+SF_MUST_USE int sf_daemon_plan_give(
+    struct sf_daemon *daemon, const struct sf_daemon_peer *peer, struct sf_app_error *error);
+/* Put a plan, or take it away, in the node and in peers/. Errors leave all as it was. */
+SF_MUST_USE int sf_daemon_plan_put(
+    struct sf_daemon *daemon, const char *name, struct sf_view text, struct sf_app_error *error);
+SF_MUST_USE int sf_daemon_plan_delete(
+    struct sf_daemon *daemon, const char *name, struct sf_app_error *error);
+/* Look gateways up that are due; returns when to call again. */
+sf_mono sf_daemon_plans_tick(struct sf_daemon *daemon);
+/* Whether the answer was for a gateway. */
+bool sf_daemon_plan_answer(struct sf_daemon *daemon, const struct sf_resolver_answer *answer);
+void sf_daemon_plan_free(struct sf_daemon_plan *plan);
 
 /* --- daemon_news.c ------------------------------------------------------------ */
 

@@ -56,7 +56,10 @@ give_to_node(
     memcpy(given.psk, peer->conf.psk, sizeof(given.psk));
     status = sf_node_peer_set(daemon->node, &given, &why);
     sf_wipe(&given, sizeof(given));
-    return status == SF_OK ? SF_OK : sf_app_error_set(error, status, "%s", why.text);
+    if (status != SF_OK) {
+        return sf_app_error_set(error, status, "%s", why.text);
+    }
+    return sf_daemon_plan_give(daemon, peer, error); /* the node's peer may be a new one */
 }
 
 static bool
@@ -159,6 +162,7 @@ retire(struct sf_daemon *daemon, struct sf_daemon_peer *peer, struct sf_app_erro
     if (status != SF_OK) {
         return status;
     }
+    sf_daemon_plan_free(peer->plan);
     *peer = daemon->peers[--daemon->peer_count];
     sf_wipe(&daemon->peers[daemon->peer_count], sizeof(*daemon->peers));
     return SF_OK;
@@ -200,6 +204,9 @@ sf_daemon_peers_load(struct sf_daemon *daemon, struct sf_app_error *error)
         struct sf_app_error why;
         int one = apply(daemon, &peers[i], &why);
 
+        if (one == SF_OK) {
+            one = sf_daemon_plan_load(daemon, sf_daemon_peer_find(daemon, peers[i].name), &why);
+        }
         if (one != SF_OK && status == SF_OK) {
             status = sf_app_error_set(error, one, "peer %s: %s", peers[i].name, why.text);
         }
@@ -298,7 +305,7 @@ sf_daemon_peers_tick(struct sf_daemon *daemon)
         }
         next = sf_mono_min(next, peer->lookup_at);
     }
-    return next;
+    return sf_mono_min(next, sf_daemon_plans_tick(daemon));
 }
 
 static void
@@ -314,6 +321,7 @@ take_answer(struct sf_daemon *daemon, const struct sf_resolver_answer *answer)
         }
     }
     if (peer == NULL) {
+        (void)sf_daemon_plan_answer(daemon, answer);
         return;
     }
     if (!answer->is_found) {

@@ -6,6 +6,7 @@ app_libapp_a_SOURCES = \
 	%D%/home.c %D%/home.h \
 	%D%/log.c %D%/log.h \
 	%D%/peers.c %D%/peers.h \
+	%D%/plan.c %D%/plan.h \
 	%D%/submit_protocol.c %D%/submit_protocol.h \
 	%D%/threads.c %D%/threads.h \
 	%D%/udp.c %D%/udp.h \
@@ -16,6 +17,7 @@ app_libapp_a_SOURCES = \
 sbin_PROGRAMS += skyferryd
 skyferryd_SOURCES = \
 	%D%/control.c %D%/control.h %D%/control_internal.h \
+	%D%/control_contacts.c \
 	%D%/control_json.c \
 	%D%/control_peer.c \
 	%D%/control_route.c \
@@ -25,6 +27,7 @@ skyferryd_SOURCES = \
 	%D%/daemon_main.c \
 	%D%/daemon_news.c \
 	%D%/daemon_peers.c \
+	%D%/daemon_plan.c \
 	%D%/outbox.c \
 	%D%/privilege.c %D%/privilege.h \
 	%D%/resolve.c %D%/resolve.h \
@@ -61,6 +64,7 @@ bin_PROGRAMS += skyferry
 skyferry_SOURCES = \
 	%D%/cli.c %D%/cli.h \
 	%D%/cli_audit.c \
+	%D%/cli_contacts.c \
 	%D%/cli_doctor.c \
 	%D%/cli_inbox.c \
 	%D%/cli_init.c \
@@ -68,13 +72,14 @@ skyferry_SOURCES = \
 	%D%/cli_passphrase.c \
 	%D%/cli_peer.c %D%/cli_peer.h \
 	%D%/cli_peer_add.c \
+	%D%/cli_receipt.c \
 	%D%/cli_send.c \
 	%D%/cli_status.c \
 	%D%/doctor.h \
 	%D%/doctor_machine.c \
 	%D%/doctor_node.c \
 	%D%/track.c %D%/track.h
-skyferry_LDADD = app/libcli.a app/libapp.a store/libstore.a bundle/libbundle.a base/libbase.a \
+skyferry_LDADD = app/libcli.a app/libapp.a link/liblink.a store/libstore.a bundle/libbundle.a base/libbase.a \
 	$(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS)
 dist_man_MANS += docs/man/skyferry.1
 dist_bashcompletion_DATA = contrib/completion/skyferry

@@ -715,5 +715,8 @@ sf_peers_remove(const struct sf_home *home, const char *name, struct sf_app_erro
     if (status == SF_OK) {
         status = remove_one(home, name, "psk", error);
     }
+    if (status == SF_OK) {
+        status = remove_one(home, name, "plan", error);
+    }
     return status == SF_OK ? remove_one(home, name, "card", error) : status;
 }

@@ -1,6 +1,6 @@
 /*
  * peers.h - the peers of a node as the operator wrote them down: the files
- * peers/NAME.conf, peers/NAME.card and peers/NAME.psk.
+ * peers/NAME.conf, peers/NAME.card and peers/NAME.psk; plan.h has NAME.plan.
  *
  * A peer exists if its NAME.conf does; it is written last and removed first,
  * so a crash leaves the old peer, the new one, or files that mean nothing.

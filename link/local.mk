@@ -47,6 +47,7 @@ link_liblink_a_SOURCES += \
 	%D%/contact_json.c %D%/contact_json.h \
 	%D%/contact_orbit.c %D%/contact_orbit.h \
 	%D%/contact_text.c %D%/contact_text.h \
+	%D%/contact_ways.c %D%/contact_ways.h \
 	%D%/passes.c %D%/passes.h \
 	%D%/sgp4.c %D%/sgp4.h \
 	%D%/sgp4_deep.c %D%/sgp4_deep.h

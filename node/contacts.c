@@ -35,6 +35,8 @@ struct contacts {
     bool is_counting; /* into the latest */
 };
 
+enum { HEADS_BYTES = 28 + 28 + 10 }; /* of a datagram of bulk: IP and UDP, session, segment */
+
 /* The wall's milliseconds are cut off: what must have happened by then is aimed a little earlier. */
 #define WALL_STEP SF_MS
 #define END_MOVED (2 * SF_MS) /* the clock moved: the link is told */
@@ -499,6 +501,16 @@ sf_node_contact_next(
     return true;
 }
 
+size_t
+sf_node_contacts_to_come(const struct sf_node *node, const char *name)
+{
+    const struct peer *peer = planned(node, name);
+
+    return peer == NULL
+               ? 0
+               : peer->contacts->count - peer->contacts->at - (peer->contacts->is_open ? 1 : 0);
+}
+
 enum sf_node_contacts_state
 sf_node_contacts_state(const struct sf_node *node, const char *name)
 {
@@ -548,4 +560,62 @@ sf_node_contacts_arrival(const struct sf_node *node, const char *name, uint64_t 
     }
     *ret_arrival = contacts->list[contacts->count - 1].end;
     return SF_ELIMIT;
+}
+
+/* Sealed bytes of `out` that the recipient does not have yet, as far as is known here. */
+static uint64_t
+left_of(const struct outbound *out, const struct out_to *to)
+{
+    uint64_t count = out->record.count != 0 ? out->record.count : out->record.slots;
+    uint64_t held = sf_range_set_total(&to->receipts.held);
+
+    held = to->link_has > held ? to->link_has : held;
+    return count > held ? (count - held) * out->record.class_bytes : 0;
+}
+
+/* On the wire: every datagram has its heads. */
+static uint64_t
+on_wire(const struct sf_node *node, uint64_t sealed_bytes)
+{
+    uint64_t mtu = node->config.mtu_bytes != 0 ? node->config.mtu_bytes : SF_LINK_MTU_DEFAULT;
+    uint64_t carried = (mtu - HEADS_BYTES) / 16 * 16;
+
+    return (uint64_t)((unsigned __int128)sealed_bytes * mtu / carried);
+}
+
+int
+sf_node_contacts_eta(const struct sf_node *node, const char *name, const struct sf_transfer_id *id,
+    struct sf_wall now, struct sf_wall *ret_arrival)
+{
+    const struct peer *peer = planned(node, name);
+    const struct outbound *asked = node->outs;
+    uint64_t bytes = 0;
+    bool is_open = false;
+
+    while (asked != NULL && !sf_transfer_equal(&asked->id, id)) {
+        asked = asked->next;
+    }
+    if (peer == NULL || asked == NULL) {
+        return SF_ENOENT;
+    }
+    for (const struct outbound *out = node->outs; out != NULL; out = out->next) {
+        bool goes_before = out->record.priority < asked->record.priority ||
+                           (out->record.priority == asked->record.priority && !is_open);
+
+        if (out->record.phase != SF_OUT_SEALING && out->record.phase != SF_OUT_CUSTODY) {
+            continue;
+        }
+        for (uint32_t i = 0; i < out->record.recipient_count && (goes_before || out == asked);
+             i++) {
+            const struct out_to *to = &out->to[i];
+
+            if (sf_fingerprint_equal(&to->fingerprint, &peer->conf.card.fingerprint) &&
+                (to->record.phase == SF_TO_OPEN || to->record.phase == SF_TO_VERIFIED)) {
+                bytes += left_of(out, to);
+                is_open |= out == asked;
+            }
+        }
+    }
+    return is_open ? sf_node_contacts_arrival(node, name, on_wire(node, bytes), now, ret_arrival)
+                   : SF_ENOENT;
 }

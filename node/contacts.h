@@ -69,6 +69,9 @@ bool sf_node_contact_past(const struct sf_node *node, const char *name, size_t i
 bool sf_node_contact_next(const struct sf_node *node, const char *name, size_t index,
     struct sf_node_contact *ret_contact);
 
+/* How many of these there are. */
+size_t sf_node_contacts_to_come(const struct sf_node *node, const char *name);
+
 enum sf_node_contacts_state {
     SF_NODE_CONTACTS_NONE,  /* no plan: always, or when it calls */
     SF_NODE_CONTACTS_OPEN,  /* a contact is on: sf_node_contact_past(0) */
@@ -86,5 +89,13 @@ enum sf_node_contacts_state sf_node_contacts_state(const struct sf_node *node, c
  */
 SF_MUST_USE int sf_node_contacts_arrival(const struct sf_node *node, const char *name,
     uint64_t bytes, struct sf_wall now, struct sf_wall *ret_arrival);
+
+/*
+ * The same for what is left of outgoing transfer `id` to that peer, behind
+ * what goes to it before: of better priority, or as good and older. SF_ENOENT
+ * also if nothing of the transfer is open there.
+ */
+SF_MUST_USE int sf_node_contacts_eta(const struct sf_node *node, const char *name,
+    const struct sf_transfer_id *id, struct sf_wall now, struct sf_wall *ret_arrival);
 
 #endif

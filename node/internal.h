@@ -28,6 +28,7 @@
  *   room.c      quotas, pauses, a full disk
  *   postponed.c what was refused for now                             (receiver)
  *   post.c      grants and letters that arrive
+ *   courier.c   receipts that are carried by other means than the link
  *   record.c    the audit log
  *   info.c      what people are shown
  */
@@ -480,6 +481,10 @@ bool postponed_find(const struct sf_node *node, const struct sf_transfer_id *tra
 bool postponed_cancel(struct sf_node *node, const struct sf_transfer_id *transfer);
 void postponed_tick(struct sf_node *node);
 void postponed_fini(struct sf_node *node);
+
+/* The receipt about `in` that can be given now; SF_ESTATE: nothing can. */
+SF_MUST_USE int inbound_state(
+    struct inbound *in, uint8_t out[SF_RECEIPT_BYTES_MAX], size_t *ret_bytes);
 
 /* --- Letters and grants that arrive (post.c) ----------------------------------------- */
 

@@ -5,6 +5,7 @@ node_libnode_a_SOURCES = \
 	%D%/coders.c \
 	%D%/commits.c \
 	%D%/contacts.c %D%/contacts.h \
+	%D%/courier.c \
 	%D%/decode.c %D%/decode.h \
 	%D%/decode_frame.c \
 	%D%/deliver.c \

@@ -329,6 +329,30 @@ bool sf_node_transfer_file(const struct sf_node *node, const struct sf_transfer_
 struct sf_view sf_node_transfer_receipt(
     const struct sf_node *node, const struct sf_transfer_id *id, size_t index);
 
+/*
+ * What this node can sign about incoming transfer `id` now, as a letter sealed
+ * to its sender: to be carried there by other means than the link. `out` takes
+ * SF_LETTER_BYTES_MAX bytes.
+ *
+ * Returns SF_OK; SF_ENOENT (no such incoming transfer); SF_ESTATE (nothing of it
+ * is durable yet, or its sender is no peer any more); SF_EAUTH (the sender's
+ * card cannot be sealed to), SF_ENOMEM, SF_EIO.
+ */
+SF_MUST_USE int sf_node_receipt_export(struct sf_node *node, const struct sf_transfer_id *id,
+    uint8_t *out, size_t *ret_bytes, struct sf_node_error *error);
+
+/*
+ * Take such a letter (changed in place), as if it had come over the link: it
+ * counts if it authenticates, and for what its signature says.
+ *
+ * Returns SF_OK, and the transfer it is about; SF_EFORMAT (no letter),
+ * SF_EAUTH (not for this node, of nobody known, not authentic, or no receipt),
+ * SF_ESTATE (sealed to a key that is gone), SF_ENOENT (about a transfer that
+ * this node has not sent to that peer, or has forgotten).
+ */
+SF_MUST_USE int sf_node_receipt_import(struct sf_node *node, uint8_t *letter, size_t bytes,
+    struct sf_transfer_id *ret_transfer, struct sf_node_error *error);
+
 const char *sf_node_state_name(enum sf_node_state state);
 const char *sf_node_recipient_state_name(enum sf_node_recipient_state state);
 

@@ -152,6 +152,26 @@ inbound_send_tombstone(struct inbound *in)
     }
 }
 
+/* What can be signed now, whether or not it is due: the end if there is one, else what is held. */
+int
+inbound_state(struct inbound *in, uint8_t out[SF_RECEIPT_BYTES_MAX], size_t *ret_bytes)
+{
+    struct sf_view end = sf_journal_get(in->node->journal, SF_TABLE_IN_RECEIPT, in_key_view(in));
+
+    if (in->record.phase == SF_IN_DONE || in->record.phase == SF_IN_REFUSED) {
+        if (end.data == NULL || end.bytes > SF_RECEIPT_BYTES_MAX) {
+            return SF_ESTATE;
+        }
+        memcpy(out, end.data, end.bytes);
+        *ret_bytes = end.bytes;
+        return SF_OK;
+    }
+    if (!in->is_recorded || in->changes > 0 || in->record.phase != SF_IN_RECEIVING) {
+        return SF_ESTATE;
+    }
+    return inbound_sign(in, in->paused != 0 ? SF_RECEIPT_REFUSED : SF_RECEIPT_HELD, out, ret_bytes);
+}
+
 /* The receipt that is due now, if it may go: never more than one waiting, one a second. */
 void
 in_give_receipt(struct inbound *in)

@@ -7,6 +7,7 @@ APP_TESTS = \
 	tests/unit/test_config \
 	tests/unit/test_home \
 	tests/unit/test_peers \
+	tests/unit/test_plan \
 	tests/unit/test_submit_protocol \
 	tests/unit/test_threads \
 	tests/unit/test_udp \
@@ -22,6 +23,8 @@ tests_unit_test_home_SOURCES = tests/unit/test_home.c tests/unit/check.h
 tests_unit_test_home_LDADD = $(APP_TEST_LIBS)
 tests_unit_test_peers_SOURCES = tests/unit/test_peers.c tests/unit/check.h
 tests_unit_test_peers_LDADD = $(APP_TEST_LIBS)
+tests_unit_test_plan_SOURCES = tests/unit/test_plan.c tests/unit/check.h
+tests_unit_test_plan_LDADD = app/libapp.a link/liblink.a $(APP_TEST_LIBS) $(JANSSON_LIBS)
 tests_unit_test_submit_protocol_SOURCES = tests/unit/test_submit_protocol.c tests/unit/check.h
 tests_unit_test_submit_protocol_LDADD = $(APP_TEST_LIBS)
 tests_unit_test_threads_SOURCES = tests/unit/test_threads.c tests/unit/check.h
@@ -32,17 +35,20 @@ tests_unit_test_units_SOURCES = tests/unit/test_units.c tests/unit/check.h
 tests_unit_test_units_LDADD = $(APP_TEST_LIBS)
 
 # Fuzz targets.
-check_PROGRAMS += tests/fuzz/fuzz_config tests/fuzz/fuzz_submit
+check_PROGRAMS += tests/fuzz/fuzz_config tests/fuzz/fuzz_plan tests/fuzz/fuzz_submit
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_config_LDADD = $(APP_TEST_LIBS)
 tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_plan_SOURCES = tests/fuzz/fuzz_plan.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_plan_LDADD = app/libapp.a link/liblink.a $(APP_TEST_LIBS) $(JANSSON_LIBS)
+tests_fuzz_fuzz_plan_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 tests_fuzz_fuzz_submit_SOURCES = tests/fuzz/fuzz_submit.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_submit_LDADD = $(APP_TEST_LIBS)
 tests_fuzz_fuzz_submit_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 if !FUZZING
-TESTS += tests/fuzz/fuzz_config tests/fuzz/fuzz_submit
+TESTS += tests/fuzz/fuzz_config tests/fuzz/fuzz_plan tests/fuzz/fuzz_submit
 endif
-EXTRA_DIST += tests/fuzz/corpus/config tests/fuzz/corpus/submit
+EXTRA_DIST += tests/fuzz/corpus/config tests/fuzz/corpus/plan tests/fuzz/corpus/submit
 
 # The command line.
 CLI_TEST_LIBS = app/libcli.a app/libapp.a base/libbase.a $(CURL_LIBS) $(JANSSON_LIBS) \
@@ -60,6 +66,7 @@ E2E_TESTS = \
 	tests/e2e/hostile \
 	tests/e2e/basic.sh \
 	tests/e2e/confine.sh \
+	tests/e2e/contacts.sh \
 	tests/e2e/files.sh \
 	tests/e2e/custody.sh \
 	tests/e2e/passphrase.sh \

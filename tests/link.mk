@@ -134,12 +134,14 @@ tests_bench_bench_link_objects_LDADD = $(LINK_LDADD)
 
 # Contact plans, orbits and passes.
 CONTACT_LDADD = link/liblink.a base/libbase.a $(JANSSON_LIBS) -lm
-contact_tests = tests/unit/test_contact tests/unit/test_orbit tests/unit/test_passes \
-	tests/unit/test_sgp4
+contact_tests = tests/unit/test_contact tests/unit/test_contact_ways tests/unit/test_orbit \
+	tests/unit/test_passes tests/unit/test_sgp4
 check_PROGRAMS += $(contact_tests)
 TESTS += $(contact_tests)
 tests_unit_test_contact_SOURCES = tests/unit/test_contact.c
 tests_unit_test_contact_LDADD = $(CONTACT_LDADD) $(CUNIT_LIBS)
+tests_unit_test_contact_ways_SOURCES = tests/unit/test_contact_ways.c
+tests_unit_test_contact_ways_LDADD = $(CONTACT_LDADD) $(CUNIT_LIBS)
 tests_unit_test_orbit_SOURCES = tests/unit/test_orbit.c
 tests_unit_test_orbit_LDADD = $(CONTACT_LDADD) $(CUNIT_LIBS)
 tests_unit_test_passes_SOURCES = tests/unit/test_passes.c
