@@ -49,6 +49,8 @@ sf_refusal_text(enum sf_refusal reason)
         return "it is authentic but cannot be decoded";
     case SF_REFUSAL_BAD_PSK:
         return "the pre-shared keys do not match";
+    case SF_REFUSAL_FINISHED:
+        return "it ended at the peer long ago; the audit logs say how";
     }
     return "unknown reason";
 }

@@ -59,9 +59,10 @@ enum sf_refusal {
     SF_REFUSAL_BAD_NAME = 5,
     SF_REFUSAL_TOO_LARGE = 6,
     SF_REFUSAL_CANCELLED = 7,
-    SF_REFUSAL_DAMAGED = 8, /* authentic, and yet it cannot be decoded */
-    SF_REFUSAL_BAD_PSK = 9, /* retryable with a new grant */
-    SF_REFUSAL_MAX = 9,
+    SF_REFUSAL_DAMAGED = 8,   /* authentic, and yet it cannot be decoded */
+    SF_REFUSAL_BAD_PSK = 9,   /* retryable with a new grant */
+    SF_REFUSAL_FINISHED = 10, /* it ended there long ago, and its receipt is not kept any more */
+    SF_REFUSAL_MAX = 10,
 };
 
 /* A short English text for it, never NULL. */

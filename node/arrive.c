@@ -511,6 +511,11 @@ object_data(struct sf_node *node, const struct sf_link_event *event)
         refuse_data(node, event, &refusal);
         return;
     }
+    if (in == NULL && ended_is_noted(node, &object->transfer, &peer->conf.card.fingerprint)) {
+        refusal.reason = SF_REFUSAL_FINISHED;
+        refuse_data(node, event, &refusal);
+        return;
+    }
     if (in == NULL) {
         if (!room_for(node, peer, object->count * object->class_bytes, &refusal)) {
             refuse_data(node, event, &refusal);

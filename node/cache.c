@@ -7,6 +7,8 @@
  */
 #include "node/internal.h"
 
+#include "base/crc32c.h"
+
 #include <stdlib.h>
 
 enum { LENT_MAX = SF_NODE_RECIPIENTS_MAX };
@@ -20,7 +22,8 @@ struct cached {
     unsigned lent_count;
     uint64_t used; /* by the cache's own clock */
     struct sf_spool_io io;
-    uint8_t *scratch; /* while it is checked */
+    uint8_t *scratch; /* while it is checked with the key */
+    uint32_t crc;     /* what it had when it was sealed, once the key is forgotten */
     int status;
     struct sf_job job;
     struct cached *next;
@@ -157,6 +160,11 @@ run_check(struct sf_job *job)
     uint8_t siv[SF_SIV_BYTES];
     struct sf_view content;
 
+    if (entry->scratch == NULL) {
+        entry->status =
+            sf_crc32c(0, entry->object, out->record.class_bytes) == entry->crc ? SF_OK : SF_EFORMAT;
+        return;
+    }
     memcpy(entry->scratch, entry->object, out->record.class_bytes);
     entry->status = sf_envelope_open(
         out->seal, &expect, entry->scratch, out->record.class_bytes, &content, siv);
@@ -175,27 +183,36 @@ checked(struct sf_job *job)
 
 /*
  * What the disk gave is checked before it flies, or rot would be sent again and
- * again. Once the key is forgotten only its outer form can be.
+ * again: with the key, or by its checksum once the key is forgotten.
  */
 static void
 loaded(struct sf_spool_io *io)
 {
     struct cached *entry = io->owner;
     const struct outbound *out = entry->out;
-    uint8_t id[SF_OBJECT_ID_BYTES];
-    uint8_t siv[SF_SIV_BYTES];
+    const uint8_t *tag;
 
-    if (io->status == SF_OK && out->seal != NULL) {
+    if (io->status != SF_OK) {
+        finish_load(entry, false);
+        return;
+    }
+    if (out->seal != NULL) {
         entry->scratch = malloc(out->record.class_bytes);
-        if (entry->scratch != NULL) {
-            entry->job = (struct sf_job){.run = run_check, .done = checked};
-            sf_workers_submit(out->node->workers, &entry->job);
+        if (entry->scratch == NULL) {
+            finish_load(entry, false);
             return;
         }
+    } else {
+        tag = sf_journal_tag(out->node->journal, SF_TABLE_OUT_SEALED,
+            sf_view(out->id.b, sizeof(out->id.b)), entry->index);
+        if (tag == NULL) {
+            finish_load(entry, false);
+            return;
+        }
+        entry->crc = sf_get_be32(tag + SEALED_TAG_SIV_BYTES);
     }
-    finish_load(entry,
-        io->status == SF_OK &&
-            sf_envelope_peek(sf_view(entry->object, out->record.class_bytes), id, siv) == SF_OK);
+    entry->job = (struct sf_job){.run = run_check, .done = checked};
+    sf_workers_submit(out->node->workers, &entry->job);
 }
 
 void

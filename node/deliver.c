@@ -6,6 +6,9 @@
  *   -> rename without replacing -> both directories synced
  *   -> DONE durable -> FINAL sent
  *
+ * A name that is taken is left alone: the next one in line (deliver_name) is
+ * intended, durably, before it is tried.
+ *
  * After a crash with the intent durable: if the staged entry is there the
  * rename is done again; if it is not, it was done.
  */
@@ -13,6 +16,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { SUFFIX_BYTES_MAX = 9 + 6 }; /* "~12345678-65535" */
 
 #define TRY_AGAIN (30 * SF_SEC) /* the inbox cannot be written just now */
 
@@ -74,16 +79,23 @@ void
 deliver_name(const struct inbound *in, const char label[256], char ret_name[256])
 {
     size_t keep = strlen(label);
+    char suffix[SUFFIX_BYTES_MAX + 1];
+    size_t bytes;
 
-    if (!in->record.renamed_apart) {
+    if (in->record.apart == 0) {
         memcpy(ret_name, label, 256);
         return;
     }
-    if (keep > SF_COMPONENT_BYTES_MAX - 9) {
-        keep = SF_COMPONENT_BYTES_MAX - 9;
-    }
-    snprintf(ret_name, 256, "%.*s~%02x%02x%02x%02x", (int)keep, label, in->id.b[0], in->id.b[1],
+    bytes = (size_t)snprintf(suffix, sizeof(suffix), "~%02x%02x%02x%02x", in->id.b[0], in->id.b[1],
         in->id.b[2], in->id.b[3]);
+    if (in->record.apart > 1) {
+        bytes += (size_t)snprintf(
+            suffix + bytes, sizeof(suffix) - bytes, "-%u", (unsigned)in->record.apart);
+    }
+    if (keep > SF_COMPONENT_BYTES_MAX - bytes) {
+        keep = SF_COMPONENT_BYTES_MAX - bytes;
+    }
+    snprintf(ret_name, 256, "%.*s%s", (int)keep, label, suffix);
 }
 
 static void
@@ -248,8 +260,8 @@ renamed(struct delivery *delivery, int status)
 {
     struct inbound *in = delivery->in;
 
-    if (status == SF_EEXIST && !in->record.renamed_apart) {
-        in->record.renamed_apart = true;
+    if (status == SF_EEXIST && in->record.apart < UINT16_MAX) {
+        in->record.apart++;
         delivery->is_busy = true;
         save_name(delivery);
         node_commit_then(in->node, intent_durable, delivery);

@@ -356,8 +356,8 @@ inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *gr
     refusal.reason = SF_REFUSAL_NONE;
     if (!peer->conf.may_send) {
         refusal.reason = SF_REFUSAL_NOT_ALLOWED;
-    } else if (in == NULL && grant->number <= peer->record.number_low) {
-        refusal.reason = SF_REFUSAL_CANCELLED; /* finished so long ago that it is forgotten */
+    } else if (ended_has(node, &grant->sender, grant->number)) {
+        refusal.reason = SF_REFUSAL_FINISHED;
     } else if (in != NULL &&
                (in->record.class_bytes != grant->class_bytes || in->record.slots > grant->slots)) {
         refusal.reason = SF_REFUSAL_DAMAGED;
@@ -369,6 +369,12 @@ inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *gr
     if (refusal.reason != SF_REFUSAL_NONE) {
         record_peer(node, "grant_refused", peer, sf_refusal_text(refusal.reason));
         inbound_refuse_unknown(node, peer, &refusal);
+        if (refusal.reason == SF_REFUSAL_FINISHED) {
+            ended_note(node, &grant->transfer, &grant->sender);
+            if (in != NULL) {
+                forget(in); /* bundles that came ahead of the grant */
+            }
+        }
         return;
     }
     if (in == NULL) {

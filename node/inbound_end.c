@@ -237,7 +237,7 @@ most_tombstones(struct sf_node *node)
 
 /*
  * The oldest tombstones of the peer that has most give way, so that no peer can
- * push out those of others; its low-water mark remembers that they ended.
+ * push out those of others; their numbers remember that they ended.
  */
 void
 in_prune(struct sf_node *node)
@@ -265,10 +265,7 @@ in_prune(struct sf_node *node)
             continue;
         }
         if (!in->is_forgotten) {
-            if (peer != NULL && in->record.number > peer->record.number_low) {
-                peer->record.number_low = in->record.number;
-                node_must(node, peer_save(node, peer));
-            }
+            ended_add(node, &in->sender, in->record.number);
             node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN, in_key_view(in)));
             node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_RECEIPT, in_key_view(in)));
             node_must(node, sf_journal_unset(node->journal, SF_TABLE_IN_LABEL, in_key_view(in)));

@@ -15,6 +15,8 @@
  */
 #include "node/intake.h"
 
+#include "base/crc32c.h"
+
 #include <stdlib.h>
 
 void
@@ -164,6 +166,9 @@ run_seal(struct sf_job *job)
         bundle->status =
             sf_envelope_seal(out->seal, out->node->identity, SF_KIND_DATA, bundle->index,
                 bundle->object, out->record.class_bytes, bundle->content_bytes, bundle->siv);
+        /* What tells rot in the spool when the key is gone. */
+        sf_put_be32(bundle->siv + SEALED_TAG_SIV_BYTES,
+            sf_crc32c(0, bundle->object, out->record.class_bytes));
     }
 }
 
@@ -214,7 +219,7 @@ seal_done(struct sf_job *job)
     } else if (bundle->is_known) {
         tag = sf_journal_tag(out->node->journal, SF_TABLE_OUT_SEALED,
             sf_view(out->id.b, sizeof(out->id.b)), bundle->index);
-        if (tag == NULL || !sf_ct_equal(tag, bundle->siv, SF_SIV_BYTES)) {
+        if (tag == NULL || !sf_ct_equal(tag, bundle->siv, SEALED_TAG_SIV_BYTES)) {
             intake_stop_with(intake, SF_CANCEL_SOURCE_CHANGED,
                 "the source, or a library that codes it, is not what it was before the restart; "
                 "send it again as a new transfer");

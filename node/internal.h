@@ -25,6 +25,7 @@
  *   deliver.c   staged files -> inbox, once; the FINAL receipt       (receiver)
  *   sweep.c     removal of what is staged                            (receiver)
  *   recover.c   incoming transfers after a restart                   (receiver)
+ *   ended.c     numbers of transfers long ended                      (receiver)
  *   room.c      quotas, pauses, a full disk
  *   postponed.c what was refused for now                             (receiver)
  *   post.c      grants and letters that arrive
@@ -60,6 +61,7 @@ enum {
     INBOUND_MAX = 256,              /* incoming transfers of one peer that have not ended */
     CACHE_BYTES_MAX = 24 << 20,     /* sealed bundles lent to the link or just sealed */
     AUTO_CLASS_BYTES_MAX = 1 << 20, /* larger bundles only where the operator asks for them */
+    SEALED_TAG_SIV_BYTES = 28,      /* of a bundle's siv in its tag; its CRC-32C stands behind */
     NO_PEER = 0xffff,
 };
 
@@ -415,6 +417,18 @@ void inbound_tell_end(struct inbound *in);
 /* ... and again, when somebody asks. */
 void inbound_send_tombstone(struct inbound *in);
 
+/*
+ * Numbers of transfers that have ended here and are remembered by nothing else
+ * (ended.c). In exact ranges: what is open, or was never seen, is not among them.
+ */
+bool ended_has(const struct sf_node *node, const struct sf_fingerprint *sender, uint64_t number);
+void ended_add(struct sf_node *node, const struct sf_fingerprint *sender, uint64_t number);
+/* A grant has shown that this is one of them: its data is not taken ahead of a grant either. */
+void ended_note(struct sf_node *node, const struct sf_transfer_id *transfer,
+    const struct sf_fingerprint *sender);
+bool ended_is_noted(const struct sf_node *node, const struct sf_transfer_id *transfer,
+    const struct sf_fingerprint *sender);
+
 /* Shared by the parts of the receiver. */
 struct inbound *inbound_create(
     struct sf_node *node, const struct sf_transfer_id *id, const struct sf_fingerprint *sender);
@@ -562,7 +576,10 @@ void deliver_resume(struct inbound *in);
 void deliver_tick(struct inbound *in);
 void deliver_fini(struct inbound *in);
 bool deliver_is_idle(const struct inbound *in);
-/* The entry's name in the inbox: the label, or set apart by the transfer where that was taken. */
+/*
+ * The entry's name in the inbox: the label; where that was taken LABEL~ and 8
+ * digits of the transfer; where that was taken too the same with -2, -3, ...
+ */
 void deliver_name(const struct inbound *in, const char label[256], char ret_name[256]);
 
 /* Remove staging/<hex> with all that is in it, then call `done`. */
@@ -580,6 +597,13 @@ void record_peer(struct sf_node *node, const char *event, struct peer *peer, con
 bool record_may(struct peer *peer, sf_mono now);
 
 /* --- The node ----------------------------------------------------------------------- */
+
+enum { ENDED_NOTES = 64 };
+
+struct ended_note {
+    struct sf_transfer_id transfer;
+    struct sf_fingerprint sender;
+};
 
 struct event_ring {
     struct sf_node_event events[EVENTS_MAX];
@@ -636,6 +660,8 @@ struct sf_node {
     struct outbound *outs;
     struct inbound *ins;
     struct postponed *postponed;
+    struct ended_note ended[ENDED_NOTES];
+    size_t ended_next;
     struct mail *mails;
     struct control *controls; /* control objects on their way in */
     struct cached *cached;

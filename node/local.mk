@@ -9,6 +9,7 @@ node_libnode_a_SOURCES = \
 	%D%/decode.c %D%/decode.h \
 	%D%/decode_frame.c \
 	%D%/deliver.c \
+	%D%/ended.c \
 	%D%/events.c \
 	%D%/fetch.c \
 	%D%/flight.h \

@@ -401,7 +401,10 @@ outbound_complete(struct outbound *out)
         sf_receipt_state_set_manifest(&out->to[i].receipts, &out->manifest, &out->files_digest);
     }
     node_must(node, save_manifest(out));
-    node_must(node, sf_journal_drop_tags(node->journal, SF_TABLE_OUT_SEALED, out_id_view(out)));
+    if (!out->record.forget_key) {
+        /* With the key each bundle is checked by itself before it flies. */
+        node_must(node, sf_journal_drop_tags(node->journal, SF_TABLE_OUT_SEALED, out_id_view(out)));
+    }
     node_must(node, outbound_save(out));
     node_commit_then(node, in_custody, out);
 }

@@ -87,7 +87,6 @@ sf_record_peer_encode(const struct sf_record_peer *record, uint8_t out[SF_RECORD
 
     at = put_u64(at, record->epoch_in);
     at = put_u64(at, record->number_next);
-    at = put_u64(at, record->number_low);
     at = put_u64(at, record->rung_next);
     at = put_u64(at, record->rung_in);
     at = put_u64(at, record->found_bps);
@@ -105,7 +104,6 @@ sf_record_peer_decode(struct sf_view value, struct sf_record_peer *ret_record)
     at = value.data + 1;
     ret_record->epoch_in = take_u64(&at);
     ret_record->number_next = take_u64(&at);
-    ret_record->number_low = take_u64(&at);
     ret_record->rung_next = take_u64(&at);
     ret_record->rung_in = take_u64(&at);
     ret_record->found_bps = take_u64(&at);
@@ -214,8 +212,8 @@ sf_record_in_encode(const struct sf_record_in *record, uint8_t out[SF_RECORD_BYT
 
     at = put_u8(at, record->phase);
     at = put_u8(at, record->reason);
-    at = put_u8(at, record->renamed_apart);
-    at = put_u8(at, record->spare);
+    at = put_u8(at, (uint8_t)(record->apart >> 8));
+    at = put_u8(at, (uint8_t)record->apart);
     at = put_u32(at, record->class_bytes);
     at = put_u64(at, record->slots);
     at = put_u64(at, record->count);
@@ -234,7 +232,6 @@ sf_record_in_decode(struct sf_view value, struct sf_record_in *ret_record)
 {
     struct sf_record_in record = {0};
     const uint8_t *at;
-    bool is_good = true;
 
     if (!is_record(value, SF_RECORD_IN_BYTES)) {
         return SF_EFORMAT;
@@ -242,8 +239,8 @@ sf_record_in_decode(struct sf_view value, struct sf_record_in *ret_record)
     at = value.data + 1;
     record.phase = take_u8(&at);
     record.reason = take_u8(&at);
-    record.renamed_apart = take_flag(&at, &is_good);
-    record.spare = take_u8(&at);
+    record.apart = (uint16_t)(take_u8(&at) << 8);
+    record.apart = (uint16_t)(record.apart | take_u8(&at));
     record.class_bytes = take_u32(&at);
     record.slots = take_u64(&at);
     record.count = take_u64(&at);
@@ -254,7 +251,7 @@ sf_record_in_decode(struct sf_view value, struct sf_record_in *ret_record)
     record.inode = take_u64(&at);
     record.created.ms = (int64_t)take_u64(&at);
     record.ended.ms = (int64_t)take_u64(&at);
-    if (!is_good || !is_shape(record.class_bytes, record.slots, record.count) ||
+    if (!is_shape(record.class_bytes, record.slots, record.count) ||
         record.phase < SF_IN_ORPHANED || record.phase > SF_IN_REFUSED) {
         return SF_EFORMAT;
     }

@@ -15,7 +15,8 @@
  *   PEER           fingerprint                struct sf_record_peer
  *   CARD           fingerprint                newest card learnt over the link
  *   OUT            transfer                   struct sf_record_out
- *   OUT_SEALED     transfer                   set of bundle indices, each tagged with its siv
+ *   OUT_SEALED     transfer                   set of bundle indices, each tagged with its siv but
+ *                                             the last 4 bytes, and the CRC-32C of the object
  *   OUT_MANIFEST   transfer                   manifest digest, then sha256 and u64 length per file
  *   OUT_TO         transfer, fingerprint      struct sf_record_to
  *   OUT_HELD       transfer, fingerprint      set of bundle indices that recipient's receipts list
@@ -26,6 +27,8 @@
  *   IN_ORPHAN      transfer, fingerprint      set of bundle indices durable, not yet opened
  *   IN_RECEIPT     transfer, fingerprint      own signed FINAL or terminal REFUSED: the tombstone
  *   IN_LABEL       transfer, fingerprint      nonce (12), sealed name of the inbox entry
+ *   IN_ENDED       fingerprint                set of the sender's numbers for transfers that have
+ *                                             ended here and whose tombstone is not kept any more
  */
 #ifndef SF_NODE_SCHEMA_H
 #define SF_NODE_SCHEMA_H
@@ -53,10 +56,11 @@ enum sf_table {
     SF_TABLE_IN_ORPHAN = 22,
     SF_TABLE_IN_RECEIPT = 23,
     SF_TABLE_IN_LABEL = 24,
+    SF_TABLE_IN_ENDED = 25,
 };
 
 enum {
-    SF_RECORD_PEER_BYTES = 1 + 6 * 8,
+    SF_RECORD_PEER_BYTES = 1 + 5 * 8,
     SF_RECORD_OUT_BYTES = 1 + 5 + 4 + 4 + 6 * 8,
     SF_RECORD_TO_BYTES = 1 + 3 + 4 * 8,
     SF_RECORD_IN_BYTES = 1 + 4 + 4 + 9 * 8,
@@ -68,7 +72,6 @@ enum {
 struct sf_record_peer {
     uint64_t epoch_in;    /* highest link epoch accepted from it */
     uint64_t number_next; /* number of the next transfer to it */
-    uint64_t number_low;  /* its transfers numbered at or below are finished and forgotten */
     uint64_t rung_next;   /* next rung of the ladder towards it; reserved before use */
     uint64_t rung_in;     /* one past the highest rung it has used towards us */
     uint64_t found_bps;   /* what its path took, where that is found; 0 = not known */
@@ -127,10 +130,9 @@ enum sf_in_phase {
 };
 
 struct sf_record_in {
-    uint8_t phase;      /* enum sf_in_phase */
-    uint8_t reason;     /* of a refusal */
-    bool renamed_apart; /* the inbox entry carries the ~suffix */
-    uint8_t spare;
+    uint8_t phase;  /* enum sf_in_phase */
+    uint8_t reason; /* of a refusal */
+    uint16_t apart; /* the inbox entry is called: 0 as the label, else see deliver_name() */
     uint32_t class_bytes;
     uint64_t slots;
     uint64_t count;      /* 0 until the digests are known */

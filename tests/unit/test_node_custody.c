@@ -166,6 +166,57 @@ test_name_taken(void)
     fixture_close(&f);
 }
 
+/* The name is taken, and the one that is set apart, and the next two: it is delivered all the same. */
+static void
+test_every_name_taken(void)
+{
+    struct sf_world_send order = fixture_order();
+    struct fixture f;
+    char path[512];
+
+    for (int cut = 0; cut < 2; cut++) {
+        fixture_make(&f, 15, 2);
+        fixture_slow(&f, 1000000);
+        fixture_start(&f, GROUND);
+        fixture_start(&f, SAT);
+        fixture_source(&f, GROUND, "source/model", 300000, 0);
+        fixture_send(&f, &order);
+        fixture_run(&f, SF_SEC);
+        CHECK(!fixture_has_file(&f, SAT, "inbox/ground/model.bin"));
+        REQUIRE_EQ(
+            sf_sim_disk_put(fixture_disk(&f, SAT), "inbox/ground/model.bin", sf_view("x", 1)),
+            SF_OK);
+        for (unsigned i = 1; i <= 3; i++) {
+            char suffix[8] = "";
+
+            if (i > 1) {
+                snprintf(suffix, sizeof(suffix), "-%u", i);
+            }
+            snprintf(path, sizeof(path), "inbox/ground/model.bin~%02x%02x%02x%02x%s", f.id.b[0],
+                f.id.b[1], f.id.b[2], f.id.b[3], suffix);
+            REQUIRE_EQ(sf_sim_disk_put(fixture_disk(&f, SAT), path, sf_view("y", 1)), SF_OK);
+        }
+        if (cut == 1) {
+            /* The power goes while it looks for a name. */
+            const struct sf_sim_fault slow = {.kind = SF_SIM_FAULT_EIO,
+                .op_kinds = 1U << SF_DISK_RENAME,
+                .operation = sf_sim_disk_operations(fixture_disk(&f, SAT))};
+
+            REQUIRE_EQ(sf_sim_disk_fault(fixture_disk(&f, SAT), &slow), SF_OK);
+            fixture_run(&f, 20 * SF_SEC);
+            sf_world_crash(f.world, SAT, SF_SIM_DAMAGE_LOSE_ALL);
+            fixture_start(&f, SAT);
+        }
+        REQUIRE(fixture_until(&f, GROUND, SF_NODE_DONE, 600 * SF_SEC));
+        snprintf(path, sizeof(path), "inbox/ground/model.bin~%02x%02x%02x%02x-4", f.id.b[0],
+            f.id.b[1], f.id.b[2], f.id.b[3]);
+        CHECK_TEXT(fixture_transfer(&f, SAT).delivered_as, path + strlen("inbox/ground/"));
+        fixture_check_file(&f, SAT, path, 300000, 0);
+        CHECK_EQ(fixture_count_names(&f, SAT, "inbox/ground"), 5);
+        fixture_close(&f);
+    }
+}
+
 /* --- Secrets ------------------------------------------------------------------------ */
 
 struct listener {
@@ -303,6 +354,45 @@ test_keys_vanish(void)
             CHECK(false);
         }
     }
+    fixture_close(&f);
+}
+
+/* What rots in the spool once the key is forgotten is noticed before it flies, and said. */
+static void
+test_forget_key_rot(void)
+{
+    struct fixture f;
+    struct sf_world_send order = fixture_order();
+    char path[128];
+
+    fixture_open(&f, 16, 2);
+    fixture_slow(&f, 10000000);
+    order.forget_key = true;
+    fixture_source(&f, GROUND, "source/model", 8000000, 0);
+    fixture_send(&f, &order);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_CUSTODY, 60 * SF_SEC));
+    fixture_run(&f, 3 * SF_SEC);
+    CHECK(fixture_transfer(&f, GROUND).key_forgotten);
+    CHECK_EQ(fixture_transfer(&f, GROUND).state, SF_NODE_CUSTODY);
+    snprintf(path, sizeof(path), "spool/");
+    for (size_t i = 0; i < sizeof(f.id.b); i++) {
+        snprintf(path + strlen(path), sizeof(path) - strlen(path), "%02x", f.id.b[i]);
+    }
+    snprintf(path + strlen(path), sizeof(path) - strlen(path), ".out");
+    sf_world_crash(f.world, GROUND, SF_SIM_DAMAGE_KEEP_ALL);
+    /* One bit, in the middle of the last bundle's ciphertext: its outer form is as it was. */
+    REQUIRE_EQ(
+        sf_sim_disk_rot(fixture_disk(&f, GROUND), path,
+            (fixture_transfer(&f, SAT).slots - 1) * fixture_transfer(&f, SAT).class_bytes + 1000,
+            4),
+        SF_OK);
+    fixture_start(&f, GROUND);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_FAILED, 600 * SF_SEC));
+    CHECK(strstr(fixture_transfer(&f, GROUND).why, "spool is damaged") != NULL);
+    fixture_run(&f, 60 * SF_SEC);
+    /* It did not fly to be found out there. */
+    CHECK(sf_node_health(sf_world_node(f.world, SAT)) == SF_OK);
+    CHECK_EQ(fixture_transfer(&f, SAT).state, SF_NODE_CANCELLED);
     fixture_close(&f);
 }
 
@@ -471,9 +561,11 @@ CHECK_MAIN("node: custody",
     {"a directory arrives with all its names", test_directory},
     {"names that cannot be delivered are refused at the sender", test_bad_names},
     {"a name taken in the inbox is set apart, never overwritten", test_name_taken},
+    {"however many names are taken, it is delivered once under the next", test_every_name_taken},
     {"plaintext, names, sizes and content key are in no spool, no journal and no datagram",
         test_secrecy},
     {"a minute after FINAL nothing of the old key file is left", test_keys_vanish},
+    {"rot in the spool of a forgotten key is noticed before it flies", test_forget_key_rot},
     {"a key to be forgotten goes when every recipient has opened its grant, not before",
         test_forget_key},
     {"a transfer cancelled while it begins leaves nothing at either end", test_cancel_early},

@@ -320,8 +320,88 @@ test_tombstones(void)
     }
     inbound_tick(node_of(&f, SAT));
     CHECK_EQ(count_inbound(&f, SAT, true), TOMBSTONES_MAX);
-    CHECK_EQ(peer_of(node_of(&f, SAT), &edge)->record.number_low, 0);
-    CHECK_EQ(peer_of(node_of(&f, SAT), &ground)->record.number_low, 50);
+    CHECK(!ended_has(node_of(&f, SAT), &edge, 1));
+    CHECK(ended_has(node_of(&f, SAT), &ground, 1));
+    CHECK(ended_has(node_of(&f, SAT), &ground, 50));
+    CHECK(!ended_has(node_of(&f, SAT), &ground, 51));
+    fixture_close(&f);
+}
+
+/*
+ * A transfer waits for room while thousands of later ones come and end, and
+ * their tombstones go: it is still taken. One that has ended is not taken a
+ * second time, however old it is: the sender is told, and nothing is stored.
+ */
+static void
+test_paused_while_later_ones_end(void)
+{
+    struct sf_node_peer conf = {.may_send = true,
+        .may_receive = true,
+        .has_endpoint = true,
+        .rate_bps = 100000000,
+        .quota_bytes = 50000};
+    struct sf_world_send order = fixture_order();
+    struct sf_fingerprint ground;
+    struct sf_transfer_id first;
+    struct outbound *out;
+    struct fixture f;
+
+    fixture_make(&f, 8, 2);
+    sf_world_introduce(f.world, SAT, GROUND, &conf);
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_send_file(&f, 300000);
+    first = f.id;
+    fixture_run(&f, 30 * SF_SEC);
+    CHECK_EQ(fixture_transfer(&f, SAT).state, SF_NODE_WAITING);
+    ground = sf_node_card(node_of(&f, GROUND))->fingerprint;
+    for (uint32_t i = 2; i <= TOMBSTONES_MAX + 600; i++) {
+        end_one(&f, &ground, i);
+    }
+    inbound_tick(node_of(&f, SAT));
+    CHECK(ended_has(node_of(&f, SAT), &ground, 500));
+    CHECK(!ended_has(node_of(&f, SAT), &ground, 1));
+    conf.quota_bytes = 0;
+    sf_world_introduce(f.world, SAT, GROUND, &conf);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_DONE, 1200 * SF_SEC));
+    fixture_check_file(&f, SAT, "inbox/ground/model.bin", 300000, 0);
+
+    /* The next one has a number that, to the receiver, ended long ago. */
+    CHECK(ended_has(node_of(&f, SAT), &ground, 2));
+    fixture_send(&f, &order);
+    out = outbound_find(node_of(&f, GROUND), &f.id);
+    REQUIRE(out != NULL);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_FAILED, 1200 * SF_SEC));
+    CHECK_EQ(out->to[0].record.number, 2);
+    CHECK_EQ(out->to[0].record.reason, SF_REFUSAL_FINISHED);
+    CHECK(strstr(out->to[0].why, "ended") != NULL);
+    fixture_run(&f, 120 * SF_SEC);
+    fixture_check_freed(&f, SAT);
+    CHECK_EQ(fixture_count_names(&f, SAT, "inbox/ground"), 1);
+    CHECK(!sf_transfer_equal(&first, &f.id));
+    fixture_close(&f);
+}
+
+/* A peer that leaves a hole between all its numbers does not make the set grow for ever. */
+static void
+test_holes_are_bounded(void)
+{
+    struct sf_fingerprint ground;
+    const struct sf_range_set *ended;
+    struct fixture f;
+
+    fixture_open(&f, 9, 2);
+    fixture_run(&f, SF_SEC);
+    ground = sf_node_card(node_of(&f, GROUND))->fingerprint;
+    for (uint64_t i = 1; i <= 5000; i++) {
+        ended_add(node_of(&f, SAT), &ground, 2 * i);
+    }
+    ended = sf_journal_set_of(
+        node_of(&f, SAT)->journal, SF_TABLE_IN_ENDED, sf_view(ground.b, sizeof(ground.b)));
+    REQUIRE(ended != NULL);
+    CHECK(ended->count <= 4096);
+    CHECK(ended_has(node_of(&f, SAT), &ground, 10000));
+    CHECK(!ended_has(node_of(&f, SAT), &ground, 9999));
     fixture_close(&f);
 }
 
@@ -408,6 +488,9 @@ CHECK_MAIN("node: review",
         test_many_and_one_urgent},
     {"a peer that announces without end gets so many transfers and no more", test_announcements},
     {"a peer's endless transfers push out no other's tombstones", test_tombstones},
+    {"what waits while thousands of later ones end is taken; what ended is not taken twice",
+        test_paused_while_later_ones_end},
+    {"holes between numbers are bounded", test_holes_are_bounded},
     {"endless refusals are on record without filling the disk", test_refusals_on_record},
     {"a peer's lies about restored state move no other's ladder, nor the boot counter far",
         test_stale_lies})
