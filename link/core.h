@@ -275,6 +275,10 @@ void sf_peer_rate_resume(struct sf_peer *peer);
 /* When its line, and all limits it shares, are free again. */
 sf_mono sf_peer_line(const struct sf_link *link, const struct sf_peer *peer);
 
+/* There is a datagram for it that only waits for that; there is none. */
+void sf_peer_line_awaited(struct sf_link *link, struct sf_peer *peer);
+void sf_peer_line_idle(struct sf_link *link, struct sf_peer *peer);
+
 /* `ip_bytes` went to it. */
 void sf_peer_paced(struct sf_link *link, struct sf_peer *peer, size_t ip_bytes, sf_mono now);
 

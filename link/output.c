@@ -322,8 +322,9 @@ renew(struct sf_link *link, struct sf_peer *peer, sf_mono now)
     }
 }
 
-bool
-sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to, uint8_t *dgram,
+/* A datagram of this peer, whose line is free. */
+static bool
+send_next(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to, uint8_t *dgram,
     size_t dgram_bytes_max, size_t *ret_bytes, sf_mono now)
 {
     struct sf_addresses *addresses = &peer->addresses;
@@ -331,9 +332,6 @@ sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_t
     bool has_control, has_bulk;
     enum sf_out out;
 
-    if (sf_peer_line(link, peer) > now || sf_peer_is_silent(link, peer, now)) {
-        return false;
-    }
     sf_peer_tick(link, peer, now);
     if (now >= sf_peer_opener_due(peer) && may_leave(link, peer, sf_peer_opener_path(peer),
                                                SF_OPENER_BYTES, dgram_bytes_max, &leaving)) {
@@ -362,5 +360,23 @@ sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_t
         return false;
     }
     renew(link, peer, now);
+    return true;
+}
+
+bool
+sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to, uint8_t *dgram,
+    size_t dgram_bytes_max, size_t *ret_bytes, sf_mono now)
+{
+    if (sf_peer_line(link, peer) > now) {
+        if (sf_peer_may_bulk(peer, now) && sf_outbox_deadline(peer->outbox) <= now) {
+            sf_peer_line_awaited(link, peer);
+        }
+        return false;
+    }
+    if (sf_peer_is_silent(link, peer, now) ||
+        !send_next(link, peer, ret_to, dgram, dgram_bytes_max, ret_bytes, now)) {
+        sf_peer_line_idle(link, peer);
+        return false;
+    }
     return true;
 }

@@ -119,6 +119,32 @@ sf_peer_line(const struct sf_link *link, const struct sf_peer *peer)
 }
 
 void
+sf_peer_line_awaited(struct sf_link *link, struct sf_peer *peer)
+{
+    uint32_t limits = peer->config.limits & link->limits_on;
+
+    sf_pacer_await(&peer->pacer);
+    for (unsigned i = 0; limits >> i != 0; i++) {
+        if ((limits >> i & 1) != 0) {
+            sf_pacer_await(&link->limits[i]);
+        }
+    }
+}
+
+void
+sf_peer_line_idle(struct sf_link *link, struct sf_peer *peer)
+{
+    uint32_t limits = peer->config.limits & link->limits_on;
+
+    sf_pacer_idle(&peer->pacer);
+    for (unsigned i = 0; limits >> i != 0; i++) {
+        if ((limits >> i & 1) != 0) {
+            sf_pacer_idle(&link->limits[i]);
+        }
+    }
+}
+
+void
 sf_peer_paced(struct sf_link *link, struct sf_peer *peer, size_t ip_bytes, sf_mono now)
 {
     uint32_t limits = peer->config.limits & link->limits_on;

@@ -73,6 +73,50 @@ test_burst(void)
 }
 
 static void
+test_late(void)
+{
+    struct sf_pacer pacer;
+    uint64_t sent = 0;
+
+    /* Woken up to 3 ms late for datagrams of 2 ms that are there, it still holds the rate. */
+    REQUIRE_EQ(sf_pacer_init(&pacer, 5000000, 200 * SF_US, 0), SF_OK);
+    for (sf_mono now = 0; now < 10 * SF_SEC;) {
+        while (sf_pacer_is_open(&pacer, now)) {
+            sf_pacer_sent(&pacer, 1250, now);
+            sent += 1250;
+        }
+        sf_pacer_await(&pacer);
+        now = sf_pacer_deadline(&pacer) + now / SF_MS * 7 % 4 * SF_MS;
+    }
+    CHECK(sent >= 6250000 - 6250 && sent <= 6250000 + 1250);
+}
+
+static void
+test_late_is_bounded(void)
+{
+    struct sf_pacer pacer;
+    size_t count = 0;
+
+    REQUIRE_EQ(sf_pacer_init(&pacer, RATE, 200 * SF_US, 0), SF_OK);
+    sf_pacer_sent(&pacer, 1250, 0);
+    sf_pacer_await(&pacer);
+    /* However late, no more than 4 ms are made good: 40 of 100 us, and the one that is due. */
+    while (sf_pacer_is_open(&pacer, SF_SEC)) {
+        sf_pacer_sent(&pacer, 1250, SF_SEC);
+        count++;
+    }
+    CHECK_EQ(count, 41);
+    /* Nor anything when the line was idle in between. */
+    sf_pacer_idle(&pacer);
+    count = 0;
+    while (sf_pacer_is_open(&pacer, 2 * SF_SEC)) {
+        sf_pacer_sent(&pacer, 1250, 2 * SF_SEC);
+        count++;
+    }
+    CHECK_EQ(count, 3);
+}
+
+static void
 test_no_burst(void)
 {
     struct sf_pacer pacer;
@@ -151,6 +195,9 @@ test_rtt_lies(void)
 CHECK_MAIN("pacer", {"rates from 1 kbit/s to 10 Gbit/s are held within one per cent", test_rate},
     {"remainders are carried, so nothing drifts", test_drift},
     {"silence stores up no more than the burst", test_burst},
+    {"a datagram that waited and is woken for late does not lower the rate", test_late},
+    {"what is made good for that is bounded, and nothing is for an idle line",
+        test_late_is_bounded},
     {"without a burst every datagram waits for its turn", test_no_burst},
     {"a change of rate leaves on the line what is on it", test_change},
     {"values outside the limits change nothing", test_limits},
