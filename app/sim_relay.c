@@ -471,9 +471,9 @@ start(struct sf_sim_relay *relay)
     const struct sf_sim_relay_config *config = &relay->config;
 
     if (sf_sim_path_init(&relay->paths[SF_SIM_FORWARD], &config->profile.forward, config->seed,
-            SF_SIM_FORWARD) != SF_OK ||
+            sf_sim_path_stream(0, 1)) != SF_OK ||
         sf_sim_path_init(&relay->paths[SF_SIM_BACK], &config->profile.back, config->seed,
-            SF_SIM_BACK) != SF_OK) {
+            sf_sim_path_stream(1, 0)) != SF_OK) {
         errno = EINVAL;
         return false;
     }

@@ -146,6 +146,17 @@ struct sf_sim_delivery {
 };
 
 /*
+ * The stream of chance of the path from one node of a world to another. A link
+ * between real programs is that between nodes 0 and 1, so a seed has the same
+ * fades and the same losses in virtual and in real time.
+ */
+static inline uint64_t
+sf_sim_path_stream(unsigned from, unsigned to)
+{
+    return 3000 + (uint64_t)from * 16 + to;
+}
+
+/*
  * Returns SF_OK, or SF_EINVAL if a value of `config` is outside the limits
  * above, a probability is over a million, a count over its maximum or the plan
  * out of order; then `path` is left untouched. Paths with different `stream`s

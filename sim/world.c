@@ -23,7 +23,7 @@ enum {
 #define WALL_BEGIN_MS INT64_C(1767225600000)
 
 /* Streams of the seed: adding a node or a path does not shift the others. */
-enum { STREAM_NODE = 1000, STREAM_DISK = 2000, STREAM_PATH = 3000, STREAM_CRASH = 4000 };
+enum { STREAM_NODE = 1000, STREAM_DISK = 2000, STREAM_CRASH = 4000 };
 enum { STREAM_GATEWAY = 5000 };
 
 struct known_peer {
@@ -634,7 +634,7 @@ sf_world_path(
     struct sf_sim_path_stats stats = world->paths[from][to].stats;
 
     sf_assert(sf_sim_path_init(&world->paths[from][to], config, world->seed,
-                  STREAM_PATH + from * SF_WORLD_NODES_MAX + to) == SF_OK);
+                  sf_sim_path_stream(from, to)) == SF_OK);
     world->paths[from][to].stats = stats;
 }
 
