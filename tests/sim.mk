@@ -73,7 +73,8 @@ TESTS += tests/e2e/test_sim_link tests/e2e/test_sim_tun
 
 dist_doc_DATA += docs/SIMULATOR.md
 
-# What the real-time link can do: make tests/bench/bench_sim_link, then tests/bench/bench_sim_link.sh
+# By hand, as root: what the real-time link can do, for which the counting program is, and whether
+# it agrees with virtual time. make tests/bench/bench_sim_link
 EXTRA_PROGRAMS += tests/bench/bench_sim_link
 tests_bench_bench_sim_link_SOURCES = tests/bench/bench_sim_link.c
-EXTRA_DIST += tests/bench/bench_sim_link.sh
+EXTRA_DIST += tests/bench/agree tests/bench/lab.py tests/bench/link

@@ -1,10 +1,9 @@
 /*
  * bench_sim_link.c - counts what a link lets through: numbered and time-stamped
  * datagrams from one socket to another, each in a network namespace if wanted.
- * Used by bench_sim_link.sh and by the tests of the link between namespaces.
+ * Used by tests/bench/link.
  *
  *     bench_sim_link FROM TO SEND-TO BIND MBIT SECONDS BYTES
- *     bench_sim_link in NAMESPACE COMMAND...
  *
  * FROM and TO are names below /run/netns, or - for this namespace; SEND-TO and
  * BIND are ADDR:PORT (IPv4). MBIT counts IP bytes, 0 is as fast as it goes. One
@@ -274,14 +273,8 @@ main(int argc, char **argv)
     pid_t child;
     int fd;
 
-    if (argc > 3 && strcmp(argv[1], "in") == 0) {
-        enter(argv[2]);
-        execvp(argv[3], argv + 3);
-        die(argv[3]);
-    }
     if (argc != 8) {
-        fprintf(stderr, "usage: bench_sim_link FROM TO SEND-TO BIND MBIT SECONDS BYTES\n"
-                        "       bench_sim_link in NAMESPACE COMMAND...\n");
+        fprintf(stderr, "usage: bench_sim_link FROM TO SEND-TO BIND MBIT SECONDS BYTES\n");
         return 2;
     }
     bytes = strtoul(argv[7], NULL, 10);
