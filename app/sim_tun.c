@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -24,6 +25,7 @@ enum {
     MTU_MIN_V6 = 1280,
     V4_HEAD_BYTES = 20,
     V6_HEAD_BYTES = 40,
+    V6_TRIES = 600, /* of 5 ms */
 };
 
 #define NETNS_FOLDER "/run/netns"
@@ -286,6 +288,30 @@ add_v6(const char *device, const struct sf_sim_tun_address *address)
     return good;
 }
 
+/* The kernel looks at a new address in its own time; before that no program can use it. */
+static bool
+await_v6(const struct sf_sim_tun_address *address)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    struct sockaddr_in6 in = {.sin6_family = AF_INET6, .sin6_addr = address->v6};
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool good = false;
+
+    for (int i = 0; fd >= 0 && !good && i < V6_TRIES; i++) {
+        good = bind(fd, (const struct sockaddr *)&in, sizeof(in)) == 0;
+        if (!good && errno != EADDRNOTAVAIL) {
+            break;
+        }
+        if (!good) {
+            (void)nanosleep(&pause, NULL);
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return good;
+}
+
 /* Length of queue, MTU, addresses, up. */
 static bool
 configure(struct sf_sim_tun *tun, int end, int fd)
@@ -324,7 +350,9 @@ configure(struct sf_sim_tun *tun, int end, int fd)
         return fail(tun, "%s cannot be set up", device);
     }
     for (size_t i = 0; i < config->address_count; i++) {
-        if (config->addresses[i].is_v6 && !add_v6(device, &config->addresses[i])) {
+        const struct sf_sim_tun_address *address = &config->addresses[i];
+
+        if (address->is_v6 && (!add_v6(device, address) || !await_v6(address))) {
             return fail(tun, "%s: address number %zu cannot be set", device, i + 1);
         }
     }
