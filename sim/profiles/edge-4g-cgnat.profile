@@ -3,16 +3,18 @@
 # forward is up (from the edge site), back is down. The NAT stands before the edge site.
 #
 # Sources
-#   rate      assumption: a shared cell. The standard's peak for a category 4 terminal is 150 Mbit/s
-#             down and 50 up (3GPP TS 36.306).
+#   rate      assumption: a shared cell. The peak of a category 4 terminal is 150,752 bits down and
+#             51,024 up in each millisecond (3GPP TS 36.306, tables 4.1-1 and 4.1-2).
 #   delay     assumption: 25 ms one way; jitter by scheduling and repeated blocks.
 #   fade      assumption: the cell's load takes up to 70 % of the rate, within half a minute.
-#   nat-idle  60 s: carriers' translators forget UDP mappings after half a minute to a few
-#             minutes: Richter et al., "A Multi-perspective Analysis of Carrier-Grade NAT
-#             Deployment", ACM IMC 2016. RFC 4787 (REQ-5) asks for two minutes at least.
+#   nat-idle  assumption: 60 s, less than a translator should keep a UDP mapping, which is two
+#             minutes at least and five by recommendation (RFC 4787, section 4.3, REQ-5). That those
+#             of carriers keep them for various times, often shorter ones: Richter et al., "A
+#             Multi-perspective Analysis of Carrier-Grade NAT Deployment", ACM IMC 2016.
 #   nat-every assumption: the modem is given a new address every 6 hours.
 #   outage    assumption: 8 s once in 20 min, a handover that failed or a tunnel.
-#   mtu       1400: GTP tunnels leave less than 1500 (3GPP TS 29.060 advises 1400).
+#   mtu       tunnels in the operator's network leave less than 1500 (3GPP TS 23.501, annex J, "Link
+#             MTU considerations"). That it is 1400 is an assumption.
 #   queue     assumption: deep buffers, about 800 ms up.
 delay        = 25ms
 jitter       = 20ms

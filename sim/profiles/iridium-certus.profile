@@ -3,8 +3,8 @@
 # forward is up (from the terminal), back is down.
 #
 # Sources
-#   rate      352 kbit/s up and 704 kbit/s down: the operator's figures for the Certus 700 service
-#             (Iridium Communications, Iridium Certus 700 product sheet).
+#   rate      the service class called Certus 700: 352 kbit/s up and 704 kbit/s down. An assumption:
+#             the operator's own sheet was not at hand when this was written.
 #   delay     assumption: 300 ms one way. The light needs 5 ms to a satellite at 780 km and some tens
 #             across the links between satellites to a gateway; the rest is L-band framing.
 #   loss      assumption: 0.5 % and bursts while a beam or satellite takes over, about once a minute.

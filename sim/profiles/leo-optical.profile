@@ -3,14 +3,14 @@
 # forward is up (ground to satellite), back is down.
 #
 # Sources
-#   contact   5 minutes: Schieler et al., "On-orbit demonstration of 200-Gbps laser communication
-#             downlink from the TBIRD CubeSat", Proc. SPIE 12413, 2023.
-#   down      10 Gbit/s: the class of DLR's OSIRIS programme, up to 10 Gbit/s and more (German
-#             Aerospace Center). TBIRD has shown 100 and 200 Gbit/s.
+#   contact   5 minutes: "Operations and Results from the 200 Gbps TBIRD Laser Communication
+#             Mission", Jet Propulsion Laboratory, 2023, abstract.
+#   down      assumption: 10 Gbit/s, between terminals for CubeSats (100 Mbit/s: Roediger et al.,
+#             "OSIRIS4CubeSat", Aerospace 2025, 12(8), 655) and the 200 Gbit/s that TBIRD has shown.
 #   up        assumption: 1 Gbit/s. What has flown uses the uplink mostly as a beacon.
 #   bursts    assumption: the atmosphere fades for milliseconds at a time, which is why TBIRD
 #             repeats frames (ARQ; "TBIRD 200-Gbps CubeSat Downlink: System Architecture and
-#             Mission Plan", 2022). Here: 2 % of the time, a thousand datagrams at once.
+#             Mission Plan", 2022, abstract). Here: 2 % of the time, a thousand datagrams at once.
 #   fade      assumption: haze and thin cloud take up to half the rate.
 #   period    95 min: one orbit at 550 km by Kepler's third law.
 #   delay     assumption: 2 to 7 ms of light time and a ground network of about 10 ms.

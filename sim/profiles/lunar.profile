@@ -3,8 +3,9 @@
 # forward is up (Earth to Moon), back is down.
 #
 # Sources
-#   rate      260 Mbit/s down and 20 up: Orion Artemis II Optical Communications System (O2O),
-#             NASA. A radio link is a hundredth of that: --set back.rate=2Mbit
+#   rate      up to 260 Mbit/s down: NASA, "Orion Artemis II Optical Communications System (O2O)".
+#             20 up: as the press has it of the same mission in 2026. For a radio link of a
+#             hundredth of that (assumption): --set back.rate=2Mbit
 #   delay     1.282 s: the Moon's mean distance of 384,400 km (NASA, Moon Fact Sheet) at the speed
 #             of light, and 10 ms of ground network (assumption).
 #   outage    assumption: a spacecraft in a low lunar orbit is behind the Moon for 45 of 120 minutes.

@@ -4,8 +4,9 @@
 #
 # Sources
 #   down      0.5 to 4 Mbit/s from Mars Reconnaissance Orbiter, which is behind Mars for about a
-#             third of every orbit: NASA, "Communications With Earth Summary" (MRO). Its orbit takes
-#             112 minutes (NASA, MRO).
+#             third of every orbit: NASA, Mars Reconnaissance Orbiter, "Communications With Earth
+#             Summary".
+#   period    112 min, by Kepler's third law: 280 km above Mars (assumption).
 #   up        assumption: 256 kbit/s. Today's command links are far thinner; nobody sends models yet.
 #   delay     12.5 min: 225 million km, the mean distance; it goes from 3 to 22.3 min (55.7 to 401.3
 #             million km: NASA, Mars Fact Sheet). For the longest: --set delay=22.3min

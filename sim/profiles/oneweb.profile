@@ -3,10 +3,11 @@
 # forward is up (from the terminal), back is down.
 #
 # Sources
-#   rate      100 Mbit/s down and 20 up as agreed with the operator; the paper finds it kept:
-#             Gossling et al., "Measurement Study of Dynamics and Liquid Data Transport in OneWeb
-#             LEO Satellite Networks" (ARA, Iowa State University, 2025); Zhao et al., "Measuring the
-#             OneWeb Satellite Network", IFIP TMA 2025, and Internet Society Pulse, 3 July 2025.
+#   rate      100 Mbit/s down and 20 up as agreed with the operator: Gossling et al.,
+#             "Measurement Study of Dynamics and Liquid Data Transport in OneWeb
+#             LEO Satellite Networks" (ARA, Iowa State University, 2025). That the network generally
+#             keeps what it promises: Zhao et al., "Measuring the OneWeb Satellite Network", TMA
+#             2025, and Internet Society Pulse, 3 July 2025.
 #   delay     assumption: 35 ms one way. 1,200 km of altitude, no links between satellites and
 #             ground stations far apart (Zhao et al.) put the floor near 20 ms round trip, and
 #             handovers between ground stations add tens of milliseconds: hence the jitter.
