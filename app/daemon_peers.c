@@ -285,10 +285,40 @@ is_up(const struct sf_daemon *daemon, const char *name)
     return false;
 }
 
+/* The seeds of pre-shared keys that the node has taken, durably, go from peers/. */
+static void
+drop_seeds(struct sf_daemon *daemon)
+{
+    static const uint8_t none[SF_PEERS_PSK_BYTES];
+    struct sf_node_peer_info info;
+
+    for (size_t i = 0; sf_node_peer_at(daemon->node, i, &info); i++) {
+        struct sf_daemon_peer *peer =
+            info.is_psk_kept ? sf_daemon_peer_find(daemon, info.peer.name) : NULL;
+        struct sf_app_error why;
+
+        if (peer == NULL || !peer->conf.has_psk ||
+            sf_ct_equal(peer->conf.psk, none, sizeof(none))) {
+            continue;
+        }
+        sf_wipe(peer->conf.psk, sizeof(peer->conf.psk));
+        if (sf_peers_write(&daemon->home, &peer->conf, &why) == SF_OK) {
+            sf_log(SF_LOG_INFO,
+                "peer %s: its pre-shared key is taken and its file erased; erase other copies too",
+                peer->conf.name);
+        } else {
+            sf_log(SF_LOG_WARNING, "peer %s: the file of its pre-shared key is not erased: %s",
+                peer->conf.name, why.text);
+        }
+    }
+}
+
 sf_mono
 sf_daemon_peers_tick(struct sf_daemon *daemon)
 {
     sf_mono next = SF_NEVER;
+
+    drop_seeds(daemon);
 
     for (size_t i = 0; i < daemon->peer_count; i++) {
         struct sf_daemon_peer *peer = &daemon->peers[i];

@@ -458,6 +458,58 @@ sf_home_write_file(
     return SF_OK;
 }
 
+/* Zeros over all of file `base`, on the medium as far as the file system goes. */
+static int
+overwrite(int folder, const char *base)
+{
+    static const uint8_t zeros[4096];
+    int fd = openat(folder, base, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat info;
+    int failed = 0;
+
+    if (fd < 0) {
+        return errno;
+    }
+    if (fstat(fd, &info) != 0) {
+        failed = errno;
+    }
+    for (off_t at = 0; failed == 0 && at < info.st_size;) {
+        size_t left = (size_t)(info.st_size - at);
+        ssize_t done = pwrite(fd, zeros, left < sizeof(zeros) ? left : sizeof(zeros), at);
+
+        if (done > 0) {
+            at += done;
+        } else if (errno != EINTR) {
+            failed = errno;
+        }
+    }
+    if (failed == 0 && fsync(fd) != 0) {
+        failed = errno;
+    }
+    close(fd);
+    return failed;
+}
+
+int
+sf_home_shred_file(const struct sf_home *home, const char *name, struct sf_app_error *error)
+{
+    const char *base;
+    int folder;
+    int failed;
+
+    if (open_parent(home, name, &folder, &base) != 0) {
+        return sf_app_error_set(
+            error, status_of(errno), "cannot remove %s/%s: %s", home->path, name, strerror(errno));
+    }
+    failed = overwrite(folder, base);
+    close(folder);
+    if (failed != 0) {
+        return sf_app_error_set(error, status_of(failed), "cannot overwrite %s/%s: %s", home->path,
+            name, strerror(failed));
+    }
+    return sf_home_remove_file(home, name, error);
+}
+
 int
 sf_home_remove_file(const struct sf_home *home, const char *name, struct sf_app_error *error)
 {

@@ -8,7 +8,8 @@
  *     config            settings, see skyferry.conf(5)              0600
  *     peers/NAME.card   a peer's card, one line                     0600
  *     peers/NAME.conf   how to reach it and what it may do          0600
- *     peers/NAME.psk    a pair's pre-shared key, 64 hex digits      0600
+ *     peers/NAME.psk    a pair's pre-shared key, 64 hex digits,
+ *                       until the daemon has taken it               0600
  *     journal, spool/, vault, kek, staging/, audit.log, audit.heads the store's
  *     inbox/PEER/NAME   what was delivered                          0750, 0640
  *     control.sock      HTTP, see docs/CONTROL.md                   0660
@@ -126,6 +127,14 @@ struct sf_home_write {
 };
 SF_MUST_USE int sf_home_write_file(
     const struct sf_home *home, const struct sf_home_write *write, struct sf_app_error *error);
+
+/*
+ * Overwrite file `name` with zeros and remove it, durably. What flash and
+ * copy-on-write file systems keep all the same is in docs/SECURITY.md. Returns
+ * SF_OK, SF_ENOENT, SF_EAUTH, SF_EIO.
+ */
+SF_MUST_USE int sf_home_shred_file(
+    const struct sf_home *home, const char *name, struct sf_app_error *error);
 
 /*
  * Remove file `name`, durably. Returns SF_OK, SF_ENOENT, SF_EAUTH, SF_EIO.

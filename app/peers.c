@@ -270,7 +270,7 @@ static const struct {
     [KEY_RATE] = {"rate", SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit"},
     [KEY_ALLOW] = {"allow", SF_PEERS_ALLOW_FORM},
     [KEY_QUOTA] = {"quota", SF_UNITS_SIZE_FORM ", or default"},
-    [KEY_PSK] = {"psk", "a file with 64 hexadecimal digits, or none"},
+    [KEY_PSK] = {"psk", "a file with 64 hexadecimal digits, vault, or none"},
     [KEY_RETURN] = {"return", "yes or none"},
 };
 
@@ -304,6 +304,9 @@ set_value(struct parse *parse, enum key key, const char *value)
         peer->has_psk = strcmp(value, "none") != 0;
         if (strlen(value) > SF_HOME_PATH_BYTES_MAX) {
             return false;
+        }
+        if (strcmp(value, "vault") == 0) {
+            value = ""; /* what is left of it is the node's */
         }
         memcpy(parse->psk_file, value, strlen(value) + 1);
         return true;
@@ -461,7 +464,7 @@ sf_peers_read(const struct sf_home *home, const char *name, struct sf_peers_peer
     if (status == SF_OK) {
         status = read_card(home, &peer, error);
     }
-    if (status == SF_OK && peer.has_psk) {
+    if (status == SF_OK && peer.has_psk && psk_file[0] != '\0') {
         status = read_psk(home, psk_file, &peer, error);
     }
     if (status == SF_OK) {
@@ -589,6 +592,15 @@ write_one(const struct sf_home *home, const struct sf_peers_peer *peer, const ch
     return sf_home_write_file(home, &write, error);
 }
 
+/* Whether the seed itself is at hand, and not only known to be in the vault. */
+static bool
+has_seed(const struct sf_peers_peer *peer)
+{
+    static const uint8_t none[SF_PEERS_PSK_BYTES];
+
+    return peer->has_psk && !sf_ct_equal(peer->psk, none, sizeof(none));
+}
+
 static int
 write_psk(const struct sf_home *home, const struct sf_peers_peer *peer, struct sf_app_error *error)
 {
@@ -645,13 +657,16 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
         "allow = %s\n"
         "# Sealed bytes it may have here.\n"
         "quota = %s\n"
-        "# File with a key that both ends share, in peers/ and readable by the owner only.\n"
+        "# File with a key that both ends share, in peers/ and readable by the owner only; vault:\n"
+        "# the daemon has taken it, and keeps no more of it than keys that were not used yet.\n"
         "psk = %s%s\n"
         "# none: a one-way link on which nothing ever comes back.\n"
         "return = %s\n",
         peer->name, endpoint, rate, sf_peers_allow_print(peer->may_send, peer->may_receive), quota,
-        peer->has_psk ? peer->name : "none", peer->has_psk ? ".psk" : "",
-        peer->no_return ? "none" : "yes");
+        has_seed(peer)  ? peer->name
+        : peer->has_psk ? "vault"
+                        : "none",
+        has_seed(peer) ? ".psk" : "", peer->no_return ? "none" : "yes");
     sf_assert(bytes > 0 && bytes < (int)sizeof(text));
     return write_one(home, peer, "conf", sf_view(text, (size_t)bytes), error);
 }
@@ -666,6 +681,18 @@ remove_one(
 
     file_name(path, name, suffix);
     status = sf_home_remove_file(home, path, error);
+    return status == SF_ENOENT ? SF_OK : status;
+}
+
+/* The same for the key, which is overwritten first. */
+static int
+shred_psk(const struct sf_home *home, const char *name, struct sf_app_error *error)
+{
+    char path[PATH_BYTES];
+    int status;
+
+    file_name(path, name, "psk");
+    status = sf_home_shred_file(home, path, error);
     return status == SF_ENOENT ? SF_OK : status;
 }
 
@@ -685,15 +712,15 @@ sf_peers_write(
         return sf_app_error_set(error, SF_EINVAL, "peer %s: " SF_PEERS_ONE_WAY, peer->name);
     }
     status = write_card(home, peer, error);
-    if (status == SF_OK && peer->has_psk) {
+    if (status == SF_OK && has_seed(peer)) {
         status = write_psk(home, peer, error);
     }
     if (status == SF_OK) {
         status = write_conf(home, peer, error);
     }
     /* Last: until the new conf is there the old one may name the key. */
-    if (status == SF_OK && !peer->has_psk) {
-        status = remove_one(home, peer->name, "psk", error);
+    if (status == SF_OK && !has_seed(peer)) {
+        status = shred_psk(home, peer->name, error);
     }
     return status;
 }
@@ -713,7 +740,7 @@ sf_peers_remove(const struct sf_home *home, const char *name, struct sf_app_erro
         return sf_app_error_set(error, SF_ENOENT, "there is no peer %s", name);
     }
     if (status == SF_OK) {
-        status = remove_one(home, name, "psk", error);
+        status = shred_psk(home, name, error);
     }
     if (status == SF_OK) {
         status = remove_one(home, name, "plan", error);

@@ -54,8 +54,8 @@ struct sf_peers_peer {
     bool may_receive;     /* this node may send to it */
     uint64_t quota_bytes; /* 0 = the node's default */
     bool has_psk;
-    uint8_t psk[SF_PEERS_PSK_BYTES];
-    bool no_return; /* a one-way link: nothing ever comes back */
+    uint8_t psk[SF_PEERS_PSK_BYTES]; /* all zeros: what is left of it is in the node's vault */
+    bool no_return;                  /* a one-way link: nothing ever comes back */
 };
 
 /* A peer without name and card, with every default. Wipe it after use if it has a psk. */

@@ -41,6 +41,7 @@ enum {
 
 /* From the seed two operators share. */
 #define SF_LABEL_PSK_LINK    "skyferry-psk-link-1"    /* the PSK of link sessions */
+#define SF_LABEL_PSK_CHECK   "skyferry-psk-check-1"   /* tells whether a seed was seen before */
 #define SF_LABEL_LADDER      "skyferry-ladder-1"      /* bottom of a ladder: from, to */
 #define SF_LABEL_LADDER_NEXT "skyferry-ladder-next-1" /* the ladder's next state */
 #define SF_LABEL_LADDER_PSK  "skyferry-ladder-psk-1"  /* the PSK of one rung */

@@ -387,8 +387,8 @@ inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *gr
         inbound_make_spool(in);
     }
     in->record.number = grant->number;
-    if (grant->has_psk && grant->rung >= peer->record.rung_in) {
-        peer->record.rung_in = grant->rung + 1;
+    if (grant->has_psk) {
+        ladder_commit(node, peer, grant->rung);
     }
     if (inbound_set_key(in, grant->cek) != SF_OK) {
         node->health = SF_ENOMEM;

@@ -7,7 +7,8 @@
  *   events.c    what people are told
  *   commits.c   facts that are to become durable
  *   names.c     names at rest
- *   peers.c     peers, their cards, ladders of pre-shared keys
+ *   peers.c     peers and their cards
+ *   ladder.c    pre-shared keys, used once
  *   contacts.c  when they can be reached, by their contact plans
  *   keyring.c   the key file and the ageing of prekeys
  *   mail.c      grants and letters on their way to peers
@@ -42,6 +43,7 @@
 #include "bundle/class.h"
 #include "bundle/envelope.h"
 #include "bundle/grant.h"
+#include "bundle/ladder.h"
 #include "bundle/letter.h"
 #include "bundle/manifest.h"
 #include "bundle/receipt.h"
@@ -82,19 +84,36 @@ enum { BOOTS_AHEAD_MAX = 1 << 16 };
 
 /* --- Peers --------------------------------------------------------------- */
 
-/* Where a ladder of pre-shared keys was last stood on, so that nobody climbs it from the bottom. */
+enum {
+    LADDER_PASSED_MAX = 6, /* rungs passed over whose keys are kept */
+    LADDER_STATE = 'P',    /* kinds of secrets in the vault, beside enum sf_spool_direction */
+    LADDER_PASSED = 'S',
+};
+
+/* The key of one rung. */
+struct ladder_rung {
+    uint64_t number;
+    uint8_t psk[32];
+};
+
+/* What is left of the seed shared with a peer (ladder.c). */
 struct ladder {
-    bool is_known;
-    uint64_t rung;
-    uint8_t state[32];
+    bool is_there;
+    bool is_durable; /* in the vault: grants may be made, and the seed may go */
+    bool has_strode; /* in this run */
+    uint8_t check[16];
+    uint8_t link[32];
+    struct sf_rung out; /* the next one towards the peer */
+    struct sf_rung in;  /* the next one from it */
+    struct ladder_rung passed[LADDER_PASSED_MAX];
+    size_t passed_count;
 };
 
 struct peer {
     bool used;
-    struct sf_node_peer conf; /* conf.card: the newest known; conf.psk: the pair's seed */
+    struct sf_node_peer conf; /* conf.card: the newest known; conf.psk is wiped once it is taken */
     struct sf_record_peer record;
-    struct ladder in;  /* from it, never above record.rung_in */
-    struct ladder out; /* to it */
+    struct ladder ladder;
     bool up;
     sf_mono mismatch_at;       /* when a failed call in its name was last told of; 0: never */
     sf_mono refused_at;        /* when it was last told no: at most one a second */
@@ -116,8 +135,6 @@ unsigned peer_number(const struct sf_node *node, const struct peer *peer);
 void peers_rolled_back(struct sf_node *node);
 /* Remember what was found of the peers' paths, now and then. */
 void peers_tick(struct sf_node *node);
-/* The same for the ladder towards one peer, once in a run. */
-void peer_rolled_back(struct sf_node *node, struct peer *peer);
 
 /* Write the peer's record to the journal; the caller commits. */
 SF_MUST_USE int peer_save(struct sf_node *node, const struct peer *peer);
@@ -128,9 +145,33 @@ SF_MUST_USE int peer_link(struct sf_node *node, struct peer *peer);
 /* Take a card of a known peer if it is newer; returns whether it was. */
 bool peer_take_card(struct sf_node *node, struct peer *peer, struct sf_view encoded);
 
-/* The pre-shared key of `rung` on the ladder towards `peer` (bundle/labels.h). */
-void peer_psk_out(
-    const struct sf_node *node, struct peer *peer, uint64_t rung, uint8_t ret_psk[32]);
+/* --- Ladders of pre-shared keys (ladder.c) --- */
+
+/*
+ * Take the seed of peer->conf, which is wiped, or find what is left of it in
+ * the vault. SF_OK, SF_ENOENT (there is neither), SF_ENOMEM.
+ */
+SF_MUST_USE int ladder_set(struct sf_node *node, struct peer *peer);
+/* Whether a grant may be made now: the peer is there to take it, and not too many were not opened. */
+bool ladder_may_grant(const struct peer *peer);
+/*
+ * Take the next rung towards `peer` for one grant. `done` gets it when it can
+ * never be taken again, whatever happens, or NULL if the vault could not keep
+ * that. SF_OK, SF_ESTATE (not now), SF_ENOMEM.
+ */
+SF_MUST_USE int ladder_reserve(struct sf_node *node, struct peer *peer,
+    void (*done)(void *owner, const struct ladder_rung *rung), void *owner);
+/*
+ * The peer has seen rungs that this node does not remember: leave many out, once
+ * in a run. Each peer speaks for its own ladder alone.
+ */
+void ladder_rolled_back(struct sf_node *node, struct peer *peer);
+/* It has refused a rung: the same, as often as it does, and not out of its reach. */
+void ladder_leap(struct sf_node *node, struct peer *peer);
+/* The key of a rung from `peer`, if it was not used yet and is in reach; commits to nothing. */
+bool ladder_find(const struct peer *peer, uint64_t number, uint8_t ret_psk[32]);
+/* A grant under it authenticates: it is gone from now on, and for good when the next put is. */
+void ladder_commit(struct sf_node *node, struct peer *peer, uint64_t number);
 
 /* Look-ups for grants and letters. */
 const struct sf_card *peers_find_card(void *context, const struct sf_fingerprint *fingerprint);
@@ -209,6 +250,7 @@ struct out_to {
     uint32_t data_handle; /* 0: not on offer */
     sf_mono grant_at;     /* when it is granted (again) while no receipt shows it was opened */
     uint64_t grant_ns;    /* the wait after that */
+    bool is_granting;     /* a rung is being reserved for it */
     uint64_t grant_issue; /* of the card it was last granted to; 0: not yet in this run */
     bool is_paused;       /* the peer cannot take it now */
     sf_mono retry_at;     /* when to offer again; SF_NEVER if not waiting for that */

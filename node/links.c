@@ -65,7 +65,7 @@ note_stale(struct sf_node *node, const struct sf_link_event *event)
         "peer %s has seen later sessions of this node than the node remembers: its state was "
         "restored from an older copy",
         peer->conf.name);
-    peer_rolled_back(node, peer);
+    ladder_rolled_back(node, peer);
     node_commit(node);
     if (boot <= node->boot) {
         return;

@@ -22,6 +22,7 @@ node_libnode_a_SOURCES = \
 	%D%/intake_read.c \
 	%D%/internal.h \
 	%D%/keyring.c \
+	%D%/ladder.c \
 	%D%/links.c \
 	%D%/mail.c \
 	%D%/names.c \

@@ -170,13 +170,15 @@ struct sf_node_peer {
     uint32_t mark;           /* the driver's own: sf_node_mark() */
     uint64_t quota_bytes;    /* 0: the node's default */
     bool has_psk;
-    uint8_t psk[32]; /* the pair's seed */
-    bool no_return;  /* a one-way link: nothing will ever come back */
+    uint8_t
+        psk[32]; /* the pair's seed, needed once; all zeros: what is left of it is in the vault */
+    bool no_return; /* a one-way link: nothing will ever come back */
 };
 
 /*
  * Add a peer, or change the one of that name. Returns SF_OK, SF_EINVAL (a bad
- * value), SF_EEXIST (another name has this card), SF_ELIMIT; *error explains.
+ * value), SF_EEXIST (another name has this card), SF_ELIMIT, SF_ENOENT (a
+ * pre-shared key, and neither its seed nor what is left of it); *error explains.
  */
 SF_MUST_USE int sf_node_peer_set(
     struct sf_node *node, const struct sf_node_peer *peer, struct sf_node_error *error);
@@ -187,6 +189,7 @@ SF_MUST_USE int sf_node_peer_remove(
 
 struct sf_node_peer_info {
     struct sf_node_peer peer; /* the psk is zeroed */
+    bool is_psk_kept;         /* what is left of the seed is durable: the seed can go */
     struct sf_link_peer_stats link;
 };
 

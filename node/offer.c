@@ -35,13 +35,14 @@ out_back_off(const struct outbound *out, uint64_t *wait_ns)
     return sf_mono_add(out->node->now, *wait_ns);
 }
 
-/* A fresh grant for one recipient, to its newest prekey; a new rung where there is a ladder. */
+/* A fresh grant for one recipient, to its newest prekey; under `rung` where there is a ladder. */
 static void
-post_grant(struct outbound *out, struct out_to *to, struct peer *peer)
+post_grant(
+    struct outbound *out, struct out_to *to, struct peer *peer, const struct ladder_rung *rung)
 {
     struct sf_node *node = out->node;
     struct sf_grant_recipient recipient = {
-        .card = &peer->conf.card, .has_psk = peer->conf.has_psk, .number = to->record.number};
+        .card = &peer->conf.card, .has_psk = rung != NULL, .number = to->record.number};
     struct sf_grant_config config = {
         .identity = node->identity,
         .transfer = out->id,
@@ -61,9 +62,9 @@ post_grant(struct outbound *out, struct out_to *to, struct peer *peer)
     uint8_t object[SF_GRANT_BYTES_MAX];
     size_t bytes;
 
-    if (recipient.has_psk) {
-        recipient.rung = to->record.rung;
-        peer_psk_out(node, peer, recipient.rung, recipient.psk);
+    if (rung != NULL) {
+        recipient.rung = rung->number;
+        memcpy(recipient.psk, rung->psk, sizeof(recipient.psk));
     }
     if (sf_grant_seal(&config, &node->config.random, object, sizeof(object), &bytes) != SF_OK) {
         snprintf(to->why, sizeof(to->why), "no grant can be made for its card");
@@ -85,7 +86,7 @@ struct rung_note {
 };
 
 static void
-rung_durable(void *owner)
+rung_taken(void *owner, const struct ladder_rung *rung)
 {
     struct rung_note *note = owner;
     struct outbound *out = outbound_find(note->node, &note->id);
@@ -94,9 +95,15 @@ rung_durable(void *owner)
     for (uint32_t i = 0; out != NULL && i < out->record.recipient_count; i++) {
         struct out_to *to = &out->to[i];
 
-        if (sf_fingerprint_equal(&to->fingerprint, &note->fingerprint) && peer != NULL &&
-            out->seal != NULL && out_to_is_open(to) && out_is_open(out)) {
-            post_grant(out, to, peer);
+        if (!sf_fingerprint_equal(&to->fingerprint, &note->fingerprint)) {
+            continue;
+        }
+        to->is_granting = false;
+        if (rung != NULL && peer != NULL && out->seal != NULL && out_to_is_open(to) &&
+            out_is_open(out)) {
+            to->record.rung = rung->number; /* for the receipt that shows it was opened */
+            node_must(note->node, outbound_save_to(out, to));
+            post_grant(out, to, peer, rung);
         }
     }
     flight_end(&note->flight);
@@ -109,32 +116,22 @@ rung_note_drop(struct flight *flight)
     free(FLIGHT_OF(flight, struct rung_note));
 }
 
-/*
- * Grant again, when the recipient could not open the last one. A rung of the
- * ladder is used once: a new one is reserved durably first.
- */
+/* Grant under a rung that was never used before, as soon as it can never be used again. */
 static void
-grant_again(struct outbound *out, struct out_to *to, struct peer *peer)
+grant_on_ladder(struct outbound *out, struct out_to *to, struct peer *peer)
 {
-    struct rung_note *note;
+    struct rung_note *note = malloc(sizeof(*note));
 
-    if (out->seal == NULL) {
-        return;
-    }
-    if (!peer->conf.has_psk) {
-        post_grant(out, to, peer);
-        return;
-    }
-    note = malloc(sizeof(*note));
     if (note == NULL) {
         return;
     }
     *note = (struct rung_note){.node = out->node, .id = out->id, .fingerprint = to->fingerprint};
+    if (ladder_reserve(out->node, peer, rung_taken, note) != SF_OK) {
+        free(note);
+        return;
+    }
+    to->is_granting = true;
     flight_begin(&out->node->flights, &note->flight, rung_note_drop);
-    to->record.rung = peer->record.rung_next++;
-    node_must(out->node, outbound_save_to(out, to));
-    node_must(out->node, peer_save(out->node, peer));
-    node_commit_then(out->node, rung_durable, note);
 }
 
 static void
@@ -175,14 +172,19 @@ grant_if_due(struct outbound *out, struct out_to *to, struct peer *peer)
     if (to->record.opened || out->seal == NULL || out->node->now < to->grant_at) {
         return;
     }
-    to->grant_at = out_back_off(out, &to->grant_ns);
-    if (mail_is_waiting(out->node, peer_number(out->node, peer), &out->id, MAIL_GRANT)) {
+    if (peer->conf.has_psk && !ladder_may_grant(peer)) {
+        to->grant_at = SF_NEVER; /* until the peer is there: a rung is used only once */
         return;
     }
-    if (out->restarted || to->grant_issue != 0) {
-        grant_again(out, to, peer);
+    to->grant_at = out_back_off(out, &to->grant_ns);
+    if (to->is_granting ||
+        mail_is_waiting(out->node, peer_number(out->node, peer), &out->id, MAIL_GRANT)) {
+        return;
+    }
+    if (peer->conf.has_psk) {
+        grant_on_ladder(out, to, peer);
     } else {
-        post_grant(out, to, peer);
+        post_grant(out, to, peer, NULL);
     }
 }
 

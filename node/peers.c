@@ -1,18 +1,11 @@
 /*
- * peers.c - who this node talks to: cards, keys for the link, ladders of
- * pre-shared keys.
+ * peers.c - who this node talks to: cards, keys for the link.
  */
 #include "node/internal.h"
 
-#include "bundle/labels.h"
-
 #include <stdio.h>
 
-enum {
-    LADDER_AHEAD_MAX = 4096,   /* rungs a grant may skip */
-    RUNGS_SKIPPED = 1024,      /* after a roll-back; still within reach of the other end */
-    NUMBERS_SKIPPED = 1 << 20, /* the same for numbers of transfers */
-};
+enum { NUMBERS_SKIPPED = 1 << 20 }; /* of transfers, after a roll-back */
 
 struct peer *
 peer_of(struct sf_node *node, const struct sf_fingerprint *fingerprint)
@@ -71,84 +64,9 @@ peers_rolled_back(struct sf_node *node)
             node_must(node, peer_save(node, peer));
         }
         if (peer->used && peer->conf.no_return) {
-            peer_rolled_back(node, peer); /* it cannot say so itself */
+            ladder_rolled_back(node, peer); /* it cannot say so itself */
         }
     }
-}
-
-/*
- * Each peer speaks for its own ladder alone: the other end looks ahead only so
- * far, and a peer that lies would move the others out of its reach.
- */
-void
-peer_rolled_back(struct sf_node *node, struct peer *peer)
-{
-    if (!peer->has_skipped) {
-        peer->has_skipped = true;
-        peer->record.rung_next += RUNGS_SKIPPED;
-        node_must(node, peer_save(node, peer));
-    }
-}
-
-/* Stand on `rung` of the ladder from one node to another; 0 is its bottom. Only ever upwards. */
-static void
-ladder_climb(struct ladder *ladder, const uint8_t seed[32], const struct sf_fingerprint *from,
-    const struct sf_fingerprint *to, uint64_t rung)
-{
-    const struct sf_view bottom[] = {
-        SF_LABEL_VIEW(SF_LABEL_LADDER), sf_view(from->b, 32), sf_view(to->b, 32)};
-    const struct sf_view next[] = {SF_LABEL_VIEW(SF_LABEL_LADDER_NEXT)};
-    uint8_t above[32];
-
-    if (!ladder->is_known || ladder->rung > rung) {
-        sf_hkdf_sha256(
-            sf_view(seed, 32), sf_view(NULL, 0), bottom, 3, ladder->state, sizeof(ladder->state));
-        ladder->rung = 0;
-        ladder->is_known = true;
-    }
-    for (; ladder->rung < rung; ladder->rung++) {
-        sf_hkdf_expand(ladder->state, next, 1, above, sizeof(above));
-        memcpy(ladder->state, above, sizeof(above));
-    }
-    sf_wipe(above, sizeof(above));
-}
-
-static void
-ladder_psk(const struct ladder *ladder, uint8_t ret_psk[32])
-{
-    const struct sf_view info[] = {SF_LABEL_VIEW(SF_LABEL_LADDER_PSK)};
-
-    sf_hkdf_expand(ladder->state, info, 1, ret_psk, 32);
-}
-
-void
-peer_psk_out(const struct sf_node *node, struct peer *peer, uint64_t rung, uint8_t ret_psk[32])
-{
-    ladder_climb(
-        &peer->out, peer->conf.psk, &node->card.fingerprint, &peer->conf.card.fingerprint, rung);
-    ladder_psk(&peer->out, ret_psk);
-}
-
-/* The key of a rung that is not yet known to be its own: what is kept stays where it is proven. */
-static void
-peer_psk_in(const struct sf_node *node, struct peer *peer, uint64_t rung, uint8_t ret_psk[32])
-{
-    const struct sf_fingerprint *from = &peer->conf.card.fingerprint;
-    struct ladder ahead;
-
-    ladder_climb(&peer->in, peer->conf.psk, from, &node->card.fingerprint, peer->record.rung_in);
-    ahead = peer->in;
-    ladder_climb(&ahead, peer->conf.psk, from, &node->card.fingerprint, rung);
-    ladder_psk(&ahead, ret_psk);
-    sf_wipe(&ahead, sizeof(ahead));
-}
-
-static void
-link_psk(const uint8_t seed[32], uint8_t ret_psk[32])
-{
-    const struct sf_view info[] = {SF_LABEL_VIEW(SF_LABEL_PSK_LINK)};
-
-    sf_hkdf_sha256(sf_view(seed, 32), sf_view(NULL, 0), info, 1, ret_psk, 32);
 }
 
 /* What is remembered of a path may be any number: the journal is only checked for form. */
@@ -182,7 +100,7 @@ peer_link(struct sf_node *node, struct peer *peer)
     memcpy(config.hint_key, peer->conf.card.hint_key, sizeof(config.hint_key));
     memcpy(config.prekey_pk, peer->conf.card.link_prekey.pk, sizeof(config.prekey_pk));
     if (peer->conf.has_psk) {
-        link_psk(peer->conf.psk, config.psk);
+        memcpy(config.psk, peer->ladder.link, sizeof(config.psk));
     }
     status = sf_link_peer_set(node->link, peer_number(node, peer), &config);
     sf_wipe(&config, sizeof(config));
@@ -229,12 +147,10 @@ peers_find_psk(
     for (size_t i = 0; i < SF_NODE_PEERS_MAX; i++) {
         struct peer *peer = &node->peers[i];
 
-        if (!peer->used || !peer->conf.has_psk || rung < peer->record.rung_in ||
-            rung - peer->record.rung_in >= LADDER_AHEAD_MAX) {
+        if (!peer->used || !peer->conf.has_psk || !ladder_find(peer, rung, ret_psk)) {
             continue;
         }
         if (seen++ == n) {
-            peer_psk_in(node, peer, rung, ret_psk);
             *ret_sender = peer->conf.card.fingerprint;
             return true;
         }
@@ -260,7 +176,7 @@ restore(struct sf_node *node, struct peer *peer, bool is_new)
     struct sf_card card;
 
     if (is_new) {
-        peer->record = (struct sf_record_peer){.number_next = 1, .rung_next = 1, .rung_in = 1};
+        peer->record = (struct sf_record_peer){.number_next = 1};
     }
     if (is_new && record.data != NULL && sf_record_peer_decode(record, &peer->record) != SF_OK) {
         return SF_EFORMAT;
@@ -360,6 +276,7 @@ sf_node_peer_set(struct sf_node *node, const struct sf_node_peer *conf, struct s
     struct peer *peer = peer_named(node, conf->name);
     struct peer before;
     bool is_new = peer == NULL;
+    bool lacks_key = false;
     int status = check(node, conf, error);
 
     if (status != SF_OK) {
@@ -376,9 +293,10 @@ sf_node_peer_set(struct sf_node *node, const struct sf_node_peer *conf, struct s
     }
     before = *peer;
     peer->conf = *conf;
-    sf_wipe(&peer->in, sizeof(peer->in)); /* the seed may be another one */
-    sf_wipe(&peer->out, sizeof(peer->out));
     status = restore(node, peer, is_new);
+    if (status == SF_OK && (status = ladder_set(node, peer)) == SF_ENOENT) {
+        lacks_key = true;
+    }
     if (status == SF_OK) {
         status = peer_link(node, peer);
     }
@@ -388,7 +306,15 @@ sf_node_peer_set(struct sf_node *node, const struct sf_node_peer *conf, struct s
         } else {
             *peer = before;
         }
-        status = node_error(error, status, "peer %s: %s", conf->name, sf_status_text(status));
+        if (lacks_key) {
+            status = node_error(error, status,
+                "peer %s: its pre-shared key is not in the vault any more; give it again: "
+                "`skyferry "
+                "peer add %s --psk FILE`",
+                conf->name, conf->name);
+        } else {
+            status = node_error(error, status, "peer %s: %s", conf->name, sf_status_text(status));
+        }
     } else {
         outbound_peer_changed(node, peer_number(node, peer));
         inbound_peer_changed(node, peer);
@@ -427,6 +353,7 @@ sf_node_peer_at(const struct sf_node *node, size_t index, struct sf_node_peer_in
     memset(ret_info, 0, sizeof(*ret_info));
     ret_info->peer = peer->conf;
     sf_wipe(ret_info->peer.psk, sizeof(ret_info->peer.psk));
+    ret_info->is_psk_kept = peer->conf.has_psk && peer->ladder.is_durable;
     if (sf_link_peer_stats(node->link, peer_number(node, peer), &ret_info->link) != SF_OK) {
         memset(&ret_info->link, 0, sizeof(ret_info->link));
     }

@@ -254,7 +254,8 @@ sweep_vault(struct sf_node *node)
     size_t count = 0;
 
     while (count < 64 && sf_vault_next(node->vault, &cursor, keys[count])) {
-        if (!is_wanted(node, (enum sf_spool_direction)keys[count][0], keys[count] + 1)) {
+        if (keys[count][0] != LADDER_STATE && keys[count][0] != LADDER_PASSED &&
+            !is_wanted(node, (enum sf_spool_direction)keys[count][0], keys[count] + 1)) {
             count++;
         }
     }

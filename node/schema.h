@@ -60,7 +60,7 @@ enum sf_table {
 };
 
 enum {
-    SF_RECORD_PEER_BYTES = 1 + 5 * 8,
+    SF_RECORD_PEER_BYTES = 1 + 4 * 8,
     SF_RECORD_OUT_BYTES = 1 + 5 + 4 + 4 + 6 * 8,
     SF_RECORD_TO_BYTES = 1 + 3 + 4 * 8,
     SF_RECORD_IN_BYTES = 1 + 4 + 4 + 9 * 8,
@@ -72,8 +72,7 @@ enum {
 struct sf_record_peer {
     uint64_t epoch_in;    /* highest link epoch accepted from it */
     uint64_t number_next; /* number of the next transfer to it */
-    uint64_t rung_next;   /* next rung of the ladder towards it; reserved before use */
-    uint64_t rung_in;     /* one past the highest rung it has used towards us */
+    uint64_t rung_opened; /* highest rung of the ladder towards it whose grant it has opened */
     uint64_t found_bps;   /* what its path took, where that is found; 0 = not known */
 };
 

@@ -68,7 +68,6 @@ record_facts(struct outbound *out)
             continue; /* removed meanwhile; the transfer waits for it */
         }
         to->record.number = peer->record.number_next++;
-        to->record.rung = peer->conf.has_psk ? peer->record.rung_next++ : 0;
         node_must(node, peer_save(node, peer));
         node_must(node, outbound_save_to(out, to));
     }

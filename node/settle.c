@@ -170,6 +170,9 @@ refused(struct outbound *out, struct out_to *to, struct peer *peer,
     switch (receipt->refusal) {
     case SF_REFUSAL_STALE_PREKEY:
     case SF_REFUSAL_BAD_PSK:
+        if (receipt->refusal == SF_REFUSAL_BAD_PSK) {
+            ladder_leap(out->node, peer);
+        }
         if (out->seal != NULL) {
             if (to->record.opened) {
                 to->record.opened = false; /* it has lost the key since */
@@ -273,6 +276,10 @@ take_receipt(struct outbound *out, struct out_to *to, struct peer *peer,
     to->record.counter = to->receipts.counter;
     if (receipt->phase != SF_RECEIPT_REFUSED) {
         to->record.opened = true;
+        if (to->record.rung > peer->record.rung_opened) {
+            peer->record.rung_opened = to->record.rung;
+            node_must(out->node, peer_save(out->node, peer));
+        }
         to->is_paused = false;
         to->retry_ns = 0;
         to->why[0] = '\0';

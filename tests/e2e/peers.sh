@@ -60,7 +60,32 @@ fi
 check "with the same key on both sides files arrive" \
     cli ground send "$work/file" --as same-psk --to sat --wait --timeout 60s
 check "to the byte" same "$work/file" "$inbox/ground/same-psk"
-check "keys are for their owner alone" test "$(stat -c %a "$work/sat/peers/ground.psk")" = 600
+# What is left of a key is in the vault: its seed is nowhere, in no form, at neither end.
+nowhere() {
+    local key=$1 node
+    for node in ground sat; do
+        ! grep -rqiF -- "$key" "$work/$node" || return 1
+        ! /usr/bin/python3 - "$key" "$work/$node" <<'END' || return 1
+import os, sys
+seed = bytes.fromhex(sys.argv[1])
+for where, _, names in os.walk(sys.argv[2]):
+    for name in names:
+        path = os.path.join(where, name)
+        if os.path.isfile(path) and seed in open(path, "rb").read():
+            sys.exit(0)
+sys.exit(1)
+END
+    done
+}
+check "the seed is erased at both ends once it is taken" within 20 nowhere "$(cat "$work/psk.a")"
+check "the conf says where it is now" grep -q '^psk = vault$' "$work/sat/peers/ground.conf"
+stop sat
+stop ground
+start ground
+start sat
+check "after restarts the keys are still there" \
+    cli ground send "$work/file" --as psk-again --to sat --wait --timeout 60s
+check "to the byte again" same "$work/file" "$inbox/ground/psk-again"
 cli sat peer list --json >"$work/list"
 check_exit 1 "a key is never shown" grep -q "$(cat "$work/psk.a")" "$work/list"
 

@@ -458,7 +458,7 @@ test_stale_lies(void)
     fixture_open(&f, 8, 3);
     fixture_run(&f, SF_SEC);
     edge = sf_node_card(node_of(&f, EDGE))->fingerprint;
-    rung = peer_of(node_of(&f, SAT), &edge)->record.rung_next;
+    rung = peer_of(node_of(&f, SAT), &edge)->ladder.out.number;
     boot = node_of(&f, SAT)->boot;
     for (unsigned i = 0; i < 20; i++) {
         struct sf_link_event event = {.kind = SF_LINK_STALE,
@@ -471,7 +471,7 @@ test_stale_lies(void)
         }
         node_link_event(node_of(&f, SAT), &event);
     }
-    CHECK_EQ(peer_of(node_of(&f, SAT), &edge)->record.rung_next, rung);
+    CHECK_EQ(peer_of(node_of(&f, SAT), &edge)->ladder.out.number, rung);
     CHECK(node_of(&f, SAT)->boot > boot);
     CHECK(node_of(&f, SAT)->boot < 1000);
     fixture_close(&f);

@@ -114,6 +114,13 @@ test_round_trip(void)
     CHECK_BYTES(back.psk, peer.psk, sizeof(peer.psk));
     /* Changed: the key is gone, and so is its file. */
     CHECK(is_there("sat-7.psk"));
+    /* Taken into the vault: the conf says so, and the file is gone. */
+    memset(peer.psk, 0, sizeof(peer.psk));
+    REQUIRE_EQ(sf_peers_write(&home, &peer, &error), SF_OK);
+    CHECK(!is_there("sat-7.psk"));
+    REQUIRE_EQ(sf_peers_read(&home, "sat-7", &back, &error), SF_OK);
+    CHECK(back.has_psk);
+    CHECK_BYTES(back.psk, peer.psk, sizeof(peer.psk));
     peer.has_psk = false;
     peer.endpoint.host[0] = '\0';
     CHECK_EQ(sf_peers_write(&home, &peer, &error), SF_EINVAL);

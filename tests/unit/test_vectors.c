@@ -4,6 +4,7 @@
 #include "base/crypto.h"
 #include "bundle/envelope.h"
 #include "bundle/grant.h"
+#include "bundle/ladder.h"
 #include "bundle/letter.h"
 #include "bundle/manifest.h"
 #include "bundle/piece.h"
@@ -263,16 +264,58 @@ get_keys(const struct vector *vector, struct sf_card *ret_card)
     return identity;
 }
 
+/* The ladder from the sender to the recipient of a vector. */
+struct ladder {
+    struct sf_rung bottom;
+    struct sf_fingerprint sender;
+};
+
+static bool
+find_psk(void *context, uint64_t number, size_t n, uint8_t ret_psk[32],
+    struct sf_fingerprint *ret_sender)
+{
+    const struct ladder *ladder = context;
+    struct sf_rung rung = ladder->bottom;
+
+    if (n > 0) {
+        return false;
+    }
+    while (rung.number < number) {
+        sf_ladder_climb(&rung);
+    }
+    sf_ladder_psk(&rung, ret_psk);
+    *ret_sender = ladder->sender;
+    return true;
+}
+
 static int
 open_grant(const struct vector *vector, uint8_t *object, size_t bytes)
 {
+    struct ladder ladder;
+    const struct sf_grant_psk_lookup psks = {.find = find_psk, .context = &ladder};
+    bool has_seed = vector_find(vector, "seed") != NULL;
     struct sf_card card;
     struct sf_card_lookup cards = {.find = find_card, .context = &card};
     struct sf_identity *identity = get_keys(vector, &card);
     struct sf_grant grant;
-    int status = sf_grant_open(identity, &cards, NULL, sf_view(object, bytes), &grant);
+    int status;
 
+    if (has_seed) {
+        size_t seed_bytes = 0;
+        uint8_t *seed = vector_bytes(vector, "seed", &seed_bytes);
+
+        REQUIRE_EQ(seed_bytes, SF_LADDER_SEED_BYTES);
+        sf_ladder_begin(seed, &card.fingerprint, &identity->fingerprint, &ladder.bottom);
+        ladder.sender = card.fingerprint;
+        free(seed);
+    }
+    status =
+        sf_grant_open(identity, &cards, has_seed ? &psks : NULL, sf_view(object, bytes), &grant);
     if (status == SF_OK) {
+        CHECK_EQ(grant.has_psk, has_seed);
+        if (has_seed) {
+            CHECK_EQ(grant.rung, strtoull(vector_text(vector, "rung"), NULL, 10));
+        }
         check_field(vector, "transfer", grant.transfer.b, sizeof(grant.transfer.b));
         check_field(vector, "cek", grant.cek, sizeof(grant.cek));
         CHECK_EQ(grant.number, strtoull(vector_text(vector, "number"), NULL, 10));

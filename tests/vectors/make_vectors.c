@@ -10,6 +10,7 @@
 #include "bundle/cose.h"
 #include "bundle/envelope.h"
 #include "bundle/grant.h"
+#include "bundle/ladder.h"
 #include "bundle/labels.h"
 #include "bundle/letter.h"
 #include "bundle/manifest.h"
@@ -453,11 +454,15 @@ put_sender(size_t node)
     hex("sender-card", encoded, bytes);
 }
 
+/* The seed that nodes 0 and 1 share, and the rung of a grant under it. */
+static const uint8_t seed[SF_LADDER_SEED_BYTES] = {5};
+enum { RUNG = 3 };
+
 static size_t
 seal_grant(const uint8_t cek[SF_CEK_BYTES], bool has_psk)
 {
     struct sf_grant_recipient recipients[3] = {
-        {.card = &people.cards[1], .number = 7, .has_psk = has_psk, .psk = {5}, .rung = 3},
+        {.card = &people.cards[1], .number = 7, .has_psk = has_psk, .rung = RUNG},
         {.card = &people.cards[2], .number = 8},
         {.card = &people.cards[3], .number = 9},
     };
@@ -467,8 +472,14 @@ seal_grant(const uint8_t cek[SF_CEK_BYTES], bool has_psk)
         .slots = 1000,
         .recipients = recipients,
         .recipient_count = 3};
+    struct sf_rung rung;
     size_t bytes = 0;
 
+    sf_ladder_begin(seed, &people.cards[0].fingerprint, &people.cards[1].fingerprint, &rung);
+    while (rung.number < RUNG) {
+        sf_ladder_climb(&rung);
+    }
+    sf_ladder_psk(&rung, recipients[0].psk);
     memset(config.transfer.b, 0x42, sizeof(config.transfer.b));
     must(sf_grant_seal(&config, &people.random, out, sizeof(out), &bytes));
     return bytes;
@@ -478,6 +489,7 @@ static void
 put_grants(void)
 {
     uint8_t cek[SF_CEK_BYTES];
+    static const uint8_t other_seed[SF_LADDER_SEED_BYTES] = {6};
     uint8_t transfer[16];
     size_t bytes;
 
@@ -511,6 +523,14 @@ put_grants(void)
     cut("cut-short", "format", "to-three", bytes - 1);
     cut("of-another-class", "format", "to-three", bytes / 4);
     bytes = seal_grant(cek, true);
+    begin("under-a-rung", "ok");
+    text("like", "to-three");
+    number("rung", RUNG);
+    hex("seed", seed, sizeof(seed));
+    hex("object", out, bytes);
+    begin("under-another-seed", "auth");
+    text("like", "under-a-rung");
+    hex("seed", other_seed, sizeof(other_seed));
     begin("psk-we-do-not-have", "auth");
     text("like", "to-three");
     hex("object", out, bytes);

@@ -7,7 +7,9 @@ decoder and planes. A mistake made
 there twice, once in sealing and once in opening, shows here. It follows the formats as the
 headers and docs describe them, so a mistake in that description would not.
 
-    reader.py open KEYS CARD GRANT SPOOL OUT   open a transfer, write its files below OUT
+    reader.py open KEYS CARD GRANT SPOOL OUT [SEED]
+                                               open a transfer, write its files below OUT; SEED: the
+                                               file of the seed that both nodes share
     reader.py vectors FOLDER                   come to the verdicts of the golden vectors
 
 Exit status: 0 done, 1 refused (with the reason on standard error), 2 usage.
@@ -41,6 +43,7 @@ ZSTD_RATIO_MAX = 32768
 TRANSFER_BYTES_MAX = 1 << 56
 FILES_MAX = 65536
 BUNDLES_MAX = 0xFFFFFFFF
+RUNGS_MAX = 1 << 20  # climbed from the bottom; a node keeps where it stands
 
 
 class Refused(Exception):
@@ -246,7 +249,7 @@ class Parcel:
         at = data.index(entries)
         self.head, self.outside = data[:at], data[:len(data) - len(self.cipher)]
 
-    def open_entry(self, keys):
+    def open_entry(self, keys, ladder):
         for entry in self.entries:
             enc = entry[:32]
             mask = mac(keys.hint_key, enc)
@@ -255,15 +258,22 @@ class Parcel:
             number = struct.unpack(">I", entry[40:44])[0] ^ struct.unpack(">I", mask[8:12])[0]
             rung = struct.unpack(">Q", entry[44:52])[0] ^ struct.unpack(">Q", mask[12:20])[0]
             need(number in keys.prekeys, "the prekey is gone")
-            need(rung == 0, "it wants a pre-shared key")
+            psk, psk_id = b"", b""
+            if rung:
+                need(ladder is not None, "it wants a pre-shared key")
+                psk = ladder.key(rung)
+                psk_id = b"skyferry-grant-psk-1" + struct.pack(">Q", rung)
+            else:
+                need(ladder is None, "a pre-shared key was agreed, and it was left out")
             info = (b"skyferry-" + self.label + b"-1" + bytes([SUITE]) + keys.fingerprint
                     + struct.pack(">I", number) + sha256(self.head))
-            plain = hpke_open(keys.prekeys[number], enc, info, entry[52:])
+            plain = hpke_open(keys.prekeys[number], enc, info, entry[52:], psk, psk_id)
+            self.rung = rung
             return plain[:32], struct.unpack(">Q", plain[32:])[0]
         raise Refused("it is for somebody else")
 
-    def open(self, keys, cards):
-        body_key, number = self.open_entry(keys)
+    def open(self, keys, cards, ladder=None):
+        body_key, number = self.open_entry(keys, ladder)
         plain = aead_open(body_key, self.iv, self.cipher)
         signature, behind = plain[:64], plain[64:]
         sender = behind[:32]
@@ -274,10 +284,26 @@ class Parcel:
         return sender, number, unpad(behind[32:])
 
 
+class Ladder:
+    """Keys of grants from one node to another, from the seed that they share."""
+
+    def __init__(self, seed, sender, recipient):
+        self.state = hkdf(seed, b"", b"skyferry-ladder-1" + sender + recipient, 32)
+
+    def key(self, rung):
+        need(0 < rung <= RUNGS_MAX, "a rung out of reach")
+        state = self.state
+        for _ in range(rung):
+            state = hkdf_expand(state, b"skyferry-ladder-next-1", 32)
+        return hkdf_expand(state, b"skyferry-ladder-psk-1", 32)
+
+
 class Grant:
-    def __init__(self, data, keys, cards):
+    def __init__(self, data, keys, cards, ladder=None):
         need(len(data) <= 16384, "too large for a grant")
-        sender, self.number, content = Parcel(data, KIND_GRANT).open(keys, cards)
+        parcel = Parcel(data, KIND_GRANT)
+        sender, self.number, content = parcel.open(keys, cards, ladder)
+        self.rung = parcel.rung
         fields = load(content)
         need(isinstance(fields, list) and len(fields) == 5, "not a grant's content")
         version, self.transfer, self.cek, self.class_bytes, self.slots = fields
@@ -618,10 +644,13 @@ class Parts:
         return whole
 
 
-def open_transfer(keys_path, card_path, grant_path, spool_path, out):
+def open_transfer(keys_path, card_path, grant_path, spool_path, out, seed_path=None):
     keys = Keys(read_file(keys_path))
     card = Card(read_file(card_path))
-    grant = Grant(read_file(grant_path), keys, {card.fingerprint: card})
+    ladder = None
+    if seed_path is not None:
+        ladder = Ladder(read_file(seed_path), card.fingerprint, keys.fingerprint)
+    grant = Grant(read_file(grant_path), keys, {card.fingerprint: card}, ladder)
     spool = read_file(spool_path)
     size = grant.class_bytes
     need(len(spool) % size == 0 and len(spool) // size <= grant.slots, "length of the spool")
@@ -734,7 +763,11 @@ def try_vector(kind, stanza, data):
         card = Card(field(stanza, "sender-card"))
         keys = Keys(field(stanza, "keys"))
         if kind == "grant":
-            grant = Grant(data, keys, {card.fingerprint: card})
+            ladder = None
+            if "seed" in stanza:
+                ladder = Ladder(field(stanza, "seed"), card.fingerprint, keys.fingerprint)
+            grant = Grant(data, keys, {card.fingerprint: card}, ladder)
+            expect(grant.rung, int(stanza.get("rung", 0)))
             expect((grant.transfer, grant.cek, grant.number), (
                 field(stanza, "transfer"), field(stanza, "cek"), int(stanza["number"])))
         else:
@@ -769,7 +802,7 @@ def read_file(path):
 
 
 def main(argv):
-    if len(argv) == 7 and argv[1] == "open":
+    if len(argv) in (7, 8) and argv[1] == "open":
         try:
             open_transfer(*argv[2:])
         except Refused as reason:
