@@ -401,7 +401,8 @@ test_signed_and_wrong(void)
     CHECK_HAND(final, hand.file_count = 65537; hand.list_count = UINT64_MAX, SF_ELIMIT);
     CHECK_HAND(final, hand.held_count = 2; hand.held[1] = 1, SF_EFORMAT);
     CHECK_HAND(refused, hand.reason = 0, SF_EFORMAT);
-    CHECK_HAND(refused, hand.reason = 10, SF_ELIMIT);
+    CHECK_HAND(refused, hand.reason = SF_REFUSAL_MAX, SF_OK);
+    CHECK_HAND(refused, hand.reason = SF_REFUSAL_MAX + 1, SF_ELIMIT);
     CHECK_HAND(refused, hand.refusal = false, SF_EFORMAT);
 #undef CHECK_HAND
 }
