@@ -18,5 +18,6 @@ check-format:
 EXTRA_DIST += .ci/run tests/bench/bench.sh scripts/demo scripts/demo.py scripts/deps scripts/test
 EXTRA_DIST += \
 	CHANGELOG.md CONTRIBUTING.md LICENSE README.md \
-	docs/ARCHITECTURE.md docs/CODECS.md docs/CONTROL.md docs/PROTOCOL.md docs/SECURITY.md docs/SIMULATOR.md \
+	docs/ARCHITECTURE.md docs/CODECS.md docs/CONTROL.md docs/PERFORMANCE.md docs/PROTOCOL.md \
+	docs/SECURITY.md docs/SIMULATOR.md \
 	docs/STORE.md docs/TESTING.md docs/images docs/protocol

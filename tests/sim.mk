@@ -73,8 +73,9 @@ TESTS += tests/e2e/test_sim_link tests/e2e/test_sim_tun
 
 dist_doc_DATA += docs/SIMULATOR.md
 
-# By hand, as root: what the real-time link can do, for which the counting program is, and whether
-# it agrees with virtual time. make tests/bench/bench_sim_link
+# By hand, as root: what the real-time link can do, for which the counting program is, whether it
+# agrees with virtual time, and what other programs do over it. make tests/bench/bench_sim_link
 EXTRA_PROGRAMS += tests/bench/bench_sim_link
 tests_bench_bench_sim_link_SOURCES = tests/bench/bench_sim_link.c
-EXTRA_DIST += tests/bench/agree tests/bench/lab.py tests/bench/link
+EXTRA_DIST += tests/bench/agree tests/bench/lab.py tests/bench/link tests/bench/peers \
+	tests/bench/plot.py tests/bench/tools.py

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -53,6 +54,16 @@ def wait_until(what, ready, limit_s, pause_s=0.1):
         time.sleep(pause_s)
 
 
+def processes_in(space):
+    """The ids of all processes of a network namespace, which is named by its inode."""
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and os.stat("/proc/%s/ns/net" % name).st_ino == space:
+                yield int(name)
+        except OSError:
+            continue  # it has just ended
+
+
 class Use:
     """Processor time and resident memory of all processes of a network namespace while it runs.
 
@@ -69,15 +80,13 @@ class Use:
 
     def look(self, into):
         resident = 0
-        for name in os.listdir("/proc"):
+        for process in processes_in(self.space):
             try:
-                if not name.isdigit() or os.stat("/proc/%s/ns/net" % name).st_ino != self.space:
-                    continue
-                with open("/proc/%s/stat" % name, encoding="utf-8", errors="replace") as file:
+                with open("/proc/%d/stat" % process, encoding="utf-8", errors="replace") as file:
                     fields = file.read().rsplit(")", 1)[1].split()
             except OSError:
-                continue  # it has just ended
-            into[int(name), fields[19]] = int(fields[11]) + int(fields[12])
+                continue
+            into[process, fields[19]] = int(fields[11]) + int(fields[12])
             resident += int(fields[21]) * os.sysconf("SC_PAGE_SIZE") // 1024
         return resident
 
@@ -133,11 +142,18 @@ class Node:
         wait_until("the daemon of %s starts" % self.name, answers, 20)
 
     def transfer(self, identity):
-        """Of that id as JSON; None if it is unknown here."""
-        try:
-            return json.loads(self.cli("status", identity, "--json"))["transfer"]
-        except (LabError, ValueError):
-            return None
+        """Of that id as JSON, by HTTP and without a process; None if it is unknown here."""
+        answer = b""
+        with socket.socket(socket.AF_UNIX) as talk:
+            talk.connect(os.path.join(self.home, "control.sock"))
+            talk.sendall(b"GET /v1/transfers/%s HTTP/1.0\r\nHost: skyferry\r\n\r\n"
+                         % identity.encode())
+            while True:
+                more = talk.recv(65536)
+                if not more:
+                    break
+                answer += more
+        return json.loads(answer.partition(b"\r\n\r\n")[2]).get("transfer")
 
 
 class Lab:
@@ -240,8 +256,17 @@ class Lab:
             return ""
 
     def close(self):
-        # The link last: its end is the end of the namespaces.
-        for child in reversed(list(self.children)):
+        # The link last: its end is the end of the namespaces, and of whoever is left in them.
+        for child in reversed(self.children[1:]):
+            self.stop(child)
+        for name in self.names.values():
+            if os.path.exists("/run/netns/" + name):
+                for process in processes_in(os.stat("/run/netns/" + name).st_ino):
+                    try:
+                        os.kill(process, signal.SIGTERM)
+                    except ProcessLookupError:
+                        pass
+        for child in list(self.children):
             self.stop(child)
         shutil.rmtree(self.folder, ignore_errors=True)
 
