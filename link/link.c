@@ -478,6 +478,14 @@ sf_link_peer_has(const struct sf_link *link, uint32_t handle)
     return peer == NULL ? NULL : sf_outbox_peer_has(peer->outbox, handle);
 }
 
+int
+sf_link_kept(struct sf_link *link, uint32_t handle, uint64_t from, uint64_t to)
+{
+    struct sf_peer *peer = peer_of_handle(link, handle);
+
+    return peer == NULL ? SF_ENOENT : sf_outbox_kept(peer->outbox, handle, from, to);
+}
+
 void
 sf_link_withdraw(struct sf_link *link, uint32_t handle)
 {

@@ -371,6 +371,13 @@ SF_MUST_USE int sf_link_unsupply(struct sf_link *link, uint32_t handle, uint64_t
 const struct sf_range_set *sf_link_peer_has(const struct sf_link *link, uint32_t handle);
 
 /*
+ * A peer from which nothing comes back keeps bundles [from, to): a receipt that
+ * came another way says so. They do not go again; everything else does, round
+ * after round. Returns SF_OK, SF_ENOENT, SF_ELIMIT (too scattered).
+ */
+SF_MUST_USE int sf_link_kept(struct sf_link *link, uint32_t handle, uint64_t from, uint64_t to);
+
+/*
  * Take the object back. The peer is told when it can be. Its lent bundles are
  * the caller's again at once, without RELEASE; no event names it any more.
  * An unknown handle is ignored.

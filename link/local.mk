@@ -29,6 +29,7 @@ link_liblink_a_SOURCES += \
 	%D%/outbox.c %D%/outbox.h %D%/outbox_private.h \
 	%D%/outbox_fill.c \
 	%D%/outbox_report.c \
+	%D%/outbox_round.c \
 	%D%/pacer.c %D%/pacer.h \
 	%D%/partial.c \
 	%D%/pool.c %D%/pool.h \

@@ -184,15 +184,26 @@ sf_outbox_wake(struct sf_outbox *outbox)
     }
 }
 
+/* Whether `a` goes before `b`: nobody goes round again before everybody went once. */
+static bool
+goes_before(const struct sf_outgoing *a, const struct sf_outgoing *b)
+{
+    if (a->rounds != b->rounds) {
+        return a->rounds < b->rounds;
+    }
+    if (a->object.priority != b->object.priority) {
+        return a->object.priority < b->object.priority;
+    }
+    return a->number < b->number;
+}
+
 /* Keep objects[] in the order of sending. */
 static void
 place_object(struct sf_outbox *outbox, struct sf_outgoing *object)
 {
     size_t at = outbox->object_count;
 
-    while (at > 0 && (outbox->objects[at - 1]->object.priority > object->object.priority ||
-                         (outbox->objects[at - 1]->object.priority == object->object.priority &&
-                             outbox->objects[at - 1]->number > object->number))) {
+    while (at > 0 && goes_before(object, outbox->objects[at - 1])) {
         outbox->objects[at] = outbox->objects[at - 1];
         at--;
     }
@@ -213,6 +224,13 @@ unplace_object(struct sf_outbox *outbox, const struct sf_outgoing *object)
     }
     outbox->object_count = kept;
     outbox->first_active = 0;
+}
+
+void
+sf_outgoing_place_again(struct sf_outgoing *object)
+{
+    unplace_object(object->outbox, object);
+    place_object(object->outbox, object);
 }
 
 static int
@@ -263,6 +281,7 @@ sf_outbox_offer(
     outgoing->next = object->first * object->class_bytes;
     outgoing->mapped = outgoing->next;
     outgoing->sent = now;
+    outgoing->round_at = SF_NEVER;
     sf_extents_init(&outgoing->extents, &outbox->store);
     place_object(outbox, outgoing);
     sf_outgoing_announce(outgoing, now);
@@ -327,9 +346,8 @@ sf_outbox_set_priority(struct sf_outbox *outbox, uint32_t handle, uint8_t priori
     if (object == NULL) {
         return SF_ENOENT;
     }
-    unplace_object(outbox, object);
     object->object.priority = priority;
-    place_object(outbox, object);
+    sf_outgoing_place_again(object);
     return SF_OK;
 }
 

@@ -16,6 +16,10 @@
  * the newest datagram the report covers, minus a tolerance for reordering. A
  * range once reported and now missing again is sent again.
  *
+ * Where nothing comes back, whatever was offered goes round and round, in the
+ * order of sending, until it is withdrawn or the caller says what is kept:
+ * nobody goes a second time before everybody went once.
+ *
  * The tail: when nothing is new and nothing known lost, yet something is not
  * confirmed, the last unconfirmed segments are sent once more after a probe
  * time, and the peer is asked to report. It never stops doing so by itself.
@@ -42,7 +46,7 @@ enum {
 struct sf_outbox_config {
     size_t window_bytes; /* bundles borrowed at a time; at least two are. 0 = 16 MiB */
     size_t extents_max;  /* runs in flight or missing; new data waits beyond. 0 = default */
-    bool no_return;      /* nothing ever comes back: send each segment once and forget it */
+    bool no_return;      /* nothing ever comes back: send every segment again and again */
 };
 
 /* Returns SF_OK, SF_EINVAL or SF_ENOMEM. */
@@ -76,6 +80,16 @@ SF_MUST_USE int sf_outbox_supply(
     struct sf_outbox *outbox, uint32_t handle, uint64_t index, const uint8_t *bytes);
 SF_MUST_USE int sf_outbox_unsupply(struct sf_outbox *outbox, uint32_t handle, uint64_t index);
 void sf_outbox_withdraw(struct sf_outbox *outbox, uint32_t handle);
+
+/*
+ * With no_return: bundles [from, to) are kept by the peer, as something else
+ * than its reports says; they do not go again. SF_OK, SF_ENOENT, SF_ELIMIT (too scattered).
+ */
+SF_MUST_USE int sf_outbox_kept(
+    struct sf_outbox *outbox, uint32_t handle, uint64_t from, uint64_t to);
+
+/* With no_return: rounds follow each other at once, or after ever longer pauses. */
+void sf_outbox_set_eager(struct sf_outbox *outbox, bool is_eager);
 
 /*
  * Whole bundles the peer's link has, by its latest report. NULL if the handle

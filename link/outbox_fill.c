@@ -27,7 +27,8 @@ enum {
 static bool
 is_sendable(const struct sf_outgoing *object)
 {
-    return !object->is_declined && !object->is_paused && !object->is_unknown && !object->is_kept &&
+    return object->round_at == SF_NEVER && !object->is_declined && !object->is_paused &&
+           !object->is_unknown && !object->is_kept &&
            (object->is_mapped || !object->object.ask_map);
 }
 
@@ -148,6 +149,7 @@ run_timers(struct sf_outbox *outbox, struct sf_message_writer *writer, sf_mono n
     for (size_t i = 0; i < outbox->object_count; i++) {
         struct sf_outgoing *object = outbox->objects[i];
 
+        sf_outgoing_begin_round(object, now);
         if (probe_at(object) <= now) {
             probe(object, now);
         }
@@ -163,6 +165,7 @@ run_timers(struct sf_outbox *outbox, struct sf_message_writer *writer, sf_mono n
         const struct sf_outgoing *object = outbox->objects[i];
 
         outbox->timer = sf_mono_min(outbox->timer, probe_at(object));
+        outbox->timer = sf_mono_min(outbox->timer, object->round_at);
         if (!object->is_known) {
             outbox->timer = sf_mono_min(outbox->timer, object->announce_at);
         }
@@ -211,9 +214,8 @@ pick_lost(struct sf_outgoing *object, struct pick *ret_pick)
     return false;
 }
 
-/* The first bundle at or behind `index` that may fly; false if there is none yet. */
-static bool
-find_ready(const struct sf_outgoing *object, uint64_t index, uint64_t *ret_index)
+bool
+sf_outgoing_find_ready(const struct sf_outgoing *object, uint64_t index, uint64_t *ret_index)
 {
     const struct sf_range_set *ready = &object->ready;
     size_t low = 0;
@@ -244,7 +246,8 @@ want_ahead(struct sf_outgoing *object, uint64_t index)
 
     ahead = ahead < AHEAD_BUNDLES_MAX ? ahead : AHEAD_BUNDLES_MAX;
     for (size_t i = 0; i <= ahead; i++) {
-        if (index >= end || !find_ready(object, index, &index) || !sf_window_want(object, index)) {
+        if (index >= end || !sf_outgoing_find_ready(object, index, &index) ||
+            !sf_window_want(object, index)) {
             break;
         }
         index++;
@@ -261,12 +264,15 @@ pick_new(struct sf_outgoing *object, struct pick *ret_pick)
     uint64_t ready;
 
     /* An eighth of the nodes is for repair, which may split what is in flight. */
-    if (object->next >= sf_outgoing_end(object) || !find_ready(object, index, &ready) ||
+    if (object->next >= sf_outgoing_end(object) || !sf_outgoing_find_ready(object, index, &ready) ||
         outbox->store.used > outbox->store.capacity_max / 8 * 7 ||
         !sf_extent_store_reserve(&outbox->store)) {
         return false;
     }
-    if (ready > index) {
+    if (ready > index && outbox->no_return) {
+        object->next = ready * class_bytes; /* nobody will ever ask for what is left out */
+        index = ready;
+    } else if (ready > index) {
         if (!sf_extents_skip(&object->extents, object->next, ready * class_bytes) ||
             !sf_extent_store_reserve(&outbox->store)) {
             return false;
@@ -320,8 +326,9 @@ is_final_segment(const struct pick *pick, uint64_t to)
     if (pick->lost != SF_EXTENT_NONE && to == sf_extents_at(&object->extents, pick->lost)->to) {
         lost_left--;
     }
-    return lost_left == 0 && (next >= sf_outgoing_end(object) ||
-                                 !find_ready(object, next / object->object.class_bytes, &ready));
+    return lost_left == 0 &&
+           (next >= sf_outgoing_end(object) ||
+               !sf_outgoing_find_ready(object, next / object->object.class_bytes, &ready));
 }
 
 /* What was written is accounted for. */
@@ -350,10 +357,8 @@ note_sent(const struct pick *pick, uint64_t to, uint64_t seq, uint32_t segment, 
         object->announce_at = now;
         outbox->timer = 0;
     }
-    if (outbox->no_return && is_confirmed(object) && !object->is_ended) {
-        object->is_ended = true;
-        object->is_kept = true;
-        sf_outbox_tell(outbox, SF_OUTBOX_RECEIVED, object->handle, 0);
+    if (outbox->no_return) {
+        sf_outgoing_count_round(object, now);
     }
 }
 

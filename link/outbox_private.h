@@ -1,7 +1,8 @@
 /*
  * outbox_private.h - what the files of the outbox share: outbox.c (objects and
  * events), outbox_fill.c (what goes next), outbox_report.c (what came back),
- * window.c (bundles borrowed from the caller).
+ * outbox_round.c (what goes again where nothing comes back), window.c (bundles
+ * borrowed from the caller).
  */
 #ifndef SF_LINK_OUTBOX_PRIVATE_H
 #define SF_LINK_OUTBOX_PRIVATE_H
@@ -47,6 +48,10 @@ struct sf_outgoing {
     uint64_t segments;
     sf_mono sent;           /* its last segment, or probe */
     uint8_t probe_doubling; /* unanswered probes */
+
+    /* Where nothing comes back. */
+    uint32_t rounds;  /* how often all of it went */
+    sf_mono round_at; /* the next begins; SF_NEVER: it runs */
 };
 
 enum sf_window_state { SF_WINDOW_FREE, SF_WINDOW_WANTED, SF_WINDOW_LOADED };
@@ -90,6 +95,7 @@ struct sf_outbox_farewell {
 
 struct sf_outbox {
     bool no_return;
+    bool is_eager; /* rounds follow each other at once */
     bool is_dark;
     sf_mono dark_since;
     sf_mono now; /* latest time given */
@@ -146,6 +152,22 @@ void sf_outgoing_announce(struct sf_outgoing *object, sf_mono at);
 
 void sf_outbox_tell(
     struct sf_outbox *outbox, enum sf_outbox_event_kind kind, uint32_t handle, uint64_t index);
+
+/* Find its place among the objects again, after what decides it has changed. */
+void sf_outgoing_place_again(struct sf_outgoing *object);
+
+/* --- outbox_fill.c ----------------------------------------------------------------- */
+
+/* The first bundle at or behind `index` that may fly; false if there is none yet. */
+bool sf_outgoing_find_ready(const struct sf_outgoing *object, uint64_t index, uint64_t *ret_index);
+
+/* --- outbox_round.c ---------------------------------------------------------------- */
+
+/* A segment went: if it was the last one that may go, plan the next round. */
+void sf_outgoing_count_round(struct sf_outgoing *object, sf_mono now);
+
+/* Begin the round if it is time. */
+void sf_outgoing_begin_round(struct sf_outgoing *object, sf_mono now);
 
 /* --- window.c -------------------------------------------------------------------- */
 

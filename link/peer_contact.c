@@ -115,6 +115,7 @@ authorised(const struct sf_peer *peer)
 void
 sf_peer_apply_reach(struct sf_peer *peer)
 {
+    sf_outbox_set_eager(peer->outbox, peer->reach.kind == SF_LINK_REACH_CONTACT);
     sf_peer_apply_rate(peer, peer->config.pace);
     sf_addresses_set_endpoint(&peer->addresses, authorised(peer));
     if (peer->rtt.srtt_ns == 0) {

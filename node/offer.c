@@ -134,6 +134,24 @@ grant_on_ladder(struct outbound *out, struct out_to *to, struct peer *peer)
     flight_begin(&out->node->flights, &note->flight, rung_note_drop);
 }
 
+/* Where nothing comes back the link cannot know what receipts say that came another way. */
+void
+out_spare_held(struct outbound *out, const struct out_to *to)
+{
+    const struct peer *peer = peer_of(out->node, &to->fingerprint);
+
+    if (to->data_handle == 0 || peer == NULL || !peer->conf.no_return) {
+        return;
+    }
+    for (size_t i = 0; i < to->receipts.held.count; i++) {
+        const struct sf_range *range = &to->receipts.held.ranges[i];
+
+        if (sf_link_kept(out->node->link, to->data_handle, range->from, range->to) != SF_OK) {
+            return; /* too scattered: what is sent for nothing does no harm */
+        }
+    }
+}
+
 static void
 offer_data(struct outbound *out, struct out_to *to, const struct peer *peer)
 {
@@ -163,6 +181,7 @@ offer_data(struct outbound *out, struct out_to *to, const struct peer *peer)
             return;
         }
     }
+    out_spare_held(out, to);
 }
 
 /* Until a receipt shows that it was opened a grant is given again, less and less often. */
@@ -390,11 +409,16 @@ outbound_received(struct sf_node *node, uint32_t handle)
 {
     struct out_to *to;
     struct outbound *out = find_handle(node, handle, &to);
+    const struct peer *peer;
 
     if (out == NULL) {
         return;
     }
+    peer = peer_of(node, &to->fingerprint);
     to->link_has = out->record.count;
+    if (peer != NULL && peer->conf.no_return) {
+        return; /* it went once, and goes again until a receipt is brought */
+    }
     to->was_received = true;
     out_withdraw(out, to);
     /* Its FINAL may be lost with a crash there; announcing it again makes it answer. */

@@ -37,6 +37,9 @@ void out_withdraw(struct outbound *out, struct out_to *to);
 /* Double *wait_ns between the first and the last retry, and say when it is over. */
 sf_mono out_back_off(const struct outbound *out, uint64_t *wait_ns);
 
+/* What its receipts list need not go again, over a link from which nothing comes back. */
+void out_spare_held(struct outbound *out, const struct out_to *to);
+
 /* Grant and offer to one recipient whatever it may have now. */
 void out_offer_to(struct outbound *out, struct out_to *to);
 

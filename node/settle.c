@@ -292,9 +292,13 @@ take_receipt(struct outbound *out, struct out_to *to, struct peer *peer,
         refused(out, to, peer, receipt, encoded);
     } else {
         to->record.phase = to->receipts.verified ? SF_TO_VERIFIED : SF_TO_OPEN;
+        if (peer->conf.no_return && had_any && generation != to->receipts.generation) {
+            out_withdraw(out, to); /* some of what was spared is lost there */
+        }
         if (!to->was_received || generation != to->receipts.generation) {
             out_offer_to(out, to);
         }
+        out_spare_held(out, to);
     }
     save_held(out, to, had_any && generation != to->receipts.generation);
     node_must(out->node, outbound_save_to(out, to));

@@ -465,7 +465,160 @@ test_mistakes(void)
     fixture_close(&f);
 }
 
+/* --- One way -------------------------------------------------------------------------- */
+
+/* Ground sends to sat, and nothing comes back; a twentieth is lost. */
+static void
+open_one_way(struct fixture *f, uint64_t seed, uint32_t loss_ppm)
+{
+    const struct sf_sim_path_config path = {
+        .delay_ns = LIGHT, .rate_bps = RATE + RATE / 100, .loss_ppm = loss_ppm};
+    const struct sf_sim_path_config none = {.loss_ppm = 1000000};
+    const struct sf_node_peer up = {
+        .may_receive = true, .has_endpoint = true, .no_return = true, .rate_bps = RATE};
+    const struct sf_node_peer down = {.may_send = true, .rate_bps = RATE};
+
+    fixture_make(f, seed, 2);
+    sf_world_introduce(f->world, GROUND, SAT, &up);
+    sf_world_introduce(f->world, SAT, GROUND, &down);
+    sf_world_path(f->world, GROUND, SAT, &path);
+    sf_world_path(f->world, SAT, GROUND, &none);
+    fixture_start(f, GROUND);
+    fixture_start(f, SAT);
+}
+
+/* Carry a receipt from sat to ground; returns what ground makes of it. */
+static int
+carry(struct fixture *f, size_t flipped)
+{
+    static uint8_t letter[64 << 10];
+    struct sf_transfer_id id;
+    size_t bytes = 0;
+    int status;
+
+    REQUIRE_EQ(
+        sf_node_receipt_export(sf_world_node(f->world, SAT), &f->id, letter, &bytes, &f->error),
+        SF_OK);
+    if (flipped > 0) {
+        letter[flipped * bytes / 100] ^= 4;
+    }
+    status = sf_node_receipt_import(sf_world_node(f->world, GROUND), letter, bytes, &id, &f->error);
+    if (status == SF_OK) {
+        CHECK(sf_transfer_equal(&id, &f->id));
+        sf_world_poke(f->world, GROUND);
+    }
+    return status;
+}
+
+static uint64_t
+data_bytes(struct fixture *f)
+{
+    struct sf_node_peer_info info;
+
+    REQUIRE(sf_node_peer_at(sf_world_node(f->world, GROUND), 0, &info));
+    return info.link.data_bytes_out;
+}
+
+static void
+test_carousel(void)
+{
+    struct sf_node_contact plan[2];
+    struct fixture f;
+    uint64_t sent;
+
+    open_one_way(&f, 20, 50000);
+    plan[0] = contact_at(&f, GROUND, 10, 40);
+    plan[1] = contact_at(&f, GROUND, 1000, 2000);
+    watch_leaves(&f, GROUND);
+    set_plan(&f, GROUND, SAT, plan, 2);
+    fixture_send_file(&f, 20000000);
+    sf_world_run(f.world, 40 * SF_SEC);
+    /* In 30 s the file of 8 s goes round three times: rounds follow each other at once. */
+    sent = data_bytes(&f);
+    CHECK(sent > 60000000);
+    CHECK(fixture_transfer(&f, SAT).held > 0);
+    CHECK_EQ(fixture_transfer(&f, GROUND).state, SF_NODE_CUSTODY);
+    CHECK(fixture_until(&f, SAT, SF_NODE_DONE, 1100 * SF_SEC));
+    CHECK_EQ(leaves_between(40 * SF_SEC, 1000 * SF_SEC), 0);
+    fixture_check_file(&f, SAT, "inbox/ground/model.bin", 20000000, 0);
+    CHECK_EQ(carry(&f, 0), SF_OK);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_DONE, SF_SEC));
+    sent = data_bytes(&f);
+    fixture_run(&f, 100 * SF_SEC);
+    CHECK_EQ(data_bytes(&f), sent);
+    fixture_close(&f);
+}
+
+static void
+test_held_receipt(void)
+{
+    struct fixture f;
+    uint64_t sent, held, each;
+
+    open_one_way(&f, 21, 50000);
+    fixture_send_file(&f, 20000000);
+    while (fixture_transfer(&f, SAT).held < 200) {
+        fixture_run(&f, SF_SEC);
+        REQUIRE(sf_world_now(f.world) < 200 * SF_SEC);
+    }
+    CHECK(fixture_transfer(&f, SAT).state == SF_NODE_RECEIVING);
+    CHECK_EQ(carry(&f, 0), SF_OK);
+    held = fixture_transfer(&f, GROUND).recipients[0].held;
+    CHECK(held >= 200);            /* of 307 */
+    CHECK_EQ(carry(&f, 0), SF_OK); /* twice is once */
+    /* What it lists does not go again: the rest of this round and the next are as much shorter. */
+    each = fixture_transfer(&f, GROUND).class_bytes;
+    sent = data_bytes(&f);
+    fixture_run(&f, 40 * SF_SEC);
+    CHECK(data_bytes(&f) > sent);
+    CHECK(data_bytes(&f) - sent <= 3 * (fixture_transfer(&f, GROUND).count - held) * each);
+    CHECK(fixture_until(&f, SAT, SF_NODE_DONE, 1000 * SF_SEC));
+    CHECK_EQ(carry(&f, 0), SF_OK);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_DONE, SF_SEC));
+    fixture_close(&f);
+}
+
+static void
+test_receipts_that_lie(void)
+{
+    static uint8_t letter[64 << 10];
+    struct fixture f;
+    struct sf_transfer_id id;
+    size_t bytes = 0;
+
+    open_one_way(&f, 22, 0);
+    fixture_send_file(&f, 3000000);
+    CHECK(fixture_until(&f, SAT, SF_NODE_DONE, 100 * SF_SEC));
+    for (size_t percent = 1; percent < 100; percent++) {
+        int status = carry(&f, percent);
+
+        CHECK(status == SF_EFORMAT || status == SF_EAUTH || status == SF_ESTATE);
+    }
+    CHECK_EQ(fixture_transfer(&f, GROUND).state, SF_NODE_CUSTODY);
+    REQUIRE_EQ(sf_node_receipt_export(sf_world_node(f.world, SAT), &f.id, letter, &bytes, &f.error),
+        SF_OK);
+    /* Not for the node that wrote it, not in part, and not from a node without the transfer. */
+    CHECK_EQ(sf_node_receipt_import(sf_world_node(f.world, SAT), letter, bytes, &id, &f.error),
+        SF_EAUTH);
+    for (size_t cut = 0; cut < bytes; cut += 97) {
+        CHECK(sf_node_receipt_import(sf_world_node(f.world, GROUND), letter, cut, &id, &f.error) !=
+              SF_OK);
+    }
+    CHECK_EQ(
+        sf_node_receipt_export(sf_world_node(f.world, GROUND), &f.id, letter, &bytes, &f.error),
+        SF_ENOENT);
+    CHECK_EQ(fixture_transfer(&f, GROUND).state, SF_NODE_CUSTODY);
+    CHECK_EQ(carry(&f, 0), SF_OK);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_DONE, SF_SEC));
+    fixture_close(&f);
+}
+
 CHECK_MAIN("node: contacts",
+    {"where nothing comes back a file goes round within contacts, until its receipt is carried",
+        test_carousel},
+    {"what a carried receipt lists does not go again", test_held_receipt},
+    {"carried receipts that were changed, cut, or are for others count for nothing",
+        test_receipts_that_lie},
     {"nothing leaves outside the contacts, and the transfer goes on at full rate in the next",
         test_silence},
     {"three gateways in turn carry one transfer, and keep nothing", test_three_gateways},
