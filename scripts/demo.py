@@ -66,6 +66,7 @@ PATIENCE_S = 120      # how long the transfer may take before the dish grows
 DISHES_MBIT = (10, 20, 50, 100, 200, 500)
 OVERHEAD = 1.06       # heads of datagrams and what is sent twice
 OUTAGE_S = 10
+SHORT_S = 4           # a transfer that takes less has no middle to speak of
 
 
 def seconds(size, mbit):
@@ -163,9 +164,9 @@ class Watch:
 
     def estimate(self, size, outage_at_s, options):
         """The seconds that the simulator says it takes."""
+        dark = ["--set", "outage=%.3fs+%ds" % (outage_at_s, OUTAGE_S)] if outage_at_s else []
         done = subprocess.run([os.path.join(self.build, "skyferry-sim"), "run", "--estimate",
-                               "--json", "--size", "%.6fMB" % (size / 1e6), *options, "--set",
-                               "outage=%.3fs+%ds" % (outage_at_s, OUTAGE_S)],
+                               "--json", "--size", "%.6fMB" % (size / 1e6), *options, *dark],
                               capture_output=True, text=True, check=True)
         return json.loads(done.stdout)["receivers"][0]["delivered_s"]
 
@@ -188,6 +189,8 @@ class Outage:
 
     def step(self, link, counters):
         now = time.time()
+        if self.at_s is None:
+            return
         if self.began is None:
             if now - self.voice.began >= self.at_s:
                 self.watched.link("--set", "outage=now+%ds" % OUTAGE_S)
@@ -230,27 +233,31 @@ def watch(build, work, identity, began, options):
     transfer, link, counters = watched.look()
     size, sealed = transfer["plain_bytes"], transfer["count"] * transfer["class_bytes"]
     up_mbit = int(link["rate_bps"] / 1e6)
-    middle_s = max(round(seconds(sealed, up_mbit) / 2), time.time() - began)
+    line_s = seconds(sealed, up_mbit)
+    middle_s = None if line_s < SHORT_S else max(round(line_s / 2), time.time() - began)
     estimate_s = watched.estimate(sealed, middle_s, options)
     voice.stays("in custody: whatever happens now, it will arrive whole")
-    print("            sealed into %s, %d %% of the file; the simulator says it is there after %s"
-          % (people(sealed), round(sealed * 100 / size), span(round(estimate_s))))
+    print("            sealed into %s%s; the simulator says it is there after %s%s" % (
+        people(sealed), ", %d %% of the file" % round(sealed * 100 / size) if sealed < size else "",
+        span(max(1, round(estimate_s))),
+        "" if middle_s else ",\n            too soon for an outage in the middle"))
     outage = Outage(voice, watched, middle_s)
     while transfer["state"] not in ("done", "failed", "cancelled"):
         show(voice, transfer, outage)
         time.sleep(0.25)
         transfer, link, counters = watched.look()
-        outage.step(link, counters)
+        if transfer["state"] != "done":
+            outage.step(link, counters)
     if transfer["state"] != "done":
         voice.stays("%s: %s" % (transfer["state"], transfer["why"]), "31")
         return 1
     took_s = time.time() - began
     voice.stays("%s 100 %%  delivered, and signed for as a whole" % voice.bar(1))
-    print("            %+.1f %% of what the simulator said; %s in %s of IP packets, %s of that "
-          "sent twice, %s back" % (
-              (took_s / estimate_s - 1) * 100, people(sealed),
-              people(counters["forward"]["ip_bytes_in"]), people(link["resent_bytes_out"]),
-              people(counters["back"]["ip_bytes_in"])))
+    print("            %s%s in %s of IP packets, %s of that sent twice, %s back" % (
+        "%+.1f %% of what the simulator said; " % ((took_s / estimate_s - 1) * 100)
+        if middle_s else "", people(sealed),
+        people(counters["forward"]["ip_bytes_in"]), people(link["resent_bytes_out"]),
+        people(counters["back"]["ip_bytes_in"])))
     return 0
 
 
@@ -301,7 +308,8 @@ def receipt():
                 ("transfer", identity.hex()), ("manifest", manifest.hex())]
         for digest, length in files[2] or []:
             rows.append(("file", "%s  %d bytes" % (digest.hex(), length)))
-        rows += [("audit head", audit_head.hex()), ("Ed25519", signature.hex())]
+        rows += [("audit head", audit_head.hex()), ("Ed25519", signature[:32].hex()),
+                 ("", signature[32:].hex())]
         print("   receipt of %s, %d bytes, COSE_Sign1" % (recipient["name"], len(raw)))
         for name, value in rows:
             print("     %-11s %s" % (name, value))
