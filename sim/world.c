@@ -13,7 +13,7 @@ enum {
     DATAGRAM_BYTES_MAX = 9000,
     SPARE_BYTES = 1500, /* most have no more */
     IP_UDP_BYTES = 28,
-    STEPS_MAX = 100000,   /* of one node at one time: more is a loop that makes no progress */
+    STEPS_MAX = 10000000, /* of one node at one time: more is a loop that makes no progress */
     ADDRESS = 0x0a000001, /* of node 0; the next has the next */
     PORT = 7272,
     PORTS = 50000, /* that a translator gives, one after the other */
