@@ -92,6 +92,7 @@ skyferry_sim_SOURCES = \
 	%D%/sim_link.c \
 	%D%/sim_main.c \
 	%D%/sim_passes.c \
+	%D%/sim_plan.c \
 	%D%/sim_proxy.c %D%/sim_proxy.h \
 	%D%/sim_relay.c %D%/sim_relay.h \
 	%D%/sim_run.c %D%/sim_run.h \

@@ -19,6 +19,7 @@ static const char usage[] =
     "                         [--satellite NAME|NUMBER] [--from TIME] [--days N]\n"
     "                         [--rate RATE] [--up RATE] [--down RATE] [--format table|ion|hdtn]\n"
     "       skyferry-sim run [SCENARIO] [--size SIZE] [--profile NAME|FILE] [--set KEY=VALUE]...\n"
+    "                        [--plan FILE] [--receiver NODE]...\n"
     "                        [--receivers N] [--start TIME] [--until TIME] [--rate RATE] [--mtu "
     "N]\n"
     "                        [--seed N] [--title TEXT] [--estimate|--real] [--json]\n"

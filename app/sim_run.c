@@ -26,7 +26,7 @@ enum {
 
 /* Options that are keys of scenarios, by the same name. */
 static const char *const scenario_options[] = {
-    "size", "profile", "receivers", "start", "until", "rate", "mtu", "seed", "title"};
+    "size", "profile", "receivers", "plan", "start", "until", "rate", "mtu", "seed", "title"};
 enum { SCENARIO_OPTIONS = sizeof(scenario_options) / sizeof(scenario_options[0]) };
 
 struct options {
@@ -34,6 +34,8 @@ struct options {
     const char *values[SCENARIO_OPTIONS];
     const char *sets[SETS_MAX];
     size_t set_count;
+    const char *receivers[SF_SCENARIO_RECEIVERS_MAX];
+    size_t receiver_count;
     const char *report;
     bool json;
     bool estimate;
@@ -42,12 +44,8 @@ struct options {
 
 /* --- Files ------------------------------------------------------------------------- */
 
-/*
- * Read a file of at most `bytes_max` bytes into fresh memory (one byte more, so
- * that a longer one shows). False with errno.
- */
-static bool
-read_file(const char *path, size_t bytes_max, uint8_t **ret_text, size_t *ret_bytes)
+bool
+sf_sim_read_file(const char *path, size_t bytes_max, uint8_t **ret_text, size_t *ret_bytes)
 {
     FILE *file = fopen(path, "rbe");
     uint8_t *text = malloc(bytes_max + 1);
@@ -72,13 +70,22 @@ read_file(const char *path, size_t bytes_max, uint8_t **ret_text, size_t *ret_by
     return true;
 }
 
+/* `name` as it is meant in the scenario: beside it. */
+static void
+beside(const struct options *options, const char *name, char *ret_path, size_t path_bytes)
+{
+    const char *slash = options->file == NULL ? NULL : strrchr(options->file, '/');
+
+    snprintf(ret_path, path_bytes, "%.*s%s",
+        slash == NULL || *name == '/' ? 0 : (int)(slash + 1 - options->file), options->file, name);
+}
+
 /* A profile that comes with the program, else a file beside the scenario, else one as it is named. */
 static bool
 load_profile(void *context, const char *name, struct sf_sim_profile *profile, char *ret_text)
 {
     const struct options *options = context;
     const struct sf_sim_profile_named *known = sf_sim_profile_find(name);
-    const char *slash = options->file == NULL ? NULL : strrchr(options->file, '/');
     struct sf_sim_profile_error error;
     char path[4096];
     uint8_t *text;
@@ -93,9 +100,8 @@ load_profile(void *context, const char *name, struct sf_sim_profile *profile, ch
         snprintf(ret_text, SF_SCENARIO_ERROR_BYTES, "%s:%u: %.400s", name, error.line, error.text);
         return false;
     }
-    snprintf(path, sizeof(path), "%.*s%s",
-        slash == NULL || *name == '/' ? 0 : (int)(slash + 1 - options->file), options->file, name);
-    if (!read_file(path, SF_SIM_PROFILE_BYTES_MAX, &text, &bytes)) {
+    beside(options, name, path, sizeof(path));
+    if (!sf_sim_read_file(path, SF_SIM_PROFILE_BYTES_MAX, &text, &bytes)) {
         snprintf(ret_text, SF_SCENARIO_ERROR_BYTES,
             "\"%.60s\" is no profile that comes with the program (`skyferry-sim profiles` shows "
             "them), and as a file: %s",
@@ -116,7 +122,7 @@ load_profile(void *context, const char *name, struct sf_sim_profile *profile, ch
 static int
 read_options(int argc, char **argv, struct options *options)
 {
-    struct option known[SCENARIO_OPTIONS + 7];
+    struct option known[SCENARIO_OPTIONS + 8];
     size_t count = 0;
     int letter;
 
@@ -126,6 +132,7 @@ read_options(int argc, char **argv, struct options *options)
         count++;
     }
     known[count++] = (struct option){"set", required_argument, NULL, 's'};
+    known[count++] = (struct option){"receiver", required_argument, NULL, 'n'};
     known[count++] = (struct option){"report", required_argument, NULL, 'r'};
     known[count++] = (struct option){"json", no_argument, NULL, 'j'};
     known[count++] = (struct option){"estimate", no_argument, NULL, 'e'};
@@ -139,6 +146,11 @@ read_options(int argc, char **argv, struct options *options)
         } else if (letter == 's') {
             return sf_sim_say(
                 SF_SIM_EXIT_USAGE, "--set: at most %d of them are accepted", SETS_MAX);
+        } else if (letter == 'n' && options->receiver_count < SF_SCENARIO_RECEIVERS_MAX) {
+            options->receivers[options->receiver_count++] = optarg;
+        } else if (letter == 'n') {
+            return sf_sim_say(SF_SIM_EXIT_USAGE, "--receiver: at most %d of them are accepted",
+                SF_SCENARIO_RECEIVERS_MAX);
         } else if (letter == 'r') {
             options->report = optarg;
         } else if (letter == 'j') {
@@ -170,7 +182,7 @@ read_scenario(
     size_t bytes;
     int status;
 
-    if (!read_file(path, SF_SCENARIO_BYTES_MAX, &text, &bytes)) {
+    if (!sf_sim_read_file(path, SF_SCENARIO_BYTES_MAX, &text, &bytes)) {
         return sf_sim_say(SF_SIM_EXIT_FAILED, "%s: %s", path, strerror(errno));
     }
     status = sf_scenario_parse(scenario, sf_view(text, bytes), loader, &error);
@@ -181,25 +193,47 @@ read_scenario(
     return SF_SIM_EXIT_DONE;
 }
 
+/* The scenario of a file, if there is one. */
+static int
+start_scenario(struct options *options, struct sf_scenario *scenario)
+{
+    const struct sf_scenario_loader loader = {load_profile, options};
+    char plan[sizeof(scenario->plan)];
+    int status = SF_SIM_EXIT_DONE;
+
+    sf_scenario_init(scenario);
+    if (options->file == NULL) {
+        return status;
+    }
+    status = read_scenario(options->file, scenario, &loader);
+    if (scenario->plan[0] != '\0') {
+        beside(options, scenario->plan, plan, sizeof(plan));
+        memcpy(scenario->plan, plan, sizeof(plan));
+    }
+    options->file = NULL; /* what options name is where the caller is */
+    return status;
+}
+
 /* The scenario of a file, then of the options. Returns an exit status; DONE: go on. */
 static int
 make_scenario(struct options *options, struct sf_scenario *scenario)
 {
     const struct sf_scenario_loader loader = {load_profile, options};
     struct sf_scenario_error error;
+    int status = start_scenario(options, scenario);
 
-    sf_scenario_init(scenario);
-    if (options->file != NULL) {
-        int status = read_scenario(options->file, scenario, &loader);
-
-        if (status != SF_SIM_EXIT_DONE) {
-            return status;
-        }
-        options->file = NULL; /* what options name is where the caller is */
+    if (status != SF_SIM_EXIT_DONE) {
+        return status;
     }
     for (size_t i = 0; i < SCENARIO_OPTIONS; i++) {
         if (options->values[i] != NULL && sf_scenario_set(scenario, scenario_options[i],
                                               options->values[i], &loader, &error) != SF_OK) {
+            return sf_sim_say(SF_SIM_EXIT_USAGE, "--%s", error.text);
+        }
+    }
+    for (size_t i = 0; i < options->receiver_count; i++) {
+        if (sf_scenario_set(scenario, "receiver", options->receivers[i], &loader, &error) !=
+            SF_OK) {
             return sf_sim_say(SF_SIM_EXIT_USAGE, "--%s", error.text);
         }
     }
@@ -347,11 +381,13 @@ int
 sf_sim_run_main(int argc, char **argv)
 {
     struct options options = {.file = NULL};
+    struct sf_schedule schedule;
     struct sf_scenario *scenario = calloc(1, sizeof(*scenario));
     struct sf_whatif *result = calloc(1, sizeof(*result));
     char command[COMMAND_BYTES_MAX];
     int status;
 
+    memset(&schedule, 0, sizeof(schedule));
     if (scenario == NULL || result == NULL) {
         status = sf_sim_say(SF_SIM_EXIT_FAILED, "no memory");
         goto out;
@@ -361,6 +397,9 @@ sf_sim_run_main(int argc, char **argv)
     if (status == SF_SIM_EXIT_DONE) {
         status = make_scenario(&options, scenario);
     }
+    if (status == SF_SIM_EXIT_DONE && scenario->plan[0] != '\0') {
+        status = sf_sim_plan(scenario, &schedule);
+    }
     if (status == SF_SIM_EXIT_DONE) {
         status = answer(&options, scenario, result);
     }
@@ -368,6 +407,7 @@ sf_sim_run_main(int argc, char **argv)
         status = tell(&options, scenario, result, command);
     }
 out:
+    sf_schedule_fini(&schedule);
     free(scenario);
     free(result);
     return status;

@@ -62,14 +62,27 @@ print_receivers(const struct sf_scenario *scenario, const struct sf_whatif *resu
     }
 }
 
+/* Through which ground station it went; "" if there is no plan. */
+static const char *
+station_of(const struct sf_scenario *scenario, const struct sf_whatif_contact *row)
+{
+    const char *station = sf_schedule_station(scenario, row->receiver, row->start);
+
+    return station == NULL ? "" : station;
+}
+
 static void
 print_table(const struct sf_scenario *scenario, const struct sf_whatif *result)
 {
     if (result->contact_count < 2) {
         return;
     }
-    printf("\n  %3s  %-12s %12s %12s %10s %10s %10s %8s\n", "#", "TO", "BEGIN", "LENGTH", "SENT",
-        "NEW DATA", "TWICE", "LOST");
+    printf("\n  %3s  %-12s ", "#", "TO");
+    if (scenario->schedule != NULL) {
+        printf("%-12s ", "STATION");
+    }
+    printf(
+        "%12s %12s %10s %10s %10s %8s\n", "BEGIN", "LENGTH", "SENT", "NEW DATA", "TWICE", "LOST");
     for (size_t i = 0; i < result->contact_count; i++) {
         const struct sf_whatif_contact *row = &result->contacts[i];
         char begin[SF_PLOT_TEXT_BYTES];
@@ -90,8 +103,11 @@ print_table(const struct sf_scenario *scenario, const struct sf_whatif *result)
         sf_report_size((double)row->sent_bytes, sent);
         sf_report_size((double)row->received_bytes, received);
         sf_report_size((double)row->resent_bytes, twice);
-        printf("  %3zu  %-12s %12s %12s %10s %10s %10s %6.2f %%\n", i + 1,
-            scenario->receivers[row->receiver].name, begin, length, sent,
+        printf("  %3zu  %-12s ", i + 1, scenario->receivers[row->receiver].name);
+        if (scenario->schedule != NULL) {
+            printf("%-12s ", station_of(scenario, row));
+        }
+        printf("%12s %12s %10s %10s %10s %6.2f %%\n", begin, length, sent,
             row->is_needed && row->received_bytes == 0 ? "WASTED" : received, twice,
             100 * share((double)row->lost_datagrams, (double)row->sent_datagrams));
     }
@@ -178,14 +194,15 @@ contacts_json(const struct sf_scenario *scenario, const struct sf_whatif *result
     for (size_t i = 0; i < result->contact_count; i++) {
         const struct sf_whatif_contact *row = &result->contacts[i];
 
-        (void)json_array_append_new(list,
-            json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "to",
-                scenario->receivers[row->receiver].name, "begin_s",
-                time_of(result, row->start, true), "end_s", time_of(result, row->end, true),
-                "sent_bytes", integer(row->sent_bytes), "sent_datagrams",
-                integer(row->sent_datagrams), "lost_datagrams", integer(row->lost_datagrams),
-                "received_bytes", integer(row->received_bytes), "resent_bytes",
-                integer(row->resent_bytes), "wasted", row->is_needed && row->received_bytes == 0));
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "to",
+                      scenario->receivers[row->receiver].name, "station", station_of(scenario, row),
+                      "begin_s", time_of(result, row->start, true), "end_s",
+                      time_of(result, row->end, true), "sent_bytes", integer(row->sent_bytes),
+                      "sent_datagrams", integer(row->sent_datagrams), "lost_datagrams",
+                      integer(row->lost_datagrams), "received_bytes", integer(row->received_bytes),
+                      "resent_bytes", integer(row->resent_bytes), "wasted",
+                      row->is_needed && row->received_bytes == 0));
     }
     return list;
 }

@@ -100,9 +100,9 @@ encode_outline(struct intake *intake, uint32_t fixed_class, struct sf_class_choi
     }
     input.outline_bytes = bytes;
     status = sf_class_choose(&input, ret_choice);
-    if (status == SF_OK && fixed_class == 0 && ret_choice->class_bytes > AUTO_CLASS_BYTES_MAX) {
+    if (status == SF_OK && fixed_class == 0 && ret_choice->class_bytes > SF_NODE_CLASS_AUTO_MAX) {
         /* Larger bundles save nothing and make memory and repair coarser. */
-        input.fixed = AUTO_CLASS_BYTES_MAX;
+        input.fixed = SF_NODE_CLASS_AUTO_MAX;
         status = sf_class_choose(&input, ret_choice);
     }
     if (status != SF_OK) {

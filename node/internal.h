@@ -56,14 +56,13 @@
 #include "store/vault.h"
 
 enum {
-    EVENTS_MAX = 512,               /* waiting to be pulled; the oldest give way */
-    TRANSFERS_MAX = 4096,           /* of each direction, open and ended */
-    HISTORY_MAX = 256,              /* ended outgoing transfers kept for `status` */
-    TOMBSTONES_MAX = 4096,          /* ended incoming transfers kept; who has most loses first */
-    INBOUND_MAX = 256,              /* incoming transfers of one peer that have not ended */
-    CACHE_BYTES_MAX = 24 << 20,     /* sealed bundles lent to the link or just sealed */
-    AUTO_CLASS_BYTES_MAX = 1 << 20, /* larger bundles only where the operator asks for them */
-    SEALED_TAG_SIV_BYTES = 28,      /* of a bundle's siv in its tag; its CRC-32C stands behind */
+    EVENTS_MAX = 512,           /* waiting to be pulled; the oldest give way */
+    TRANSFERS_MAX = 4096,       /* of each direction, open and ended */
+    HISTORY_MAX = 256,          /* ended outgoing transfers kept for `status` */
+    TOMBSTONES_MAX = 4096,      /* ended incoming transfers kept; who has most loses first */
+    INBOUND_MAX = 256,          /* incoming transfers of one peer that have not ended */
+    CACHE_BYTES_MAX = 24 << 20, /* sealed bundles lent to the link or just sealed */
+    SEALED_TAG_SIV_BYTES = 28,  /* of a bundle's siv in its tag; its CRC-32C stands behind */
     NO_PEER = 0xffff,
 };
 

@@ -19,6 +19,8 @@
  *     noticed.
  *   - The end of the data waits for its repair: as many round trips as the worst
  *     segment of the last one needs on average.
+ *   - Where a contact plan is followed, data flows from the first moment of a contact to
+ *     the last, at its rate.
  *   - Sealing and disks take no time; the queue, the way back and several
  *     receivers do not slow each other down.
  *
@@ -28,6 +30,7 @@
 
 #include "bundle/class.h"
 #include "bundle/envelope.h"
+#include "node/node.h"
 #include "sim/contacts.h"
 
 #include <inttypes.h>
@@ -82,7 +85,7 @@ struct load {
 static bool
 make_load(const struct sf_scenario *scenario, struct load *ret_load)
 {
-    const struct sf_class_input input = {
+    struct sf_class_input input = {
         .total_bytes = scenario->size_bytes, .outline_bytes = 100, .file_count = 1};
     uint32_t room = sf_scenario_mtu_bytes(scenario) - UDP_IP_BYTES - SESSION_BYTES;
     uint32_t segment = (room - DATA_HEAD_BYTES_MAX) / UNIT_BYTES * UNIT_BYTES;
@@ -91,6 +94,9 @@ make_load(const struct sf_scenario *scenario, struct load *ret_load)
     double segments;
     double head = 2;
 
+    if (sf_class_choose(&input, &choice) == SF_OK && choice.class_bytes > SF_NODE_CLASS_AUTO_MAX) {
+        input.fixed = SF_NODE_CLASS_AUTO_MAX; /* as the node does */
+    }
     if (sf_class_choose(&input, &choice) != SF_OK) {
         return false;
     }
@@ -194,6 +200,17 @@ rate_of(const struct sf_sim_path_config *path, double at, double *ret_until)
 
     *ret_until = planned == NULL ? INFINITY : seconds(planned->start + planned->span_ns);
     return rate == 0 ? INFINITY : (double)rate * (1 - fade * path->fade_rate_ppm / 1e6);
+}
+
+/* IP bits a second that the sender sends: as configured, or by the plan that it follows. */
+static double
+pace_of(const struct flow *flow, double at)
+{
+    double until;
+
+    return flow->scenario->schedule == NULL
+               ? flow->rate_bps
+               : fmin(flow->rate_bps, rate_of(flow->forward, at, &until));
 }
 
 static double
@@ -341,12 +358,13 @@ pour(struct flow *flow, double from, double end, struct sf_whatif_contact *row)
     while (from < end && flow->left > 0) {
         double until;
         double passed = rate_of(flow->forward, from, &until);
-        double kept = fmin(1, passed / flow->rate_bps) * (1 - flow->loss);
-        double datagrams = flow->rate_bps / 8 / flow->load.datagram_bytes; /* a second */
+        double pace = pace_of(flow, from);
+        double kept = fmin(1, passed / pace) * (1 - flow->loss);
+        double datagrams = pace / 8 / flow->load.datagram_bytes; /* a second */
         double arriving = datagrams * kept * flow->load.segment_bytes;
         double span = fmin(fmin(end, until) - from, flow->left / arriving);
         struct growth by = {
-            .sent = flow->rate_bps / 8 * span,
+            .sent = pace / 8 * span,
             .lost = datagrams * (1 - kept) * span,
             .again = datagrams * (1 - kept) * flow->load.segment_bytes * span,
             .arrived = fmin(arriving * span, flow->left),
@@ -389,8 +407,8 @@ flows_from(struct flow *flow, double start)
 {
     double beacon;
 
-    if (start <= flow->quiet) {
-        return start; /* the gap was not noticed, or there was none */
+    if (start <= flow->quiet || flow->scenario->schedule != NULL) {
+        return start; /* the gap was not noticed, or there was none, or the plan is followed */
     }
     if (start <= flow->dark) {
         return start + rtt_of(flow, start);
@@ -405,7 +423,7 @@ lose_contact(struct flow *flow, double end)
 {
     double last_heard = end + delay_of(flow->back, end);
 
-    flow->quiet = last_heard + quiet_s;
+    flow->quiet = flow->scenario->schedule == NULL ? last_heard + quiet_s : end;
     flow->dark =
         last_heard + fmax(budget_s, 3 * rtt_of(flow, end)) + 4 * OPENER_BYTES * 8 / flow->rate_bps;
 }
@@ -416,7 +434,7 @@ finish(struct flow *flow, double at, double end)
 {
     double rtt = rtt_of(flow, at);
     double in_flight =
-        fmin(flow->rate_bps / 8 * rtt, flow->load.data_bytes) / flow->load.datagram_bytes;
+        fmin(pace_of(flow, at) / 8 * rtt, flow->load.data_bytes) / flow->load.datagram_bytes;
     /* The engine waits an eighth more, for what might only be late. */
     double repaired = at + rtt * 9 / 8 * repair_rounds(in_flight, flow->loss);
 
@@ -448,6 +466,9 @@ walk(struct flow *flow)
     flow->left = flow->load.data_bytes;
     flow->dark = flow->begin + budget_s + 4 * OPENER_BYTES * 8 / flow->rate_bps;
     flow->quiet = flow->dark; /* nothing is known of a round trip yet */
+    if (flow->scenario->schedule != NULL) {
+        flow->quiet = flow->begin; /* nothing is sent outside of contacts */
+    }
     if (!next_contact(flow, at, &start, &end) || start > at) {
         /* Nobody is there to hear the beginning. */
         send_into_dark(flow, at, fmin(fmin(start, flow->quiet), flow->until));

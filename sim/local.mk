@@ -20,6 +20,8 @@ sim_libsim_a_SOURCES = \
 	%D%/profile.c %D%/profile.h \
 	%D%/report_html.c %D%/report_html.h \
 	%D%/scenario.c %D%/scenario.h \
+	%D%/schedule.c %D%/schedule.h \
+	%D%/stage.c %D%/stage.h \
 	%D%/trace.c %D%/trace.h \
 	%D%/tree.c %D%/tree.h \
 	%D%/tree_whole.c \

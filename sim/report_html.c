@@ -1,6 +1,7 @@
 #include "sim/report_html.h"
 
 #include "sim/plot.h"
+#include "sim/schedule.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -498,6 +499,13 @@ write_row(const struct page *page, const struct sf_whatif_contact *row, size_t n
         sf_plot_text(page->out, page->scenario->receivers[row->receiver].name);
         fputs("</td>", page->out);
     }
+    if (page->scenario->schedule != NULL) {
+        const char *station = sf_schedule_station(page->scenario, row->receiver, row->start);
+
+        fputs("<td class=\"t\">", page->out);
+        sf_plot_text(page->out, station == NULL ? "" : station);
+        fputs("</td>", page->out);
+    }
     sf_plot_span(seconds_since(result, row->start), text);
     fprintf(page->out, "<td>%s</td>", text);
     sf_plot_span(span, text);
@@ -534,19 +542,20 @@ write_contacts(const struct page *page)
     fprintf(page->out,
         "<section class=\"long\"><h2>Contacts</h2><p>Begin is counted from the order; one "
         "in which nothing new arrived is wasted.</p><div class=\"scroll\"><table><thead><tr>"
-        "<th>#</th>%s<th>begin</th><th>length</th><th class=\"more\">sent</th><th>new data</th>"
+        "<th>#</th>%s%s<th>begin</th><th>length</th><th class=\"more\">sent</th><th>new data</th>"
         "<th class=\"more\">goodput</th><th class=\"more\">sent again</th><th>lost</th></tr>"
         "</thead><tbody>\n",
-        result->receiver_count > 1 ? "<th class=\"t\">to</th>" : "");
+        result->receiver_count > 1 ? "<th class=\"t\">to</th>" : "",
+        page->scenario->schedule != NULL ? "<th class=\"t\">station</th>" : "");
     for (size_t i = 0; i < result->contact_count; i++) {
         if (i == head && head < tail) {
-            fprintf(page->out, "<tr><td colspan=\"9\">%zu more</td></tr>\n", tail - head);
+            fprintf(page->out, "<tr><td colspan=\"10\">%zu more</td></tr>\n", tail - head);
             i = tail;
         }
         write_row(page, &result->contacts[i], i + 1);
     }
     if (result->contacts_cut > 0) {
-        fprintf(page->out, "<tr><td colspan=\"9\">%" PRIu64 " more after these</td></tr>\n",
+        fprintf(page->out, "<tr><td colspan=\"10\">%" PRIu64 " more after these</td></tr>\n",
             result->contacts_cut);
     }
     fputs("</tbody></table></div></section>\n", page->out);
@@ -567,13 +576,27 @@ describe_path(const struct sf_sim_path_config *path, char *text, size_t text_byt
     char rate[SF_REPORT_AMOUNT_BYTES] = "no limit";
     char delay[SF_PLOT_TEXT_BYTES];
 
-    if (path->rate_bps != 0) {
-        sf_report_rate((double)path->rate_bps, rate);
+    uint64_t rate_bps = path->rate_bps;
+    uint64_t delay_ns = path->delay_ns;
+
+    for (size_t i = 0; i < path->plan_count; i++) {
+        const struct sf_sim_contact *contact = &path->plan[i];
+
+        if (i == 0 || contact->rate_bps > rate_bps) {
+            rate_bps = contact->rate_bps;
+        }
+        if (contact->delay_ns != SF_SIM_PATH_DELAY_KEPT &&
+            (i == 0 || contact->delay_ns > delay_ns)) {
+            delay_ns = contact->delay_ns;
+        }
     }
-    sf_plot_span((double)path->delay_ns / 1e9, delay);
-    snprintf(text, text_bytes, "%s, %s one way, %.4g %% lost%s%s%s", rate, delay,
-        path->loss_ppm / 1e4, path->burst_enter_ppm > 0 ? " and bursts" : "",
-        path->fade_span_ns > 0 ? ", fades" : "",
+    if (rate_bps != 0) {
+        sf_report_rate((double)rate_bps, rate);
+    }
+    sf_plot_span((double)delay_ns / 1e9, delay);
+    snprintf(text, text_bytes, "%s%s, %s one way, %.4g %% lost%s%s%s",
+        path->plan_count > 0 ? "by the plan, up to " : "", rate, delay, path->loss_ppm / 1e4,
+        path->burst_enter_ppm > 0 ? " and bursts" : "", path->fade_span_ns > 0 ? ", fades" : "",
         path->contact_count + path->outage_count + path->plan_count + path->duty_ppm > 0
             ? ", with gaps"
             : "");

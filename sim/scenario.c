@@ -186,6 +186,19 @@ set_title(const struct assignment *a)
     return SF_OK;
 }
 
+/* Whether it is there, and what is in it, is the caller's business. */
+static int
+set_plan(const struct assignment *a)
+{
+    if (*a->value == '\0' || strlen(a->value) >= sizeof(a->scenario->plan)) {
+        return fail(a->error, SF_EFORMAT,
+            "%s: \"%.60s\" is not accepted: give the name of a contact plan, of at most %d bytes",
+            a->key, a->value, SF_SCENARIO_LINE_BYTES_MAX - 1);
+    }
+    snprintf(a->scenario->plan, sizeof(a->scenario->plan), "%s", a->value);
+    return SF_OK;
+}
+
 /* The network of every receiver there is. */
 static int
 set_profile(const struct assignment *a)
@@ -298,6 +311,7 @@ static const struct key {
     {"profile", set_profile},
     {"receivers", set_receivers},
     {"receiver", set_receiver},
+    {"plan", set_plan},
     {"start", set_start},
     {"until", set_until},
     {"rate", set_rate},

@@ -11,7 +11,8 @@
  *
  * One `key = value` per line, '#' begins a comment. `link.` before a key of
  * profiles changes the network of every receiver; such lines stand behind
- * `profile` and `receiver`. Keys are in docs/SIMULATOR.md and in the table of
+ * `profile` and `receiver`. `plan` is a name alone: the caller reads the plan and
+ * puts it under the scenario (schedule.h). Keys are in docs/SIMULATOR.md and in the table of
  * scenario.c. Reads no files: profiles are looked up by the caller.
  */
 #ifndef SF_SIM_SCENARIO_H
@@ -43,6 +44,8 @@ struct sf_scenario_receiver {
     struct sf_sim_profile profile;             /* forward is towards the receiver */
 };
 
+struct sf_schedule;
+
 struct sf_scenario {
     char title[SF_SCENARIO_NAME_BYTES]; /* or "" */
     uint64_t size_bytes;                /* of the file; 0: not said yet */
@@ -52,7 +55,9 @@ struct sf_scenario {
     uint64_t seed;
     uint32_t mtu_bytes; /* IP bytes of the largest datagram; 0: the default, or the paths' */
     struct sf_scenario_receiver receivers[SF_SCENARIO_RECEIVERS_MAX];
-    size_t receiver_count; /* at least 1 */
+    size_t receiver_count;                 /* at least 1 */
+    char plan[SF_SCENARIO_LINE_BYTES_MAX]; /* name of a contact plan, or "" */
+    const struct sf_schedule *schedule;    /* made from it (schedule.h), or NULL */
 
     bool is_named;   /* receivers were named one by one */
     bool is_changed; /* by `link.` lines */

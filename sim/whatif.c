@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "sim/contacts.h"
 #include "sim/hollow.h"
-#include "sim/world.h"
+#include "sim/stage.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #define GRACE_NS        (5 * SF_SEC) /* for what still happens at a receiver after the last datagram */
 
 enum {
-    GROUND = 0, /* number of the sending node; receivers follow */
+    GROUND = SF_STAGE_GROUND,
     COMPARE_BYTES = 65536,
 };
 
@@ -45,7 +45,8 @@ struct run {
     const struct sf_scenario *scenario;
     const struct sf_whatif_progress *progress;
     struct sf_whatif *result;
-    struct sf_world *world;
+    struct sf_stage *stage;
+    struct sf_world *world; /* of it */
     struct sf_transfer_id id;
     struct sf_node_transfer transfer; /* scratch: it is large */
     uint64_t content;
@@ -80,15 +81,15 @@ link_of(struct run *run, unsigned node, size_t index)
 static struct sf_whatif_contact
 count_way(struct run *run, unsigned receiver)
 {
-    const struct sf_sim_path_stats *path = sf_world_path_stats(run->world, GROUND, receiver + 1);
+    struct sf_sim_path_stats path = sf_stage_sent(run->stage, receiver);
     struct sf_link_peer_stats out = link_of(run, GROUND, receiver);
     struct sf_link_peer_stats in = link_of(run, receiver + 1, 0);
 
     return (struct sf_whatif_contact){
-        .sent_bytes = path->bytes_in,
-        .sent_datagrams = path->datagrams_in,
+        .sent_bytes = path.bytes_in,
+        .sent_datagrams = path.datagrams_in,
         .lost_datagrams =
-            path->dropped_loss + path->dropped_queue + path->dropped_mtu + path->corrupted,
+            path.dropped_loss + path.dropped_queue + path.dropped_mtu + path.corrupted,
         .received_bytes = in.data_bytes_in,
         .resent_bytes = out.resent_bytes_out,
     };
@@ -105,8 +106,8 @@ take_sample(struct run *run, struct sf_whatif_sample *sample)
         sample->sent_bytes += way.sent_bytes;
         sample->sent_datagrams += way.sent_datagrams;
         sample->lost_datagrams += way.lost_datagrams;
-        sample->dark_datagrams += sf_world_path_stats(run->world, GROUND, i + 1)->dropped_outage;
-        sample->returned_bytes += sf_world_path_stats(run->world, i + 1, GROUND)->bytes_in;
+        sample->dark_datagrams += sf_stage_sent(run->stage, i).dropped_outage;
+        sample->returned_bytes += sf_stage_returned(run->stage, i).bytes_in;
         sample->data_bytes += out.data_bytes_out;
         sample->resent_bytes += way.resent_bytes;
         sample->received_bytes[i] = way.received_bytes;
@@ -400,40 +401,7 @@ is_silent(const struct run *run)
     return true;
 }
 
-/* --- Making ---------------------------------------------------------------------- */
-
-static void
-make_world(struct run *run)
-{
-    const struct sf_scenario *scenario = run->scenario;
-    struct sf_node_error error;
-
-    run->world = sf_world_open(scenario->seed);
-    sf_world_set_steady(run->world);
-    /* The clock of a world begins at one second, that of the paths with it. */
-    sf_world_path_zero(run->world, SF_SEC);
-    sf_world_run(run->world, SF_SEC + scenario->start_ns);
-    sf_world_watch(run->world, note_event, run);
-    sf_assert(sf_world_add(run->world, "ground") == GROUND);
-    sf_world_config(run->world, GROUND)->mtu_bytes = sf_scenario_mtu_bytes(scenario);
-    for (unsigned i = 0; i < scenario->receiver_count; i++) {
-        const struct sf_scenario_receiver *receiver = &scenario->receivers[i];
-        struct sf_node_peer conf = {.may_send = true, .may_receive = true, .has_endpoint = true};
-        uint64_t back_bps = receiver->profile.back.rate_bps;
-
-        sf_assert(sf_world_add(run->world, receiver->name) == i + 1);
-        sf_world_config(run->world, i + 1)->mtu_bytes = sf_scenario_mtu_bytes(scenario);
-        sf_world_path(run->world, GROUND, i + 1, &receiver->profile.forward);
-        sf_world_path(run->world, i + 1, GROUND, &receiver->profile.back);
-        conf.rate_bps = sf_scenario_rate_bps(scenario, i);
-        sf_world_introduce(run->world, GROUND, i + 1, &conf);
-        conf.rate_bps = back_bps == 0 ? conf.rate_bps : back_bps;
-        sf_world_introduce(run->world, i + 1, GROUND, &conf);
-    }
-    for (unsigned i = 0; i <= scenario->receiver_count; i++) {
-        sf_assert(sf_world_start(run->world, i, &error) == SF_OK);
-    }
-}
+/* --- Sending ----------------------------------------------------------------------- */
 
 static void
 send_file(struct run *run)
@@ -588,7 +556,9 @@ sf_whatif_run(const struct sf_scenario *scenario, const struct sf_whatif_progres
     run->progress = progress;
     run->result = ret_result;
     run->sample_ns = SAMPLE_NS_FIRST;
-    make_world(run);
+    run->stage = sf_stage_open(scenario);
+    run->world = sf_stage_world(run->stage);
+    sf_world_watch(run->world, note_event, run);
     for (size_t i = 0; i < scenario->receiver_count; i++) {
         struct way *way = &run->ways[i];
 
@@ -606,7 +576,7 @@ sf_whatif_run(const struct sf_scenario *scenario, const struct sf_whatif_progres
     if (status == SF_OK) {
         conclude(run);
     }
-    sf_world_close(run->world);
+    sf_stage_close(run->stage);
     for (size_t i = 0; i < scenario->receiver_count; i++) {
         free(run->ways[i].rows);
     }

@@ -76,9 +76,10 @@ struct sf_world {
     struct world_node *nodes[SF_WORLD_NODES_MAX];
     unsigned count;
     struct sf_sim_path paths[SF_WORLD_NODES_MAX][SF_WORLD_NODES_MAX];
-    struct gateway gateways[SF_WORLD_GATEWAYS_MAX];
+    struct gateway *gateways[SF_WORLD_GATEWAYS_MAX];
     unsigned gateway_count;
-    sf_mono path_zero; /* what their clocks are behind */
+    unsigned gateway_last; /* sent to: looked at first */
+    sf_mono path_zero;     /* what their clocks are behind */
     uint64_t payload[SF_WORLD_NODES_MAX][SF_WORLD_NODES_MAX];
     struct datagram *flying;
     struct datagram *spare; /* have room for SPARE_BYTES */
@@ -241,9 +242,10 @@ leave(struct world_node *self, const struct sf_addr *to, struct sf_view payload)
     if (model.to != SF_WORLD_NOBODY) {
         path = &world->paths[number][model.to];
     }
-    for (unsigned i = 0; i < world->gateway_count; i++) {
-        struct gateway *gateway = &world->gateways[i];
-        struct sf_addr addr = addr_of_gateway(i);
+    for (unsigned i = 0; path == NULL && i < world->gateway_count; i++) {
+        unsigned turn = (world->gateway_last + i) % world->gateway_count;
+        struct gateway *gateway = world->gateways[turn];
+        struct sf_addr addr = addr_of_gateway(turn);
         unsigned side = gateway->ends[0] == number ? 0 : 1;
 
         if (sf_addr_equal(&addr, to) && gateway->ends[side] == number) {
@@ -251,6 +253,7 @@ leave(struct world_node *self, const struct sf_addr *to, struct sf_view payload)
             model.to = gateway->ends[1 - side];
             model.from = addr;
             path = &gateway->paths[side];
+            world->gateway_last = turn;
         }
     }
     if (world->spy.sent != NULL) {
@@ -461,6 +464,9 @@ sf_world_close(struct sf_world *world)
         sf_sim_disk_close(self->disk);
         free(self);
     }
+    for (unsigned i = 0; i < world->gateway_count; i++) {
+        free(world->gateways[i]);
+    }
     while (world->flying != NULL) {
         datagram_free(world, world->flying);
     }
@@ -650,9 +656,11 @@ sf_world_gateway(struct sf_world *world, unsigned a, unsigned b)
 {
     const struct sf_sim_path_config clean = {.delay_ns = SF_MS};
     unsigned number = world->gateway_count++;
-    struct gateway *gateway = &world->gateways[number];
+    struct gateway *gateway;
 
     sf_assert(number < SF_WORLD_GATEWAYS_MAX && a < world->count && b < world->count && a != b);
+    gateway = must_alloc(sizeof(*gateway));
+    world->gateways[number] = gateway;
     gateway->ends[0] = a;
     gateway->ends[1] = b;
     sf_world_gateway_path(world, number, a, &clean);
@@ -679,7 +687,7 @@ void
 sf_world_gateway_path(struct sf_world *world, unsigned gateway, unsigned from,
     const struct sf_sim_path_config *config)
 {
-    struct gateway *at = &world->gateways[gateway];
+    struct gateway *at = world->gateways[gateway];
     unsigned side = side_of(at, from);
     struct sf_sim_path_stats stats = at->paths[side].stats;
 
@@ -691,7 +699,7 @@ sf_world_gateway_path(struct sf_world *world, unsigned gateway, unsigned from,
 const struct sf_sim_path_stats *
 sf_world_gateway_stats(const struct sf_world *world, unsigned gateway, unsigned from)
 {
-    const struct gateway *at = &world->gateways[gateway];
+    const struct gateway *at = world->gateways[gateway];
 
     return &at->paths[side_of(at, from)].stats;
 }

@@ -20,7 +20,7 @@
 enum {
     SF_WORLD_NODES_MAX = 16,
     SF_WORLD_NOBODY = SF_WORLD_NODES_MAX, /* no node of this world */
-    SF_WORLD_GATEWAYS_MAX = 8,
+    SF_WORLD_GATEWAYS_MAX = 128,
 };
 
 struct sf_world;

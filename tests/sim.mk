@@ -39,7 +39,7 @@ seeds: skyferry-sim$(EXEEXT)
 
 # What-if: scenarios, the engines' answer and the fluid's.
 whatif_tests = tests/unit/test_hollow tests/unit/test_scenario tests/unit/test_whatif \
-	tests/unit/test_report_html
+	tests/unit/test_report_html tests/unit/test_schedule
 check_PROGRAMS += $(whatif_tests)
 TESTS += $(whatif_tests)
 
@@ -55,14 +55,20 @@ tests_unit_test_whatif_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS) -lm
 tests_unit_test_report_html_SOURCES = tests/unit/test_report_html.c tests/unit/check.h
 tests_unit_test_report_html_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS) -lm
 
-check_PROGRAMS += tests/fuzz/fuzz_scenario
+tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c tests/unit/check.h
+tests_unit_test_schedule_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS) -lm
+
+check_PROGRAMS += tests/fuzz/fuzz_scenario tests/fuzz/fuzz_schedule
 tests_fuzz_fuzz_scenario_SOURCES = tests/fuzz/fuzz_scenario.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_scenario_LDADD = sim/libsim.a $(NODE_LIBS) -lm
 tests_fuzz_fuzz_scenario_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_schedule_SOURCES = tests/fuzz/fuzz_schedule.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_schedule_LDADD = sim/libsim.a $(NODE_LIBS) -lm
+tests_fuzz_fuzz_schedule_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 if !FUZZING
-TESTS += tests/fuzz/fuzz_scenario
+TESTS += tests/fuzz/fuzz_scenario tests/fuzz/fuzz_schedule
 endif
-EXTRA_DIST += tests/fuzz/corpus/scenario
+EXTRA_DIST += tests/fuzz/corpus/scenario tests/fuzz/corpus/schedule
 
 dist_check_SCRIPTS += tests/e2e/sim_run.sh
 TESTS += tests/e2e/sim_run.sh

@@ -67,6 +67,40 @@ run 0 "options overrule the file" \
     elsewhere/two.scenario --size 1MB --receivers 1 --json
 check "the options count" json 'd["plain_bytes"] == 1000000 and len(d["receivers"]) == 1'
 
+# --- Contact plans ---
+
+cat >plan.ion <<'END'
+# node 1 is north
+# node 2 is south
+# node 9 is bird
+a contact 2026/11/23-00:00:00 2026/11/23-00:00:20 1 9 250000
+a contact 2026/11/23-00:00:00 2026/11/23-00:00:20 9 1 250000
+a contact 2026/11/23-01:00:00 2026/11/23-01:00:20 2 9 250000
+a contact 2026/11/23-01:00:00 2026/11/23-01:00:20 9 2 250000
+a range 2026/11/23-00:00:00 2026/11/23-02:00:00 1 9 0.005
+END
+mkdir plans && cp plan.ion plans/ && printf 'size = 6MB\nplan = plan.ion\n' >plans/plan.scenario
+run 0 "a plan is followed through its stations" plans/plan.scenario --json --report plan.html
+check "each contact has its station" \
+    json '[c["station"] for c in d["contacts"]] == ["north", "south"]'
+check "the receiver has its name" json 'd["receivers"][0]["name"] == "bird"'
+check "nothing was sent into the dark" json 'd["dark_datagrams"] == 0'
+check "its page is well-formed" page plan.html 6
+run 0 "a plan may be an option, and its receiver be named" \
+    --size 6MB --plan plan.ion --receiver 9 --estimate
+check "the table shows stations" tells "south"
+"$sim" passes --tle "$tests/../vectors/passes.tle" --satellite LOW --from 2026-11-23 \
+    --station berlin:52.5,13.4,40,10 --up 2Mbit --down 20Mbit --format hdtn >passes.json
+run 0 "passes are a plan" --size 50MB --plan passes.json
+run 6 "what a plan cannot carry is said" --size 50MB --plan plan.ion
+check "with what it carries" tells "together carry 10000000 bytes at most"
+echo 'a contact +0 +5 1 9 fast' >bad.ion
+run 2 "a mistake in a plan is told" --size 1MB --plan bad.ion
+check "with file, line, value and what is accepted" tells 'bad.ion:1: "fast" is not accepted: give'
+run 2 "a receiver that is not in the plan is told" --size 1MB --plan plan.ion --receiver 7
+check "with those that are" tells 'plan.ion: there is no node "7"; its nodes are 1, 9, 2'
+run 1 "a plan that is not there is told" --size 1MB --plan nowhere.ion
+
 # --- Estimates ---------------------------------------------------------------
 
 began=$SECONDS

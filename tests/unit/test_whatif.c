@@ -10,6 +10,8 @@
 #include "base/time.h"
 #include "tests/unit/check.h"
 
+#include <malloc.h>
+
 static struct sf_scenario scenario;
 static struct sf_whatif played;
 static struct sf_whatif estimate;
@@ -47,11 +49,20 @@ set_up(const char *text)
     REQUIRE_EQ(sf_scenario_check(&scenario, &error), SF_OK);
 }
 
+/* As `skyferry-sim run` begins. */
+static void
+begin(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
+    REQUIRE_EQ(sf_hollow_init(), SF_OK);
+}
+
 static void
 play(const char *text)
 {
     set_up(text);
-    REQUIRE_EQ(sf_hollow_init(), SF_OK);
+    begin();
     REQUIRE_EQ(sf_whatif_run(&scenario, NULL, &played), SF_OK);
 }
 
@@ -232,6 +243,66 @@ test_samples_are_bounded(void)
     CHECK_EQ(last_sample(&played)->at, played.end);
 }
 
+static size_t
+in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
+
+static bool
+watch_memory(void *context, sf_mono now, uint32_t share_ppm)
+{
+    size_t *most = context;
+    size_t now_in_use = in_use();
+
+    (void)now;
+    (void)share_ppm;
+    *most = now_in_use > *most ? now_in_use : *most;
+    return true;
+}
+
+/* Bytes in use at the most, at any of the samples, while `text` is played out. */
+static size_t
+memory_for(const char *text)
+{
+    size_t before = in_use();
+    size_t most = before;
+    const struct sf_whatif_progress progress = {watch_memory, &most};
+
+    set_up(text);
+    begin();
+    REQUIRE_EQ(sf_whatif_run(&scenario, &progress, &played), SF_OK);
+    REQUIRE_EQ(played.outcome, SF_WHATIF_DELIVERED);
+    return most - before;
+}
+
+static void
+test_memory(void)
+{
+    static const struct {
+        const char *small;
+        const char *large;
+    } pairs[] = {
+        {"size = 300MB\nlink.rate = 1Gbit\nlink.delay = 5ms\nlink.loss = 0.3%\n",
+            "size = 1300MB\nlink.rate = 1Gbit\nlink.delay = 5ms\nlink.loss = 0.3%\n"},
+    };
+
+    if (in_use() == 0) {
+        printf("\n    SKIP: this allocator does not count");
+        return;
+    }
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        size_t small = memory_for(pairs[i].small);
+        size_t large = memory_for(pairs[i].large);
+
+        printf("\n    %zu KiB for 300 MB, %zu KiB for 1.3 GB", small / 1024, large / 1024);
+        CHECK(small < 160 << 20);
+        CHECK(large < small + (2 << 20)); /* 140 GB take less than 280 MiB more */
+    }
+}
+
 /* --- The fluid --------------------------------------------------------------------- */
 
 /* IP bytes that were sent while a contact was there. */
@@ -294,6 +365,7 @@ test_agrees_lunar(void)
 {
     check_agrees("size = 30MB\nlink.rate = 20Mbit\nlink.delay = 1300ms\n");
     check_agrees("size = 100MB\nprofile = lunar\n");
+    check_agrees("size = 400MB\nprofile = lunar\n");
 }
 
 static void
@@ -303,6 +375,13 @@ test_agrees_windows(void)
     check_agrees("size = 60MB\nstart = 30s\n" LEO "link.period = 3min\nlink.contact = 5s+20s\n");
     check_agrees("size = 100MB\nstart = 7min\n" LEO "rate = 20Mbit\n"
                  "link.period = 95min\nlink.contact = 10min+30s\nlink.contact = 25min+30s\n");
+}
+
+static void
+test_agrees_passes(void)
+{
+    check_agrees("size = 1GB\nprofile = leo-pass\n");
+    check_agrees("size = 1GB\nprofile = leo-pass\nlink.loss = 2%\n");
 }
 
 static void
@@ -374,9 +453,11 @@ CHECK_MAIN("whatif", {"contacts without outages are found in order", test_contac
     {"the engine's run ends when it is proven lost or late", test_engine_gives_up},
     {"a run can be given up", test_can_be_given_up},
     {"samples are bounded and in order", test_samples_are_bounded},
+    {"a gigabyte more takes no more than two megabytes more", test_memory},
     {"fluid and engine agree on clean links", test_agrees_clean},
     {"fluid and engine agree on geostationary links", test_agrees_geo},
     {"fluid and engine agree on links to the Moon", test_agrees_lunar},
     {"fluid and engine agree on links with windows", test_agrees_windows},
+    {"fluid and engine agree on passes", test_agrees_passes},
     {"a month of contacts is estimated", test_month_is_quick},
     {"what cannot end well is told beforehand, with its reason", test_hopeless})
