@@ -3,9 +3,12 @@
 #include "sim/image.h"
 
 #include "base/assert.h"
+#include "sim/depot.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { ROOM_STEP = 4 }; /* pages a chunk gets room for at a time */
 
 static const uint8_t zeros[SF_SIM_PAGE_BYTES];
 
@@ -54,7 +57,7 @@ page_new(const uint8_t *bytes)
     while (bytes[end - 1] == 0) {
         end--;
     }
-    page = sf_sim_allocate(sizeof(*page) + end - from);
+    page = sf_depot_take(sizeof(*page) + end - from);
     page->references = 1;
     page->from = (uint16_t)from;
     page->bytes = (uint16_t)(end - from);
@@ -85,7 +88,7 @@ static void
 page_drop(struct sf_sim_page *page)
 {
     if (page != NULL && --page->references == 0) {
-        free(page);
+        sf_depot_give(page, sizeof(*page) + page->bytes);
     }
 }
 
@@ -95,6 +98,26 @@ static size_t
 count_bits(uint64_t bits)
 {
     return (size_t)__builtin_popcountll(bits);
+}
+
+/* A chunk without pages, with room for `room` of them or some more. */
+static struct sf_sim_chunk *
+chunk_new(size_t room)
+{
+    struct sf_sim_chunk *chunk;
+
+    room = (room + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
+    chunk = sf_depot_take(sizeof(*chunk) + room * sizeof(chunk->pages[0]));
+    chunk->references = 1;
+    chunk->room = (uint32_t)room;
+    chunk->present = 0;
+    return chunk;
+}
+
+static void
+chunk_free(struct sf_sim_chunk *chunk)
+{
+    sf_depot_give(chunk, sizeof(*chunk) + chunk->room * sizeof(chunk->pages[0]));
 }
 
 static void
@@ -108,7 +131,7 @@ chunk_drop(struct sf_sim_chunk *chunk)
     for (size_t i = 0; i < count; i++) {
         page_drop(chunk->pages[i]);
     }
-    free(chunk);
+    chunk_free(chunk);
 }
 
 static bool
@@ -128,22 +151,6 @@ static struct sf_sim_page *
 chunk_page(const struct sf_sim_chunk *chunk, size_t number)
 {
     return chunk_has(chunk, number) ? chunk->pages[chunk_place(chunk, number)] : NULL;
-}
-
-/* A chunk that holds the same pages, with one reference and room for one more. */
-static struct sf_sim_chunk *
-chunk_copy(const struct sf_sim_chunk *from)
-{
-    size_t count = count_bits(from->present);
-    struct sf_sim_chunk *own = sf_sim_allocate(sizeof(*own) + (count + 1) * sizeof(own->pages[0]));
-
-    own->references = 1;
-    own->present = from->present;
-    for (size_t i = 0; i < count; i++) {
-        own->pages[i] = from->pages[i];
-        own->pages[i]->references++;
-    }
-    return own;
 }
 
 /* --- Slots --- */
@@ -217,25 +224,32 @@ page_at(const struct sf_sim_image *image, uint64_t page_number)
 static struct sf_sim_chunk *
 chunk_for_writing(struct sf_sim_image *image, size_t at)
 {
-    struct sf_sim_chunk *chunk = image->slots[at].chunk;
+    struct sf_sim_chunk *old = image->slots[at].chunk;
+    size_t count = count_bits(old->present);
+    struct sf_sim_chunk *own;
 
-    if (chunk->references > 1) {
-        image->slots[at].chunk = chunk_copy(chunk);
-        chunk_drop(chunk);
-    } else {
-        size_t count = count_bits(chunk->present);
-
-        image->slots[at].chunk =
-            sf_sim_reallocate(chunk, sizeof(*chunk) + (count + 1) * sizeof(chunk->pages[0]));
+    if (old->references == 1 && count < old->room) {
+        return old;
     }
-    return image->slots[at].chunk;
+    own = chunk_new(count + 1);
+    own->present = old->present;
+    memcpy(own->pages, old->pages, count * sizeof(own->pages[0]));
+    if (old->references == 1) {
+        chunk_free(old);
+    } else {
+        for (size_t i = 0; i < count; i++) {
+            own->pages[i]->references++;
+        }
+        old->references--;
+    }
+    image->slots[at].chunk = own;
+    return own;
 }
 
 /* Put `page`, whose reference becomes the image's, where `page_number` was; NULL for zeros. */
 static void
 set_page(struct sf_sim_image *image, uint64_t page_number, struct sf_sim_page *page)
 {
-    static const struct sf_sim_chunk empty;
     uint64_t number = page_number / SF_SIM_CHUNK_PAGES;
     size_t bit = page_number % SF_SIM_CHUNK_PAGES;
     size_t at = find_slot(image, number);
@@ -247,7 +261,7 @@ set_page(struct sf_sim_image *image, uint64_t page_number, struct sf_sim_page *p
         if (page == NULL) {
             return;
         }
-        insert_slot(image, at, number, chunk_copy(&empty));
+        insert_slot(image, at, number, chunk_new(1));
     }
     chunk = image->slots[at].chunk;
     if (page == NULL && !chunk_has(chunk, bit)) {

@@ -29,6 +29,7 @@ struct sf_sim_page {
 
 struct sf_sim_chunk {
     uint32_t references;
+    uint32_t room;               /* for so many pages */
     uint64_t present;            /* a bit for each page; the others read as zeros */
     struct sf_sim_page *pages[]; /* those that are present, in order */
 };

@@ -5,6 +5,7 @@ sim_libsim_a_SOURCES = \
 	%D%/checker_link.c \
 	%D%/clock.c %D%/clock.h \
 	%D%/contacts.c %D%/contacts.h \
+	%D%/depot.c %D%/depot.h \
 	%D%/disk.c %D%/disk.h %D%/disk_state.h \
 	%D%/disk_probe.c \
 	%D%/faults.c %D%/faults.h \

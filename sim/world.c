@@ -4,6 +4,7 @@
 #include "base/crypto.h"
 #include "base/prng.h"
 #include "sim/clock.h"
+#include "sim/hollow.h"
 #include "sim/image.h"
 
 #include <stdio.h>
@@ -222,6 +223,7 @@ fly(struct sf_world *world, struct sf_sim_path *path, const struct datagram *mod
         datagram->to_address = model->to_address;
         datagram->bytes = bytes;
         memcpy(datagram->payload, payload.data, bytes);
+        sf_hollow_damage(&deliveries[i].flip_bit, bytes);
         sf_sim_delivery_apply(&deliveries[i], datagram->payload, bytes);
         datagram->event.fire = arrive;
         datagram->event.owner = datagram;
