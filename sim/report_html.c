@@ -165,6 +165,8 @@ sf_report_answer(const struct sf_whatif *result, char *ret_text)
 
 /* --- Points -------------------------------------------------------------------------- */
 
+#define NOTICE_NS (3 * SF_SEC)
+
 /* What is drawn, for one width. */
 struct points {
     double xs[POINTS_WIDE + 1];
@@ -177,7 +179,31 @@ struct points {
     size_t count;
     double rate_max;
     double lost_max;
+    bool is_in_contact; /* rates are means over the time in contact */
 };
+
+/*
+ * Seconds between two samples in which there was a contact with anybody, or
+ * which a sender needs to notice that there is none any more.
+ */
+static double
+contact_seconds(const struct sf_whatif *result, sf_mono from, sf_mono to)
+{
+    sf_mono seen = from; /* contacts are in the order of their start */
+    sf_mono sum = 0;
+
+    for (size_t i = 0; i < result->contact_count && result->contacts[i].start < to; i++) {
+        const struct sf_whatif_contact *contact = &result->contacts[i];
+        sf_mono start = contact->start > seen ? contact->start : seen;
+        sf_mono end = sf_mono_min(sf_mono_add(contact->end, NOTICE_NS), to);
+
+        if (start < end) {
+            sum += end - start;
+            seen = end;
+        }
+    }
+    return (double)sum / 1e9;
+}
 
 static double
 per_second(uint64_t before, uint64_t after, double span)
@@ -217,14 +243,17 @@ add_point(const struct sf_whatif *result, const struct sf_whatif_sample *before,
     const struct sf_whatif_sample *sample, struct points *points)
 {
     size_t i = points->count++;
-    double span = (double)(sample->at - before->at) / 1e9;
+    double step = (double)(sample->at - before->at) / 1e9;
+    double span = points->is_in_contact ? contact_seconds(result, before->at, sample->at) : step;
+    /* What is lost at the end of a contact is not to stand out for the few seconds it falls into. */
+    double lost_span = span > 0 ? fmax(span, step / 8) : 0;
 
     points->xs[i] = seconds_since(result, sample->at);
     points->sent[i] = per_second(before->sent_bytes, sample->sent_bytes, span);
     points->goodput[i] =
         per_second(received_by_all(result, before), received_by_all(result, sample), span);
-    points->lost[i] = per_second(lost_bytes(before), lost_bytes(sample), span);
-    points->resent[i] = per_second(before->resent_bytes, sample->resent_bytes, span);
+    points->lost[i] = per_second(lost_bytes(before), lost_bytes(sample), lost_span);
+    points->resent[i] = per_second(before->resent_bytes, sample->resent_bytes, lost_span);
     points->custody[i] = percent(sample->custody_bytes, result->plain_bytes);
     for (size_t k = 0; k < result->receiver_count; k++) {
         points->received[k][i] = percent(sample->received_bytes[k], result->sealed_bytes);
@@ -233,7 +262,11 @@ add_point(const struct sf_whatif *result, const struct sf_whatif_sample *before,
     points->lost_max = fmax(points->lost_max, fmax(points->lost[i], points->resent[i]));
 }
 
-/* Samples of even length, as many as can be told apart. */
+/*
+ * Samples of even length, as many as can be told apart. Where they are longer
+ * than the time from contact to contact, means over all of it would only show
+ * how many contacts happen to fall into each: dark times are left out.
+ */
 static void
 make_points(const struct sf_whatif *result, size_t points_max, struct points *points)
 {
@@ -241,6 +274,7 @@ make_points(const struct sf_whatif *result, size_t points_max, struct points *po
     size_t stride = 1 + result->sample_count / points_max;
 
     memset(points, 0, sizeof(*points));
+    points->is_in_contact = result->contact_count > POINTS_NARROW / 4 && result->contacts_cut == 0;
     if (result->sample_count < 2) {
         return;
     }
@@ -396,8 +430,9 @@ write_plots(struct page *page)
 
     fprintf(out,
         "<section><h2>Rate and goodput</h2><p>What was sent%s, with all heads and repairs, and "
-        "what arrived for the first time.</p><ul class=\"keys\">",
-        page->result->receiver_count > 1 ? " to all receivers together" : "");
+        "what arrived for the first time%s.</p><ul class=\"keys\">",
+        page->result->receiver_count > 1 ? " to all receivers together" : "",
+        page->wide.is_in_contact ? ": means over the time in contact" : "");
     write_key(out, 0, "sent");
     write_key(out, 1, "new data arriving");
     end_keys(page);

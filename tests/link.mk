@@ -127,8 +127,10 @@ EXTRA_PROGRAMS += tests/fuzz/make_corpus_objects
 tests_fuzz_make_corpus_objects_SOURCES = tests/fuzz/make_corpus_objects.c
 tests_fuzz_make_corpus_objects_LDADD = $(LINK_LDADD)
 
-# Datagrams a second, by hand: make tests/bench/bench_link_objects
-EXTRA_PROGRAMS += tests/bench/bench_link_objects
+# Datagrams a second, by hand: make tests/bench/bench_link tests/bench/bench_link_objects
+EXTRA_PROGRAMS += tests/bench/bench_link tests/bench/bench_link_objects
+tests_bench_bench_link_SOURCES = tests/bench/bench_link.c
+tests_bench_bench_link_LDADD = $(LINK_LDADD)
 tests_bench_bench_link_objects_SOURCES = tests/bench/bench_link_objects.c
 tests_bench_bench_link_objects_LDADD = $(LINK_LDADD)
 
