@@ -252,6 +252,7 @@ static int
 use_pieces(struct making *making, unsigned receiver, const struct piece *pieces, size_t count)
 {
     struct sf_schedule *schedule = making->schedule;
+    const struct piece *last = NULL; /* that was used */
     sf_mono free_at = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -260,10 +261,9 @@ use_pieces(struct making *making, unsigned receiver, const struct piece *pieces,
         sf_mono end = clock_of(schedule, piece->contact->end);
         int status;
 
-        if (i > 0 && pieces[i - 1].station != piece->station && free_at > 0) {
+        if (last != NULL && last->station != piece->station) {
             start = later_of(start, free_at + SF_SCHEDULE_SWITCH_NS);
         }
-        start = later_of(start, free_at);
         if (start >= end) {
             continue;
         }
@@ -275,6 +275,7 @@ use_pieces(struct making *making, unsigned receiver, const struct piece *pieces,
         if (status != SF_OK) {
             return status;
         }
+        last = piece;
         free_at = end;
     }
     return SF_OK;

@@ -115,6 +115,14 @@ test_overlap(void)
     check_contact(&schedule.up[0], 2, 200 * S + SF_SCHEDULE_SWITCH_NS, 260 * S, "3", 24000);
     CHECK_EQ(schedule.down[0].count, 0);
     end();
+    start();
+    /* Of the pass over 2 the first part is over when 1 sets, and the second has begun. */
+    REQUIRE_EQ(make("a contact +0 +200 1 9 1000\na contact +50 +150 2 9 9000\n"
+                    "a contact +150 +300 2 9 3000\n"),
+        SF_OK);
+    CHECK_EQ(schedule.up[0].count, 2);
+    check_contact(&schedule.up[0], 1, 200 * S + SF_SCHEDULE_SWITCH_NS, 300 * S, "2", 24000);
+    end();
 }
 
 static void
