@@ -112,6 +112,21 @@ id=$(cli ground send "$work/larger.bin" --to sat 2>/dev/null)
 check "a transfer beyond the plan is said to be one" cli ground status "$id"
 said "... in words" "not within"
 cli ground cancel "$id" 2>/dev/null
+cp "$work/ground/peers/sat.plan" "$work/kept.plan"
+plan "600 700 1000000" "800 900 1000000" "1000 1100 1000000" | sed 's/^/# /' >"$work/comments"
+{
+    sed '/^---/q' "$work/kept.plan"
+    sed 's/^# //; s/+600/+86400/; s/+700/+86500/' "$work/comments"
+} | sed "s/^reference.*/reference = $(date +%s)/" >"$work/ground/peers/sat.plan"
+kill -HUP "${pids[ground]}"
+to_come() {
+    [[ $(ask ground 'd["peers"][0]["to_come"]' contacts sat) == "$1" ]]
+}
+check "a plan that was edited is followed at SIGHUP" within 10 to_come 3
+printf 'nonsense\n' >>"$work/ground/peers/sat.plan"
+kill -HUP "${pids[ground]}"
+check "one with a mistake is told of" within 10 grep -q "peers/sat.plan:" "$work/ground.log"
+check "... and the one before stays" to_come 3
 check "a plan is cleared" cli ground contacts clear sat
 check "... from the home as well" test ! -e "$work/ground/peers/sat.plan"
 check "... and the peer is reached at any time" phase none
