@@ -25,6 +25,7 @@ struct arrival {
     uint8_t *sealed; /* the link's */
     uint8_t *plain;  /* NULL for an orphan */
     struct sf_view content;
+    bool is_opening; /* its plaintext is on the account of those being opened */
     int status;
     struct sf_job job;
     struct sf_spool_put put;
@@ -65,6 +66,9 @@ arrival_free(struct arrival *arrival)
     flight_end(&arrival->flight);
     node_must(in->node, sf_range_set_remove(&in->storing, arrival->index, arrival->index + 1));
     sf_link_buffer_return(in->node->link, arrival->sealed);
+    if (arrival->is_opening) {
+        opening_give(in->node, in->record.class_bytes);
+    }
     free(arrival->plain);
     free(arrival);
 }
@@ -214,6 +218,7 @@ process(struct arrival *arrival)
         store(arrival);
         return;
     }
+    arrival->is_opening = true;
     arrival->plain = malloc(in->record.class_bytes);
     if (arrival->plain == NULL) {
         in->arrivals--;
@@ -227,12 +232,21 @@ process(struct arrival *arrival)
 
 /* --- Orphans -------------------------------------------------------------------------------------- */
 
+enum { ORPHAN_CHECKS_MAX = 2 }; /* at a time, of all transfers */
+
 struct orphan {
     struct flight flight;
     struct fetch fetch;
     struct inbound *in;
     struct opened opened;
 };
+
+static void
+end_check(struct inbound *in)
+{
+    in->is_checking_orphan = false;
+    in->node->orphan_checks--;
+}
 
 static void
 orphan_free(struct orphan *orphan)
@@ -258,7 +272,7 @@ orphan_durable(void *owner)
     struct orphan *orphan = owner;
     struct inbound *in = orphan->in;
 
-    in->is_checking_orphan = false;
+    end_check(in);
     in->fetches--;
     if (is_open(in)) {
         uint64_t index = orphan->opened.index;
@@ -288,7 +302,7 @@ orphan_opened(struct fetch *fetch)
         free(fetch->plain);
         fetch->plain = NULL;
         orphan_free(orphan);
-        in->is_checking_orphan = false;
+        end_check(in);
         return;
     }
     node_must(in->node, sf_journal_remove(journal, SF_TABLE_IN_ORPHAN, key, index, index + 1));
@@ -297,7 +311,7 @@ orphan_opened(struct fetch *fetch)
         /* It was in no receipt, so nothing is taken back. */
         node_commit(in->node);
         verdict(in, index, SF_LINK_AGAIN);
-        in->is_checking_orphan = false;
+        end_check(in);
         orphan_free(orphan);
         arrive_go_on(in);
         return;
@@ -316,7 +330,8 @@ check_orphan(struct inbound *in)
 {
     struct orphan *orphan;
 
-    if (in->is_checking_orphan || in->orphans.count == 0 || in->seal == NULL || !in->is_recorded) {
+    if (in->is_checking_orphan || in->node->orphan_checks == ORPHAN_CHECKS_MAX ||
+        in->orphans.count == 0 || in->seal == NULL || !in->is_recorded) {
         return;
     }
     orphan = calloc(1, sizeof(*orphan));
@@ -335,6 +350,7 @@ check_orphan(struct inbound *in)
     }
     flight_begin(&in->node->flights, &orphan->flight, orphan_drop);
     in->is_checking_orphan = true;
+    in->node->orphan_checks++;
 }
 
 void
@@ -343,7 +359,8 @@ arrive_go_on(struct inbound *in)
     if (!may_process(in) || !is_open(in) || in->node->is_closing) {
         return;
     }
-    while (in->waiting != NULL) {
+    while (in->waiting != NULL &&
+           (in->seal == NULL || opening_take(in->node, in->record.class_bytes))) {
         struct arrival *arrival = in->waiting;
 
         in->waiting = arrival->next;
@@ -646,12 +663,9 @@ inbound_bundle(struct sf_node *node, const struct sf_link_event *event)
     arrival->sealed = event->buffer;
     in->received_bytes += event->buffer_bytes;
     in->touched = node->now;
-    if (!may_process(in)) {
-        arrival->next = in->waiting;
-        in->waiting = arrival;
-    } else {
-        process(arrival);
-    }
+    arrival->next = in->waiting;
+    in->waiting = arrival;
+    arrive_go_on(in);
 }
 
 void

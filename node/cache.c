@@ -50,6 +50,7 @@ remove_entry(struct sf_node *node, struct cached *entry)
     }
     *at = entry->next;
     node->cache_bytes -= entry->out->record.class_bytes;
+    memory_give(node, entry->out->record.class_bytes);
     free(entry->object);
     free(entry->scratch);
     free(entry);
@@ -92,6 +93,7 @@ add(struct sf_node *node, struct outbound *out, uint64_t index, uint8_t *object)
     entry->next = node->cached;
     node->cached = entry;
     node->cache_bytes += out->record.class_bytes;
+    memory_take(node, out->record.class_bytes);
     return entry;
 }
 

@@ -52,6 +52,7 @@ work_finish(struct work *work)
     } else {
         decoder->ends[work->index] = work->keeps_slot ? UINT64_MAX : work->end + 1;
     }
+    memory_give(decoder->in->node, decoder->in->record.class_bytes);
     free(work->plain);
     free(work);
 }
@@ -191,7 +192,8 @@ work_step(struct work *work)
     struct decoder *decoder = work->decoder;
 
     work->pending++; /* stays alive while it is stepped through */
-    while (work->has_piece && !decoder->is_stopping && may_take(decoder, &work->piece)) {
+    while (work->has_piece && !decoder->is_stopping && !decoder->is_yielding &&
+           may_take(decoder, &work->piece)) {
         struct sf_piece piece = work->piece;
 
         work->has_piece = sf_content_next(&work->reader, &work->piece);
@@ -207,7 +209,7 @@ work_step(struct work *work)
             break;
         }
     }
-    if (decoder->is_stopping) {
+    if (decoder->is_stopping || (decoder->is_yielding && work->has_piece)) {
         work->has_piece = false;
         work->was_dropped = true;
     }
@@ -217,10 +219,10 @@ work_step(struct work *work)
 
 /* Whether bundle `index` may be begun: before the outline is known only those that hold it. */
 static bool
-may_begin(const struct decoder *decoder, uint64_t index)
+may_begin(struct decoder *decoder, uint64_t index)
 {
-    return !decoder->is_stopping && decoder->work_count < WORKS_MAX &&
-           !sf_range_set_has(&decoder->begun, index) &&
+    return !decoder->is_stopping && !decoder->is_yielding && turn_is_to_decode(decoder) &&
+           decoder->work_count < WORKS_MAX && !sf_range_set_has(&decoder->begun, index) &&
            (decoder->has_outline || index == decoder->outline_bundles);
 }
 
@@ -289,6 +291,8 @@ decoder_take(struct decoder *decoder, const struct opened *opened)
     work->next = *at;
     *at = work;
     decoder->work_count++;
+    decoder->turn_bytes += decoder->in->record.class_bytes;
+    memory_take(decoder->in->node, decoder->in->record.class_bytes);
     decoder_step(decoder);
 }
 
@@ -354,8 +358,9 @@ fetch_next(struct decoder *decoder)
     uint64_t index;
 
     while (decoder->fetches < FETCHES_MAX && decoder->in->spool != NULL && !decoder->is_stopping &&
+           !decoder->is_yielding &&
            (decoder->staging == NULL || staging_is_ready(decoder->staging)) &&
-           next_to_fetch(decoder, &index)) {
+           next_to_fetch(decoder, &index) && turn_is_to_decode(decoder)) {
         struct fetch *fetch;
 
         make_room(decoder, index);
@@ -497,6 +502,10 @@ decoder_step(struct decoder *decoder)
     if (!decoder->is_stopping) {
         fetch_next(decoder);
     }
+    if (decoder->is_yielding && decoder->work_count == 0 && decoder->fetches == 0) {
+        decoder->is_yielding = false;
+        turn_end_decoding(decoder);
+    }
     if (decoder->staging != NULL && !decoder->is_stopping) {
         staging_step(decoder->staging);
         note_verified(decoder);
@@ -509,6 +518,28 @@ decoder_step(struct decoder *decoder)
         decoder->is_told = true;
         deliver_begin(decoder->in);
     }
+}
+
+bool
+decoder_has_work(const struct decoder *decoder)
+{
+    uint64_t index;
+
+    if (decoder->is_stopping || decoder->is_complete || decoder->in->spool == NULL ||
+        (decoder->staging != NULL && !staging_is_ready(decoder->staging))) {
+        return false;
+    }
+    return decoder->in_flight > 0 || decoder->fetches > 0 || next_to_fetch(decoder, &index);
+}
+
+void
+decoder_yield(struct decoder *decoder)
+{
+    decoder->is_yielding = true;
+    while (decoder->parts != NULL) {
+        decode_drop_part(decoder, &decoder->parts);
+    }
+    decoder_step(decoder);
 }
 
 sf_mono
@@ -595,10 +626,12 @@ decoder_free(struct decoder *decoder)
     while (decoder->parts != NULL) {
         decode_drop_part(decoder, &decoder->parts);
     }
+    turn_end_decoding(decoder);
     while (decoder->works != NULL) {
         struct work *work = decoder->works;
 
         decoder->works = work->next;
+        memory_give(decoder->in->node, decoder->in->record.class_bytes);
         free(work->plain);
         free(work);
     }

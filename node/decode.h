@@ -7,9 +7,9 @@
 #include "node/staging.h"
 
 enum {
-    WORKS_MAX = 6,               /* bundles being decoded */
-    PARTS_MAX = 16,              /* cut frames that wait for the rest */
-    FRAMES_BYTES_MAX = 12 << 20, /* decoded frames on their way to the disk */
+    WORKS_MAX = 6,              /* bundles being decoded */
+    PARTS_MAX = 16,             /* cut frames that wait for the rest */
+    FRAMES_BYTES_MAX = 8 << 20, /* decoded frames on their way to the disk */
     FETCHES_MAX = 2,
     PUNCH_BYTES = 16 << 20, /* verified since the last time, before slots are given back */
 };
@@ -85,7 +85,10 @@ struct decoder {
     bool has_mismatch; /* a file read back is not what the digests say */
     bool is_stopping;
     bool is_stepping;
-    bool is_told; /* complete, and delivery has begun */
+    bool is_told;        /* complete, and delivery has begun */
+    bool is_yielding;    /* its turn ends as soon as nothing of it is in memory */
+    uint64_t turn;       /* the number of its last turn */
+    uint64_t turn_bytes; /* of bundles taken in it */
 };
 
 /* --- decode.c --- */
@@ -97,6 +100,11 @@ void decode_out_of_memory(struct decoder *decoder);
 void decode_work_release(struct work *work);
 /* A frame that touches the bundle ends at `end` on the line. */
 void decode_work_end(struct work *work, uint64_t end);
+
+/* Whether it could go on with a turn, or is busy with the one it has. */
+bool decoder_has_work(const struct decoder *decoder);
+/* Let the turn end: what was begun and can wait is decoded again later. */
+void decoder_yield(struct decoder *decoder);
 
 /* --- decode_frame.c --- */
 

@@ -34,7 +34,11 @@ task_finish(struct task *task)
 {
     struct decoder *decoder = task->decoder;
 
+    if (task->joined != NULL) {
+        memory_give(decoder->in->node, task->total_bytes);
+    }
     if (task->out != NULL) {
+        memory_give(decoder->in->node, task->plain_bytes);
         decoder->frame_bytes -= task->plain_bytes;
     }
     for (int i = 0; i < 2; i++) {
@@ -124,6 +128,7 @@ decode_task(struct task *task)
         return;
     }
     decoder->frame_bytes += task->plain_bytes;
+    memory_take(decoder->in->node, task->plain_bytes);
     task->job = (struct sf_job){.run = run_decode, .done = decoded};
     decoder->in_flight++;
     sf_workers_submit(decoder->in->node->workers, &task->job);
@@ -218,6 +223,7 @@ take_part(struct work *work, const struct sf_piece *piece)
         task_finish(task);
         return;
     }
+    memory_take(decoder->in->node, task->total_bytes);
     memcpy(task->joined + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
     task->joined_bytes = (uint32_t)piece->bytes.bytes;
     task->part_offset = piece->part_offset;

@@ -38,6 +38,7 @@ finish(struct fetch *fetch, int status)
     free(fetch->io.data);
     fetch->io.data = NULL;
     fetch->status = status;
+    memory_give(fetch->in->node, 2 * (uint64_t)fetch->in->record.class_bytes);
     fetch->in->fetches--;
     fetch->done(fetch);
 }
@@ -103,6 +104,7 @@ fetch_begin(struct fetch *fetch)
         .bytes = class_bytes,
         .data = sealed,
     };
+    memory_take(fetch->in->node, 2 * (uint64_t)class_bytes);
     fetch->in->fetches++;
     sf_spool_get(&fetch->io);
     return SF_OK;

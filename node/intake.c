@@ -175,6 +175,7 @@ run_seal(struct sf_job *job)
 static void
 bundle_free(struct bundle *bundle)
 {
+    memory_give(bundle->intake->out->node, bundle->intake->out->record.class_bytes);
     free(bundle->object);
     bundle->object = NULL;
     bundle->is_used = false;
@@ -194,6 +195,7 @@ bundle_stored(struct sf_spool_put *put)
             "the spool could not be written; see `skyferry doctor` about the disk");
     } else {
         /* From memory while it is fresh; the cache frees it. */
+        memory_give(out->node, out->record.class_bytes);
         cache_insert(out->node, out, bundle->index, bundle->object);
         bundle->object = NULL;
         bundle->is_used = false;
@@ -263,6 +265,7 @@ begin_bundle(struct intake *intake)
             intake_stop_with(intake, SF_CANCEL_CUSTODY_LOST, "out of memory");
             return false;
         }
+        memory_take(intake->out->node, class_bytes);
         bundle->intake = intake;
         bundle->is_used = true;
         bundle->index = intake->bundle_next++;
@@ -501,13 +504,19 @@ intake_step(struct intake *intake)
     }
     intake->is_stepping = true;
     intake->out->plain_done = intake->hashed_bytes;
-    while (more && !intake->is_stopping && intake->out->spool != NULL &&
+    while (more && !intake->is_stopping && intake->out->spool != NULL && intake->has_turn &&
            !intake->out->node->is_closing && !intake->out->node->is_full) {
-        intake_read(intake);
+        if (!intake->is_yielding) {
+            intake_read(intake);
+        }
         hash_frames(intake);
         code_frames(intake);
         more = pack_outline(intake) || pack_frame(intake) || pack_digests(intake);
         free_frames(intake);
+    }
+    if (intake->has_turn && (intake->is_yielding || intake->is_packed) &&
+        intake->free_next == intake->read_next && !intake->is_hashing) {
+        intake_give_frames(intake);
     }
     if (!intake->is_stopping) {
         check_sources(intake);

@@ -102,10 +102,20 @@ struct intake {
     bool is_checking;
     bool is_checked;
 
+    bool has_turn;      /* the frames have their buffers */
+    bool is_yielding;   /* nothing more is read; the turn ends when all frames are packed */
+    uint64_t turn;      /* the number of its last turn, 0: none yet */
+    uint64_t turn_from; /* hashed_bytes when it began */
+    bool has_frames;
+
     unsigned in_flight;
     bool is_stopping;
     bool is_stepping;
 };
+
+/* Get the buffers of the frames, and give them back. SF_OK, SF_ENOMEM. */
+SF_MUST_USE int intake_take_frames(struct intake *intake);
+void intake_give_frames(struct intake *intake);
 
 /* --- intake.c --- */
 

@@ -121,7 +121,7 @@ encode_outline(struct intake *intake, uint32_t fixed_class, struct sf_class_choi
 }
 
 static int
-allocate_frames(struct intake *intake, uint32_t workers)
+allocate_window(struct intake *intake, uint32_t workers)
 {
     intake->frame_ring = 2 * (uint64_t)workers + 2 < FRAMES_MAX ? 2 * workers + 2 : FRAMES_MAX;
     intake->bundle_ring = workers + 2 < BUNDLES_MAX ? workers + 2 : BUNDLES_MAX;
@@ -129,6 +129,20 @@ allocate_frames(struct intake *intake, uint32_t workers)
     if (intake->window == NULL || sf_tensors_open(&intake->tensors) != SF_OK) {
         return SF_ENOMEM;
     }
+    return SF_OK;
+}
+
+static uint64_t
+frames_bytes(const struct intake *intake)
+{
+    return intake->frame_ring * 2 * (uint64_t)intake->outline.frame_bytes;
+}
+
+int
+intake_take_frames(struct intake *intake)
+{
+    memory_take(intake->out->node, frames_bytes(intake));
+    intake->has_frames = true;
     for (uint64_t i = 0; i < intake->frame_ring; i++) {
         struct frame *frame = &intake->frames[i];
 
@@ -136,10 +150,31 @@ allocate_frames(struct intake *intake, uint32_t workers)
         frame->plain = buffer_alloc(intake->outline.frame_bytes);
         frame->scratch = malloc(intake->outline.frame_bytes);
         if (frame->plain == NULL || frame->scratch == NULL) {
+            intake_give_frames(intake);
             return SF_ENOMEM;
         }
     }
     return SF_OK;
+}
+
+void
+intake_give_frames(struct intake *intake)
+{
+    if (!intake->has_frames) {
+        return;
+    }
+    for (size_t i = 0; i < FRAMES_MAX; i++) {
+        free(intake->frames[i].plain);
+        free(intake->frames[i].scratch);
+        intake->frames[i].plain = NULL;
+        intake->frames[i].scratch = NULL;
+    }
+    intake->has_frames = false;
+    intake->has_turn = false;
+    memory_give(intake->out->node, frames_bytes(intake));
+    if (intake->out->node->sealing == intake) {
+        intake->out->node->sealing = NULL;
+    }
 }
 
 int
@@ -166,7 +201,7 @@ intake_open(struct sf_node *node, const struct sf_node_send *send, uint32_t fixe
     if (status == SF_OK) {
         status = encode_outline(intake, fixed_class, ret_choice, error);
     }
-    if (status == SF_OK && allocate_frames(intake, node->config.worker_count) != SF_OK) {
+    if (status == SF_OK && allocate_window(intake, node->config.worker_count) != SF_OK) {
         status = node_error(error, SF_ENOMEM, "out of memory");
     }
     if (status != SF_OK) {
@@ -216,12 +251,12 @@ intake_free(struct intake *intake)
     if (intake == NULL) {
         return;
     }
-    for (size_t i = 0; i < FRAMES_MAX; i++) {
-        free(intake->frames[i].plain);
-        free(intake->frames[i].scratch);
-    }
+    intake_give_frames(intake);
     for (size_t i = 0; i < BUNDLES_MAX; i++) {
-        free(intake->bundles[i].object);
+        if (intake->bundles[i].object != NULL) {
+            memory_give(intake->out->node, intake->out->record.class_bytes);
+            free(intake->bundles[i].object);
+        }
     }
     sf_tensors_close(intake->tensors);
     free(intake->window);

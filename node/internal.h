@@ -27,6 +27,7 @@
  *   sweep.c     removal of what is staged                            (receiver)
  *   recover.c   incoming transfers after a restart                   (receiver)
  *   ended.c     numbers of transfers long ended                      (receiver)
+ *   turns.c     memory: who may use the large buffers now
  *   room.c      quotas, pauses, a full disk
  *   postponed.c what was refused for now                             (receiver)
  *   post.c      grants and letters that arrive
@@ -61,7 +62,7 @@ enum {
     HISTORY_MAX = 256,          /* ended outgoing transfers kept for `status` */
     TOMBSTONES_MAX = 4096,      /* ended incoming transfers kept; who has most loses first */
     INBOUND_MAX = 256,          /* incoming transfers of one peer that have not ended */
-    CACHE_BYTES_MAX = 24 << 20, /* sealed bundles lent to the link or just sealed */
+    CACHE_BYTES_MAX = 16 << 20, /* sealed bundles lent to the link or just sealed */
     SEALED_TAG_SIV_BYTES = 28,  /* of a bundle's siv in its tag; its CRC-32C stands behind */
     NO_PEER = 0xffff,
 };
@@ -709,6 +710,15 @@ struct sf_node {
     uint64_t cache_bytes;
     uint64_t cache_clock;
 
+    uint64_t memory_bytes; /* in large buffers of node/ */
+    uint64_t memory_peak;
+    struct intake *sealing;   /* whose turn it is; NULL: nobody's */
+    struct decoder *decoding; /* the same */
+    uint64_t turns;
+    unsigned chunks; /* of staging, being read back */
+    uint64_t opening_bytes;
+    unsigned orphan_checks;
+
     struct event_ring *events;
     struct flight *flights; /* what disk, workers and commits hold on to */
     unsigned commits;       /* of the node's own, outstanding */
@@ -741,6 +751,23 @@ void node_drain(struct sf_node *node);
 
 /* Page-aligned memory; NULL if there is none. Free with free(). */
 uint8_t *buffer_alloc(size_t bytes);
+
+/* --- Memory (turns.c) ------------------------------------------------------------------- */
+
+/* Keep account of the large buffers. */
+void memory_take(struct sf_node *node, uint64_t bytes);
+void memory_give(struct sf_node *node, uint64_t bytes);
+/* Whether the turn to decode is this decoder's; it takes it if nobody has it. */
+bool turn_is_to_decode(struct decoder *decoder);
+void turn_end_decoding(struct decoder *decoder);
+/* A buffer for reading back what is staged; NULL while others have them all. */
+uint8_t *chunk_take(struct sf_node *node, size_t bytes);
+void chunk_give(struct sf_node *node, uint8_t *data, size_t bytes);
+/* Whether one more bundle of that size may be opened now. */
+bool opening_take(struct sf_node *node, uint64_t bytes);
+void opening_give(struct sf_node *node, uint64_t bytes);
+/* Let turns begin and end. */
+void turns_tick(struct sf_node *node);
 
 /* --- The key ring ------------------------------------------------------------------- */
 

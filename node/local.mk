@@ -42,4 +42,5 @@ node_libnode_a_SOURCES = \
 	%D%/staging.c %D%/staging.h %D%/staging_private.h \
 	%D%/staging_build.c \
 	%D%/settle.c \
-	%D%/sweep.c
+	%D%/sweep.c \
+	%D%/turns.c

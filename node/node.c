@@ -78,6 +78,7 @@ sf_node_tick(struct sf_node *node, sf_mono now, struct sf_wall wall)
     outbound_tick(node);
     inbound_tick(node);
     postponed_tick(node);
+    turns_tick(node);
     peers_tick(node);
     node_drain(node);
 }

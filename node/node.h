@@ -138,6 +138,13 @@ SF_MUST_USE int sf_node_health(const struct sf_node *node);
  */
 bool sf_node_is_full(const struct sf_node *node, uint64_t *ret_need_bytes);
 
+/*
+ * Bytes in large buffers of transfers being sealed, sent from memory, received
+ * and decoded, and the most there ever were since the node was opened. The link's
+ * pool is a constant beside them.
+ */
+void sf_node_memory(const struct sf_node *node, uint64_t *ret_bytes, uint64_t *ret_peak);
+
 /* --- Events ---------------------------------------------------------------- */
 
 enum sf_node_event_kind {

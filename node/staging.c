@@ -484,6 +484,12 @@ read_chunks(struct staging *staging)
         if (bytes == 0) {
             return;
         }
+        if (chunk->data == NULL) {
+            chunk->data = chunk_take(staging->in->node, CHUNK_BYTES);
+        }
+        if (chunk->data == NULL) {
+            return; /* others read back just now; the next tick tries again */
+        }
         chunk->staging = staging;
         chunk->state = CHUNK_READING;
         chunk->entry = staging->read_entry;
@@ -505,6 +511,15 @@ read_chunks(struct staging *staging)
     }
 }
 
+static void
+give_chunks(struct staging *staging)
+{
+    for (size_t i = 0; i < READS; i++) {
+        chunk_give(staging->in->node, staging->chunks[i].data, CHUNK_BYTES);
+        staging->chunks[i].data = NULL;
+    }
+}
+
 /* --- All together ------------------------------------------------------------------------------------ */
 
 static void
@@ -519,6 +534,9 @@ step(struct staging *staging)
     begin_round(staging);
     read_chunks(staging);
     hash_chunk(staging);
+    if (staging->read_next == staging->hash_next && staging->read_place >= synced_until(staging)) {
+        give_chunks(staging); /* nothing more to be read back for now */
+    }
     staging->is_stepping = false;
 }
 
@@ -620,9 +638,7 @@ staging_free(struct staging *staging)
     if (staging == NULL) {
         return;
     }
-    for (size_t i = 0; i < READS; i++) {
-        free(staging->chunks[i].data);
-    }
+    give_chunks(staging);
     sf_range_set_fini(&staging->written);
     sf_range_set_fini(&staging->round);
     sf_range_set_fini(&staging->synced);
@@ -640,12 +656,6 @@ allocate(struct staging *staging, uint64_t verified)
 
     staging->starts = calloc((size_t)outline->file_count + 1, sizeof(*staging->starts));
     staging->sha256 = calloc((size_t)outline->file_count, sizeof(*staging->sha256));
-    for (size_t i = 0; i < READS; i++) {
-        staging->chunks[i].data = buffer_alloc(CHUNK_BYTES);
-        if (staging->chunks[i].data == NULL) {
-            return SF_ENOMEM;
-        }
-    }
     if (staging->starts == NULL || staging->sha256 == NULL) {
         return SF_ENOMEM;
     }

@@ -67,6 +67,31 @@ done
 check "the sparse file arrived" test "$(stat -c %s "$inbox/large.bin")" = "$(stat -c %s "$work/large.bin")"
 rm -f "$work/large.bin" "$inbox/large.bin"
 
+if [[ $full == 1 ]]; then
+    # Very many at once, in both directions: they take turns.
+    cli sat peer add ground --rate 2Gbit 2>/dev/null
+    head -c 40000000 /dev/urandom >"$work/one.bin"
+    many=()
+    for i in $(seq 16); do
+        many+=("ground $(cli ground send "$work/one.bin" --as "many-$i" --to sat 2>/dev/null)")
+        many+=("sat $(cli sat send "$work/one.bin" --as "many-$i" --to ground 2>/dev/null)")
+    done
+    late=0
+    for one in "${many[@]}"; do
+        # shellcheck disable=SC2086 # node and id
+        set -- $one
+        timeout 300 "$build/skyferry" --home "$work/$1" status "$2" --wait >/dev/null 2>&1 || late=$((late + 1))
+    done
+    check "sixteen files each way at once arrive" test "$late" = 0
+    check "to the byte" cmp "$work/one.bin" "$inbox/many-16"
+    for node in ground sat; do
+        most=$(peak "$node")
+        check "$node took at most 128 MiB for all of them: $((most >> 10))" \
+            test "$most" -le "$limit_kib"
+    done
+    rm -rf "$inbox" "$work/ground/inbox/sat" "$work/one.bin"
+fi
+
 # --- Nothing to do ------------------------------------------------------------
 
 sleep 1

@@ -1,0 +1,171 @@
+/*
+ * Memory has one bound for the whole node: very many transfers at once, in both
+ * directions, take no more of it than a few, and each has its turn.
+ */
+#include "tests/unit/node_fixture.h"
+
+#include "node/internal.h"
+
+enum { EACH = 16, BYTES = 2500000, LIMIT_BYTES = 72 << 20 };
+
+struct all {
+    struct sf_transfer_id ids[2][EACH + 1];
+    size_t count;
+};
+
+static bool
+are_done(struct sf_world *world, void *context)
+{
+    const struct all *all = context;
+    struct sf_node_transfer transfer;
+
+    for (unsigned from = 0; from < 2; from++) {
+        for (size_t i = 0; i < all->count; i++) {
+            if (!sf_world_transfer(world, from, &all->ids[from][i], &transfer) ||
+                transfer.state != SF_NODE_DONE) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void
+send_one(struct fixture *f, struct all *all, unsigned from, size_t number)
+{
+    unsigned to = from == GROUND ? SAT : GROUND;
+    struct sf_world_send order = fixture_order();
+    char label[32];
+
+    snprintf(label, sizeof(label), "file-%zu", number);
+    order.from = from;
+    order.to = &to;
+    order.label = label;
+    REQUIRE_EQ(sf_world_send(f->world, &order, &all->ids[from][number], &f->error), SF_OK);
+}
+
+static uint64_t
+peak(struct fixture *f, unsigned number)
+{
+    uint64_t bytes;
+    uint64_t most;
+
+    sf_node_memory(sf_world_node(f->world, number), &bytes, &most);
+    return most;
+}
+
+static void
+open_with_files(struct fixture *f, uint64_t seed)
+{
+    fixture_make(f, seed, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        sf_world_config(f->world, i)->class_bytes = 1 << 20;           /* as large files have it */
+        sf_sim_disk_latency(fixture_disk(f, i), 2 * SF_MS, 5 * SF_MS); /* so that they overlap */
+        fixture_start(f, i);
+    }
+    fixture_run(f, SF_SEC);
+    fixture_source(f, GROUND, "source/model", BYTES, 0);
+    fixture_source(f, SAT, "source/model", BYTES, 1);
+}
+
+/* The most that `count` transfers in each direction at once take. */
+static uint64_t
+take_all(size_t count)
+{
+    struct all all = {.count = count};
+    struct fixture f;
+    uint64_t most;
+    uint64_t bytes;
+
+    open_with_files(&f, 1);
+    for (size_t i = 0; i < count; i++) {
+        send_one(&f, &all, GROUND, i);
+        send_one(&f, &all, SAT, i);
+    }
+    REQUIRE(sf_world_run_until(f.world, sf_world_now(f.world) + 3600 * SF_SEC, are_done, &all));
+    for (size_t i = 0; i < count; i++) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "inbox/ground/file-%zu", i);
+        fixture_check_file(&f, SAT, path, BYTES, 0);
+        snprintf(path, sizeof(path), "inbox/sat/file-%zu", i);
+        fixture_check_file(&f, GROUND, path, BYTES, 1);
+    }
+    fixture_run(&f, 60 * SF_SEC);
+    most = peak(&f, GROUND) > peak(&f, SAT) ? peak(&f, GROUND) : peak(&f, SAT);
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t peak_now;
+
+        sf_node_memory(sf_world_node(f.world, i), &bytes, &peak_now);
+        CHECK_EQ(bytes, 0); /* every buffer was given back */
+    }
+    fixture_close(&f);
+    return most;
+}
+
+static void
+test_many_take_no_more_than_few(void)
+{
+    uint64_t few = take_all(2);
+    uint64_t many = take_all(EACH);
+
+    printf("%llu and %llu MiB ", (unsigned long long)few >> 20, (unsigned long long)many >> 20);
+    CHECK(many <= LIMIT_BYTES);
+    CHECK(many <= few + CACHE_BYTES_MAX + (8 << 20));
+}
+
+/* Nothing of a part that waits for another bundle keeps the others from their turn. */
+static void
+test_a_stuck_one_holds_up_nobody(void)
+{
+    const struct sf_sim_path_config lossy = {.delay_ns = 20 * SF_MS, .loss_ppm = 100000};
+    struct all all = {.count = 4};
+    struct fixture f;
+
+    open_with_files(&f, 2);
+    sf_world_path(f.world, GROUND, SAT, &lossy);
+    sf_world_path(f.world, SAT, GROUND, &lossy);
+    for (size_t i = 0; i < all.count; i++) {
+        send_one(&f, &all, GROUND, i);
+        send_one(&f, &all, SAT, i);
+    }
+    CHECK(sf_world_run_until(f.world, sf_world_now(f.world) + 3600 * SF_SEC, are_done, &all));
+    fixture_close(&f);
+}
+
+/* While many large ones are sealed in turns an urgent one is taken into custody at once. */
+static void
+test_an_urgent_one_is_sealed_first(void)
+{
+    static const char *const large[] = {"source/large"};
+    struct sf_transfer_id ids[EACH];
+    struct sf_world_send order = fixture_order();
+    size_t sealed = 0;
+    struct fixture f;
+
+    open_with_files(&f, 3);
+    fixture_source(&f, GROUND, "source/large", 20000000, 2);
+    sf_sim_disk_latency(fixture_disk(&f, GROUND), SF_MS, 2 * SF_MS);
+    order.paths = large;
+    for (size_t i = 0; i < EACH; i++) {
+        fixture_send(&f, &order);
+        ids[i] = f.id;
+    }
+    fixture_run(&f, 20 * SF_MS);
+    order = fixture_order();
+    order.label = "urgent";
+    order.priority = 0;
+    fixture_send(&f, &order);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_CUSTODY, 60 * SF_SEC));
+    for (size_t i = 0; i < EACH; i++) {
+        f.id = ids[i];
+        sealed += fixture_transfer(&f, GROUND).state != SF_NODE_SEALING;
+    }
+    CHECK(sealed < EACH / 2);
+    fixture_close(&f);
+}
+
+CHECK_MAIN("node: memory",
+    {"very many transfers at once take no more than a few", test_many_take_no_more_than_few},
+    {"one that waits for a bundle holds up nobody", test_a_stuck_one_holds_up_nobody},
+    {"an urgent one is sealed before those that wait", test_an_urgent_one_is_sealed_first})
