@@ -125,6 +125,7 @@ read_frame(struct intake *intake)
     frame->is_packed = false;
     frame->op = (struct sf_disk_op){
         .kind = SF_DISK_READ,
+        .flags = SF_DISK_SPARSE,
         .file = intake->sources[frame->file].file,
         .offset = frame->offset,
         .data = frame->plain,

@@ -62,6 +62,7 @@ enum sf_disk_flags {
     SF_DISK_NOREPLACE = 1 << 4,  /* RENAME */
     SF_DISK_EXECUTABLE = 1 << 6, /* ATTRIBUTES: whoever may read it may run it */
     SF_DISK_SHARED = 1 << 5,     /* CREATE, MKDIR: readable by the group (0640, 0750) */
+    SF_DISK_SPARSE = 1 << 8,     /* READ: what is a hole all through is not read, it is zeros */
     SF_DISK_KEEP_SIZE = 1 << 7,  /* ALLOCATE: blocks behind the end, whose place stays */
 };
 

@@ -49,6 +49,9 @@ do_read(const struct sf_sys_file *file, struct sf_disk_op *op)
 {
     size_t done = 0;
 
+    if (sf_sys_read_hole(file->fd, op)) {
+        return 0;
+    }
     if (file->drop_on_read) {
         sf_sys_drop_cache(file->fd, op->offset, op->bytes);
     }

@@ -402,6 +402,29 @@ sf_sys_files_get(struct sf_sys_files *files, int file)
     return &files->table[file];
 }
 
+bool
+sf_sys_read_hole(int fd, struct sf_disk_op *op)
+{
+    struct stat info;
+    off_t data;
+
+    if (op->kind != SF_DISK_READ || (op->flags & SF_DISK_SPARSE) == 0 || op->bytes == 0) {
+        return false;
+    }
+    data = lseek(fd, (off_t)op->offset, SEEK_DATA);
+    if (data >= 0 && (uint64_t)data < op->offset + op->bytes) {
+        return false;
+    }
+    /* Behind the last data there may be less than is asked for. */
+    if ((data < 0 && errno != ENXIO) || fstat(fd, &info) != 0 ||
+        (uint64_t)info.st_size < op->offset + op->bytes) {
+        return false;
+    }
+    memset(op->data, 0, op->bytes);
+    op->ret_bytes = op->bytes;
+    return true;
+}
+
 int
 sf_sys_allocate_mode(const struct sf_disk_op *op)
 {

@@ -87,6 +87,13 @@ int sf_sys_files_check(struct sf_sys_files *files, const struct sf_disk_op *op);
 /* Close all and free the table. */
 void sf_sys_files_fini(struct sf_sys_files *files);
 
+/*
+ * Answer a READ with SF_DISK_SPARSE whose whole range is a hole: zeros, as many as
+ * the file is long. The kernel would fill its page cache with them first. Returns
+ * false, with nothing done, if it must be read.
+ */
+bool sf_sys_read_hole(int fd, struct sf_disk_op *op);
+
 /* The mode of fallocate() for ALLOCATE or PUNCH. */
 int sf_sys_allocate_mode(const struct sf_disk_op *op);
 

@@ -298,6 +298,11 @@ begin(struct uring_disk *disk, struct sf_disk_op *op)
         queue_ready(disk, op);
         return;
     }
+    if (op->kind == SF_DISK_READ && sf_sys_read_hole(disk->files.table[op->file].fd, op)) {
+        sf_sys_answer(op, 0);
+        queue_ready(disk, op);
+        return;
+    }
     at = take_flight(disk, op);
     flight = &disk->flights[at];
     if (by_path) {

@@ -78,9 +78,7 @@ if [[ $full == 1 ]]; then
     done
     late=0
     for one in "${many[@]}"; do
-        # shellcheck disable=SC2086 # node and id
-        set -- $one
-        timeout 300 "$build/skyferry" --home "$work/$1" status "$2" --wait >/dev/null 2>&1 || late=$((late + 1))
+        cli "${one% *}" status "${one#* }" --wait >/dev/null 2>&1 || late=$((late + 1))
     done
     check "sixteen files each way at once arrive" test "$late" = 0
     check "to the byte" cmp "$work/one.bin" "$inbox/many-16"

@@ -205,6 +205,25 @@ script_sparse(void)
     CHECK(reads(file, UINT64_C(1) << 33, "end"));
     CHECK_EQ(step_read(disk, file, (UINT64_C(1) << 33) - 2, block, 2, &count), SF_OK);
     CHECK(block[0] == 0 && block[1] == 0);
+    /* Where nothing was written there is nothing to be read: zeros, up to the end, no further. */
+    for (unsigned i = 0; i < 4; i++) {
+        static const uint64_t offsets[] = {1 << 20, (UINT64_C(1) << 33) - 4096,
+            (UINT64_C(1) << 33) - 100, (UINT64_C(1) << 33) + 3};
+        static const size_t wanted[] = {4096, 4096, 103, 0};
+        struct sf_disk_op op = {.kind = SF_DISK_READ,
+            .flags = SF_DISK_SPARSE,
+            .file = file,
+            .offset = offsets[i],
+            .data = block,
+            .bytes = sizeof(block)};
+
+        memset(block, 'q', sizeof(block));
+        CHECK_EQ(sf_disk_run(disk, &op), SF_OK);
+        CHECK_EQ(op.ret_bytes, wanted[i]);
+        for (size_t k = 0; k < wanted[i]; k++) {
+            CHECK_EQ(block[k], i == 2 && k >= 100 ? "end"[k - 100] : 0);
+        }
+    }
     CHECK_EQ(step_file(disk, SF_DISK_ALLOCATE, file, 0, 0), SF_EINVAL);
     CHECK_EQ(step_file(disk, SF_DISK_PUNCH, file, INT64_MAX, 2), SF_EINVAL);
     CHECK_EQ(step_write(disk, file, INT64_MAX, "xx", 2), SF_EINVAL);
