@@ -18,6 +18,33 @@ start sat
 check_exit 4 "a peer that may not send is refused, and the sender is told" \
     cli ground send "$work/file" --to sat --wait --timeout 30s
 check "nothing was delivered" test ! -e "$inbox/ground/file"
+# audited NODE EVENT TEXT: whether a record of that event gives that reason.
+audited() {
+    cli "$1" audit show --json | /usr/bin/python3 -c 'import json, sys
+text = sys.stdin.read()
+at, found, decoder = 0, False, json.JSONDecoder()
+def walk(value):
+    global found
+    if isinstance(value, dict):
+        found |= value.get("event") == sys.argv[1] and sys.argv[2] in str(value.get("why", ""))
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            walk(one)
+while text[at:].strip():
+    at += len(text[at:]) - len(text[at:].lstrip())
+    value, at = decoder.raw_decode(text, at)
+    walk(value)
+sys.exit(not found)' "$2" "$3"
+}
+# why NODE TEXT: whether some transfer or recipient in the status gives that reason.
+why() {
+    cli "$1" status --all --json | grep -qF -- "$2"
+}
+check "the sender's status gives the reason" why ground "policy does not allow it"
+check "so does its audit log" within 10 audited ground refused "policy does not allow it"
+check "and that of the receiver, who decided it" within 10 audited sat grant_refused "does not allow it"
+check "the receiver keeps nothing of it" test -z "$(find "$work/sat/spool" "$work/sat/staging" -type f)"
 check "allowing it takes effect at once" cli sat peer add ground --allow send,receive
 check "then it is delivered" cli ground send "$work/file" --as allowed --to sat --wait --timeout 60s
 
@@ -48,9 +75,18 @@ random_key >"$work/psk.b"
 check_exit 2 "a key that is none is refused" cli ground peer add sat --psk "$work/file"
 check "one side has a key" cli ground peer add sat --psk "$work/psk.a"
 check "the other side has another one" cli sat peer add ground --psk "$work/psk.b"
+# Sessions that run were opened under what held then.
+stop sat
+stop ground
+start ground
+start sat
 check_exit 3 "with different keys nothing arrives" \
     cli ground send "$work/file" --as with-psk --to sat --wait --timeout 5s
 check "nothing was delivered" test ! -e "$inbox/ground/with-psk"
+check "the sender's status says what may be wrong" why ground "pre-shared key differs"
+check "the receiver's audit log says that the keys differ" \
+    within 20 audited sat call_rejected "pre-shared keys differ"
+check "nothing of it is stored" test -z "$(find "$work/sat/spool" "$work/sat/staging" -type f)"
 check "the other side gets the right one" cli sat peer add ground --psk "$work/psk.a"
 if within 20 test -e "$inbox/ground/with-psk"; then
     ok "then it arrives"
