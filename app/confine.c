@@ -168,24 +168,27 @@ static const int calls[] = {
     SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getrandom), SCMP_SYS(uname),
     SCMP_SYS(sysinfo), SCMP_SYS(getrusage)};
 
+/* Allow `call` if its argument `number`, under `mask`, is `value`. */
+static bool
+add_if(scmp_filter_ctx filter, int call, unsigned number, scmp_datum_t mask, scmp_datum_t value)
+{
+    const struct scmp_arg_cmp condition = {
+        .arg = number, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition) == 0;
+}
+
 /* Memory is never executable, limits are only read, signals go to this process alone. */
 static bool
 add_conditional(scmp_filter_ctx filter)
 {
-    const scmp_datum_t executable = PROT_EXEC;
-    int failed = 0;
+    const scmp_datum_t all = ~(scmp_datum_t)0;
 
-    failed |= seccomp_rule_add(
-        filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, executable, 0));
-    failed |= seccomp_rule_add(
-        filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, executable, 0));
-    failed |=
-        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0));
-    failed |= seccomp_rule_add(
-        filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-    failed |= seccomp_rule_add(
-        filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, REFLINK_REQUEST));
-    return failed == 0;
+    return add_if(filter, SCMP_SYS(mmap), 2, PROT_EXEC, 0) &&
+           add_if(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0) &&
+           add_if(filter, SCMP_SYS(prlimit64), 2, all, 0) &&
+           add_if(filter, SCMP_SYS(tgkill), 0, all, (scmp_datum_t)getpid()) &&
+           add_if(filter, SCMP_SYS(ioctl), 1, all, REFLINK_REQUEST);
 }
 
 /*
