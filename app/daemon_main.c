@@ -95,7 +95,7 @@ parse_options(int argc, char **argv, struct options *options)
 
 /* Raise a limit to what the system allows this process: root may set it to `wanted` itself. */
 static int
-raise_limit(int resource, rlim_t wanted)
+raise_limit(__rlimit_resource_t resource, rlim_t wanted)
 {
     struct rlimit limit;
 
