@@ -7,6 +7,7 @@
 #include "app/cli_peer.h"
 
 #include "app/peers.h"
+#include "app/plan.h"
 #include "app/units.h"
 #include "base/assert.h"
 #include "base/crypto.h"
@@ -409,6 +410,10 @@ add_offline(struct sf_cli *cli, const struct wish *wish)
         sf_cli_hex(peer->card.fingerprint.b, sizeof(peer->card.fingerprint.b), fingerprint);
         exit = other_card(wish, fingerprint);
         goto out;
+    }
+    if (is_new) {
+        /* Of a peer of that name that was removed just before a crash: it means nothing. */
+        status = sf_plan_remove(&home, wish->name, &error);
     }
     apply(wish, peer);
     status = sf_peers_write(&home, peer, &error);

@@ -231,6 +231,12 @@ sf_daemon_peer_put(struct sf_daemon *daemon, const struct sf_peers_peer *conf, b
     if (status != SF_OK) {
         goto out;
     }
+    if (known == NULL) {
+        /* Of a peer of that name that was removed just before a crash: it means nothing. */
+        int stale = sf_plan_remove(&daemon->home, conf->name, &ignored);
+
+        (void)stale;
+    }
     status = sf_peers_write(&daemon->home, conf, error);
     if (status == SF_OK) {
         *ret_is_new = known == NULL;
