@@ -162,14 +162,15 @@ make_node down
 relay=$(free_port)
 one_way "$relay" "${ports[down]}" &
 helpers+=($!)
-cli up peer add down --card "$work/down.card" --endpoint "127.0.0.1:$relay" --rate 100Mbit \
+cli up peer add down --card "$work/down.card" --endpoint "127.0.0.1:$relay" --rate 10Mbit \
     --return none 2>/dev/null
 cli down peer add up --card "$work/up.card" 2>/dev/null
 start up
 start down
-id=$(cli up send "$work/model.bin" --to down 2>/dev/null)
-check "a file goes one way" within 60 is_state down "$id" done
-check "... whole" same "$work/model.bin" "$work/down/inbox/up/model.bin"
+head -c 1000000 /dev/urandom >"$work/small.bin"
+id=$(cli up send "$work/small.bin" --to down 2>/dev/null)
+check "a file goes one way" within 120 is_state down "$id" done
+check "... whole" same "$work/small.bin" "$work/down/inbox/up/small.bin"
 check "the sender cannot know" is_state up "$id" custody
 cli down receipt export "$id" >"$work/receipt" 2>"$work/receipt.err"
 check "the receiver writes its receipt" test -s "$work/receipt"
