@@ -39,6 +39,7 @@ enum {
     SF_LINK_IP6_HEAD_BYTES = 48,
     SF_LINK_CONTROL_ROOM =
         96, /* UDP bytes of the largest control datagram without card or report */
+    SF_LINK_STAMP_DGRAMS = 128,   /* between two stamps, by line time */
     SF_LINK_OPENERS_FIRST = 3,    /* sent before bulk when nobody will say that one was heard */
     SF_LINK_HANDLE_PEER_BITS = 6, /* a handle: sequence, then the peer's number */
     SF_LINK_HANDLE_SEQUENCES = (SF_OBJECT_HANDLE_MAX + 1) >> SF_LINK_HANDLE_PEER_BITS,
@@ -46,13 +47,14 @@ enum {
 
 #define SF_LINK_ANSWER_NS_MIN     SF_SEC         /* then an opener counts as unanswered */
 #define SF_LINK_BUDGET_NS_MIN     (2 * SF_SEC)   /* sending without an answer */
-#define SF_LINK_QUIET_NS_MIN      (500 * SF_MS)  /* without a report while segments go */
+#define SF_LINK_QUIET_NS_MIN      (200 * SF_MS)  /* without a report while segments go */
+#define SF_LINK_GAP_FADES_NS      (10 * SF_SEC)  /* a silence is remembered for about so long */
 #define SF_LINK_QUIET_POLL_NS     (100 * SF_MS)  /* between the questions that take its place */
 #define SF_LINK_RUN_NS            (100 * SF_MS)  /* a longer pause ends a run of segments */
 #define SF_LINK_REPEAT_NS_MIN     (100 * SF_MS)  /* the same opener again; doubles */
 #define SF_LINK_REPEAT_NS_MAX     SF_SEC         /* or an eighth of the round trip */
 #define SF_LINK_TAKE_OVER_NS      (4 * SF_SEC)   /* well before the peer drops the old session */
-#define SF_LINK_BEACON_NS_MIN     (500 * SF_MS)  /* in the dark; grows by half */
+#define SF_LINK_BEACON_NS_MIN     (250 * SF_MS)  /* in the dark; grows by a sixth */
 #define SF_LINK_BEACON_NS_MAX     (4 * SF_SEC)   /* while there is something to send */
 #define SF_LINK_BEACON_NS_CONTACT SF_SEC         /* the same within a planned contact */
 #define SF_LINK_RARE_NS_MIN       (900 * SF_SEC) /* after the plan has ended */
@@ -341,6 +343,9 @@ bool sf_peer_may_bulk(const struct sf_peer *peer, sf_mono now);
 
 /* Is there anything in `control` that may go on the path in use? */
 bool sf_peer_has_control(const struct sf_peer *peer);
+
+/* When the contact that is on ends; SF_NEVER if none is planned. */
+sf_mono sf_peer_contact_end(const struct sf_peer *peer);
 
 /* --- messages of the outer half; output.c, used by peer.c for openers ------------ */
 

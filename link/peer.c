@@ -84,6 +84,15 @@ quiet_at(const struct sf_peer *peer)
     return sf_mono_add(since, span + 4 * opener_ns(peer));
 }
 
+/* In the quiet: between two questions. More than a few in a round trip tell nothing new. */
+static uint64_t
+quiet_gap(const struct sf_peer *peer)
+{
+    uint64_t eighth = sf_peer_round_trip(peer) / 8;
+
+    return (eighth > SF_LINK_QUIET_POLL_NS ? eighth : SF_LINK_QUIET_POLL_NS) + opener_ns(peer);
+}
+
 /* In the quiet: when its sessions are taken for lost there. */
 static sf_mono
 lost_at(const struct sf_peer *peer)
@@ -105,12 +114,14 @@ static void
 note_gap(struct sf_peer *peer, sf_mono now)
 {
     uint64_t most = sf_peer_budget_ns(peer) / 2;
+    uint64_t since = now - peer->heard;
     uint64_t gap = 0;
 
     if (peer->asked != SF_NEVER && peer->bulk_sent != 0 && reports_since(peer) <= peer->asked) {
         gap = now - peer->asked < most ? now - peer->asked : most;
     }
-    peer->gap_ns -= peer->gap_ns / 8;
+    since = since < SF_LINK_GAP_FADES_NS ? since : SF_LINK_GAP_FADES_NS;
+    peer->gap_ns -= peer->gap_ns / SF_MS * (since / SF_US) / (SF_LINK_GAP_FADES_NS / SF_US) * SF_MS;
     peer->gap_ns = gap > peer->gap_ns ? gap : peer->gap_ns;
 }
 
@@ -576,7 +587,7 @@ beacon(struct sf_link *link, struct sf_peer *peer, sf_mono now)
         sf_peer_call(link, peer, now);
     }
     peer->beacons++;
-    peer->beacon_wait += peer->beacon_wait / 2;
+    peer->beacon_wait += peer->beacon_wait / 6;
     peer->beacon_wait = peer->beacon_wait < most ? peer->beacon_wait : most;
     peer->beacon_due = sf_mono_add(now, peer->beacon_wait + opener_ns(peer));
 }
@@ -688,7 +699,7 @@ sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now)
     }
     if (now >= quiet_at(peer) && now >= peer->quiet_poll) {
         peer->control.poll = true;
-        peer->quiet_poll = sf_mono_add(now, SF_LINK_QUIET_POLL_NS + opener_ns(peer));
+        peer->quiet_poll = sf_mono_add(now, quiet_gap(peer));
     }
     if (now >= quiet_at(peer) && now >= lost_at(peer)) {
         peer->unanswered = 0;
