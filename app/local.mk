@@ -36,7 +36,7 @@ skyferryd_SOURCES = \
 	%D%/traced.h
 skyferryd_LDADD = app/libapp.a node/libnode.a link/liblink.a store/libstore.a bundle/libbundle.a \
 	base/libbase.a $(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
-	$(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS) $(SECCOMP_LIBS)
+	$(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS) $(ISAL_LIBS) $(SECCOMP_LIBS)
 dist_man_MANS += docs/man/skyferryd.8 docs/man/skyferry.conf.5
 dist_doc_DATA += docs/CONTROL.md
 
@@ -102,5 +102,5 @@ skyferry_sim_SOURCES = \
 	%D%/sim_tun.c %D%/sim_tun.h
 skyferry_sim_LDADD = app/libapp.a sim/libsim.a node/libnode.a link/liblink.a store/libstore.a \
 	bundle/libbundle.a base/libbase.a $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
-	$(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS) -lm
+	$(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS) $(ISAL_LIBS) -lm
 dist_man_MANS += docs/man/skyferry-sim.1

@@ -10,6 +10,8 @@
 
 #define BACKOFF_NS_FIRST (100 * SF_MS)
 
+enum { ALLOWANCE_BYTES_FIRST = 8192 }; /* of reports, until the rate of a path is found */
+
 int
 sf_inbox_open(const struct sf_inbox_config *config, struct sf_inbox **ret_inbox)
 {
@@ -23,6 +25,7 @@ sf_inbox_open(const struct sf_inbox_config *config, struct sf_inbox **ret_inbox)
     inbox->report_number = (uint64_t)config->boot << 32;
     inbox->due = SF_NEVER;
     inbox->backoff_ns = BACKOFF_NS_FIRST;
+    inbox->allowance = ALLOWANCE_BYTES_FIRST;
     *ret_inbox = inbox;
     return SF_OK;
 }
@@ -311,6 +314,7 @@ complete(struct sf_partial *partial)
         return;
     }
     partial->state = SF_PARTIAL_COMPLETE;
+    sf_partial_drop_rows(partial);
     sf_pool_drop(inbox->pool, &partial->holder);
     if (object->is_accepted) {
         sf_inbox_queue(inbox, &partial->note, SF_INBOX_BUNDLE);
@@ -333,39 +337,84 @@ partial_for(struct sf_incoming *object, uint64_t index)
     return sf_partial_begin(object, index);
 }
 
-static void
-input_segment(struct sf_inbox *inbox, const struct sf_object_segment *segment)
+/* The object named by the peer, which it is told if it means nothing here. */
+static struct sf_incoming *
+touch_object(struct sf_inbox *inbox, uint32_t wire_handle)
 {
-    struct sf_incoming *object = find_wire(inbox, segment->handle);
-    struct sf_partial *partial;
-    uint64_t index;
-    size_t offset;
+    struct sf_incoming *object = find_wire(inbox, wire_handle);
 
     if (object == NULL) {
-        inbox->stats.dropped_bytes += segment->bytes.bytes;
-        sf_inbox_answer(inbox, segment->handle, SF_REPORT_UNKNOWN);
-        return;
+        sf_inbox_answer(inbox, wire_handle, SF_REPORT_UNKNOWN);
+        return NULL;
     }
     object->touched = inbox->now;
     object->repeats = SF_INBOX_REPEATS;
     sf_inbox_report_soon(inbox);
-    index = segment->address / object->object.class_bytes;
-    offset = (size_t)(segment->address % object->object.class_bytes);
+    return object;
+}
+
+/*
+ * The bundle in which [address, address + span) lies, if something can be done
+ * with it; *ret_offset is where in it.
+ */
+static struct sf_partial *
+place_of(struct sf_incoming *object, uint64_t address, size_t span, size_t *ret_offset)
+{
+    uint64_t index = address / object->object.class_bytes;
+    struct sf_partial *partial;
+
+    *ret_offset = (size_t)(address % object->object.class_bytes);
     if (index < object->object.first || index - object->object.first >= object->object.count ||
-        segment->bytes.bytes > object->object.class_bytes - offset) {
-        inbox->stats.dropped_bytes += segment->bytes.bytes;
-        return;
+        span > object->object.class_bytes - *ret_offset) {
+        return NULL;
     }
     partial = partial_for(object, index);
-    if (partial == NULL || partial->state == SF_PARTIAL_COMPLETE) {
-        if (sf_range_set_has(&object->done, index)) {
-            inbox->stats.again_bytes += segment->bytes.bytes;
+    return partial != NULL && partial->state != SF_PARTIAL_COMPLETE ? partial : NULL;
+}
+
+static void
+input_segment(struct sf_inbox *inbox, const struct sf_object_segment *segment)
+{
+    struct sf_incoming *object = touch_object(inbox, segment->handle);
+    size_t bytes = segment->bytes.bytes;
+    struct sf_partial *partial = NULL;
+    size_t offset = 0;
+
+    if (object != NULL) {
+        partial = place_of(object, segment->address, bytes, &offset);
+    }
+    if (partial == NULL) {
+        if (object != NULL &&
+            sf_range_set_has(&object->done, segment->address / object->object.class_bytes)) {
+            inbox->stats.again_bytes += bytes;
         } else {
-            inbox->stats.dropped_bytes += segment->bytes.bytes;
+            inbox->stats.dropped_bytes += bytes;
         }
         return;
     }
-    if (sf_partial_write(partial, offset, segment->bytes)) {
+    if (sf_partial_write(partial, offset, segment->bytes) ||
+        (partial->rows != NULL && sf_partial_repair(partial, offset))) {
+        complete(partial);
+    }
+}
+
+static void
+input_repair(struct sf_inbox *inbox, const struct sf_object_repair *repair)
+{
+    struct sf_incoming *object = touch_object(inbox, repair->handle);
+    struct sf_repair_block block = {
+        .symbols = repair->symbols, .symbol_bytes = repair->bytes.bytes};
+    /* Of the last symbol a single byte may lie within the bundle. */
+    size_t span = (repair->symbols - 1) * repair->bytes.bytes + 1;
+    struct sf_partial *partial;
+
+    if (object == NULL) {
+        return;
+    }
+    partial = place_of(object, repair->address, span, &block.start);
+    if (partial != NULL && sf_repair_block_check(&block, object->object.class_bytes) == SF_OK &&
+        sf_partial_keep_row(partial, &block, repair->row, repair->bytes) &&
+        sf_partial_repair(partial, block.start)) {
         complete(partial);
     }
 }
@@ -385,6 +434,31 @@ forget_bindings(struct sf_inbox *inbox)
     inbox->is_in_round = false;
 }
 
+/* What the counter of a datagram tells of those before it. */
+static void
+count_loss(struct sf_inbox *inbox, uint64_t epoch, uint64_t counter)
+{
+    uint64_t gap;
+
+    if (epoch > inbox->epoch) {
+        inbox->loss = (struct sf_report_loss){.received = 1};
+        return;
+    }
+    if (epoch < inbox->epoch) {
+        return;
+    }
+    inbox->loss.received++;
+    if (counter <= inbox->counter) {
+        inbox->loss.lost -= inbox->loss.lost > 0 ? 1 : 0; /* late: it was taken for lost */
+        return;
+    }
+    gap = counter - inbox->counter - 1;
+    if (gap > 0 && gap <= SF_REPORT_GAP_MAX) {
+        inbox->loss.lost += gap;
+        inbox->loss.gaps++;
+    }
+}
+
 bool
 sf_inbox_datagram(
     struct sf_inbox *inbox, uint64_t epoch, uint64_t counter, size_t ip_bytes, sf_mono now)
@@ -399,6 +473,7 @@ sf_inbox_datagram(
     if (epoch >> 32 > inbox->epoch >> 32) {
         forget_bindings(inbox);
     }
+    count_loss(inbox, epoch, counter);
     if (epoch > inbox->epoch || (epoch == inbox->epoch && counter >= inbox->counter)) {
         inbox->epoch = epoch;
         inbox->counter = counter;
@@ -418,6 +493,7 @@ sf_inbox_message(struct sf_inbox *inbox, enum sf_message_type type,
     struct sf_message_reader *reader, sf_mono now)
 {
     struct sf_object_segment segment;
+    struct sf_object_repair repair;
     struct sf_object_notice notice;
     struct sf_incoming *object;
     uint32_t wire_handle;
@@ -430,6 +506,12 @@ sf_inbox_message(struct sf_inbox *inbox, enum sf_message_type type,
         status = sf_object_segment_decode(reader, type, &segment);
         if (status == SF_OK) {
             input_segment(inbox, &segment);
+        }
+        return status;
+    case SF_MESSAGE_REPAIR:
+        status = sf_object_repair_decode(reader, &repair);
+        if (status == SF_OK) {
+            input_repair(inbox, &repair);
         }
         return status;
     case SF_MESSAGE_OBJECT:

@@ -122,6 +122,8 @@ struct sf_inbox_stats {
     uint64_t ip_bytes;
     uint64_t ce_dgrams;     /* with the mark CE */
     uint64_t data_bytes;    /* segment bytes that were new */
+    uint64_t rebuilt_bytes; /* bundle bytes that came by repair */
+    uint64_t row_bytes;     /* of repair segments that were kept for a while */
     uint64_t again_bytes;   /* segment bytes that were there already */
     uint64_t dropped_bytes; /* no buffer, too many ranges, unknown or paused object */
     uint64_t reports;

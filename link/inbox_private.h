@@ -1,18 +1,20 @@
 /*
  * inbox_private.h - what the files of the inbox share: inbox.c (objects and
- * messages), partial.c (bundles being assembled), inbox_report.c (what is said
- * back, and when).
+ * messages), partial.c (bundles being assembled), partial_repair.c (what stands
+ * in for their lost segments), inbox_report.c (what is said back, and when).
  */
 #ifndef SF_LINK_INBOX_PRIVATE_H
 #define SF_LINK_INBOX_PRIVATE_H
 
 #include "link/inbox.h"
+#include "link/repair.h"
 #include "link/report.h"
 
 enum {
     SF_INBOX_ANSWERS_MAX = 32, /* handles to be refused or disowned in the next reports */
     SF_INBOX_CACHE = 512,      /* slots of the look-up by wire handle; a power of two */
     SF_INBOX_REPEATS = 3,      /* reports that still mention an object after it last changed */
+    SF_INBOX_ROWS_MAX = 256,   /* repair rows kept of one bundle */
 };
 
 /* Something to be told to the caller, in the inbox's queue at most once. */
@@ -33,6 +35,14 @@ enum sf_partial_state {
     SF_PARTIAL_COMPLETE, /* waits to be told */
 };
 
+/* A repair row that waits for others, or for segments; in a buffer of the pool. */
+struct sf_row {
+    struct sf_row *next;
+    struct sf_repair_block block;
+    unsigned row;
+    uint8_t bytes[]; /* block.symbol_bytes */
+};
+
 struct sf_partial {
     struct sf_pool_holder holder;
     struct sf_inbox_note note;
@@ -44,6 +54,8 @@ struct sf_partial {
     struct sf_range_set ranges; /* bytes within the bundle that are here or stored */
     struct sf_range_set stored; /* LOADING: what the caller stored */
     struct sf_range_set fresh;  /* LOADING: what came since */
+    struct sf_row *rows;        /* MEMORY: what repairs it */
+    unsigned row_count;
 };
 
 /* An object the peer offers. */
@@ -87,16 +99,18 @@ struct sf_inbox {
     uint64_t counter;
     sf_mono counter_at;
     uint64_t bytes_since_report;
+    struct sf_report_loss loss; /* in `epoch` */
 
     /* What is said back; see inbox_report.c. */
     struct sf_inbox_answer answers[SF_INBOX_ANSWERS_MAX];
     size_t answer_count;
     uint64_t report_number;
     uint64_t rtt_ns;
-    sf_mono reported;    /* when the last round began */
-    sf_mono due;         /* when the next one does; SF_NEVER = when something comes */
-    uint64_t backoff_ns; /* the next silence, while nothing changes */
-    uint64_t allowance;  /* bytes of further reports in a round */
+    sf_mono reported;     /* when the last round began */
+    sf_mono due;          /* when the next one does; SF_NEVER = when something comes */
+    uint64_t backoff_ns;  /* the next silence, while nothing changes */
+    uint64_t allowance;   /* bytes that reports may take now without a pause */
+    uint64_t round_bytes; /* of all its datagrams so far */
     uint64_t bytes_per_second;
     bool is_dark;
     bool is_in_round;        /* the cursor stands within the objects */
@@ -125,9 +139,27 @@ void sf_partial_free(struct sf_partial *partial);
  */
 bool sf_partial_write(struct sf_partial *partial, size_t offset, struct sf_view bytes);
 
+/* Whether the bundle is complete in memory. */
+bool sf_partial_is_whole(const struct sf_partial *partial);
+
 /* Answers of the caller; return whether the bundle is complete in memory now. */
 void sf_partial_spilled(struct sf_partial *partial, uint8_t *buffer, int status);
 bool sf_partial_loaded(struct sf_partial *partial, uint8_t *buffer, int status);
+
+/* --- partial_repair.c --------------------------------------------------------------- */
+
+/* Keep a row of `block`, which lies within the bundle. False: no room, or no use. */
+bool sf_partial_keep_row(struct sf_partial *partial, const struct sf_repair_block *block,
+    unsigned row, struct sf_view bytes);
+
+/*
+ * Rebuild what is missing of the block around `offset`, if there are rows
+ * enough. Returns whether the bundle is complete in memory now.
+ */
+bool sf_partial_repair(struct sf_partial *partial, size_t offset);
+
+/* Forget all rows. */
+void sf_partial_drop_rows(struct sf_partial *partial);
 
 /* --- inbox.c ---------------------------------------------------------------------- */
 

@@ -4,8 +4,9 @@
  * A round tells all that is to be told, lowest address first. What does not
  * fit into one datagram goes on in the next: at once as long as the round
  * stays within a small share of what was received, else after an interval.
- * The first round after something changed comes within an interval; while
- * nothing changes the silence doubles, and once nothing is missing it lasts.
+ * The first round after something changed comes within an interval, or as
+ * soon as data have come in that are worth the last one; while nothing changes
+ * the silence doubles, and once nothing is missing it lasts.
  */
 #include "link/inbox_private.h"
 
@@ -14,12 +15,14 @@
 #define INTERVAL_NS_MIN     (10 * SF_MS)
 #define INTERVAL_NS_MAX     (100 * SF_MS)
 #define INTERVAL_NS_UNKNOWN (25 * SF_MS) /* before the round trip is known */
+#define PAUSE_NS_UNKNOWN    SF_SEC       /* the longest, then */
 #define URGENT_GAP_NS       (5 * SF_MS)  /* between reports that cannot wait */
 #define SILENCE_NS_MAX      (60 * SF_SEC)
 
 enum {
-    ALLOWANCE_SHARE = 256,           /* further reports of a round: this part of what came in */
-    ALLOWANCE_BYTES_MAX = 64 * 1024, /* of them, at a time */
+    RETURN_SHARE = 2048,             /* reports in all: this part of what came in */
+    ALLOWANCE_BYTES_MAX = 64 * 1024, /* what may be saved of that... */
+    DGRAM_HEAD_BYTES = 72,           /* what a report brings with it: IP, UDP, session, HELLO */
     ANSWER_REPEATS = 2,
 };
 
@@ -37,13 +40,34 @@ interval(const struct sf_inbox *inbox)
     return quarter < INTERVAL_NS_MAX ? quarter : INTERVAL_NS_MAX;
 }
 
+/*
+ * How long to wait before further reports of `bytes`: an interval if the
+ * allowance covers them, else until data have come in of which they are the
+ * share. But not so long that a loss is told late.
+ */
+static uint64_t
+pause(const struct sf_inbox *inbox, uint64_t bytes)
+{
+    uint64_t least = interval(inbox);
+    uint64_t quarter = inbox->rtt_ns == 0 ? PAUSE_NS_UNKNOWN : inbox->rtt_ns / 4;
+    uint64_t most = quarter > INTERVAL_NS_MAX ? quarter : INTERVAL_NS_MAX;
+    uint64_t earned;
+
+    if (inbox->allowance >= bytes || inbox->bytes_per_second == 0) {
+        return least;
+    }
+    earned = bytes * RETURN_SHARE * SF_SEC / inbox->bytes_per_second;
+    earned = earned < most ? earned : most;
+    return earned > least ? earned : least;
+}
+
 /* A report is due `gap` after the last one, or at once if that is over. */
 static void
 bring_forward(struct sf_inbox *inbox, uint64_t gap)
 {
     sf_mono due = sf_mono_add(inbox->reported, gap);
 
-    inbox->backoff_ns = interval(inbox);
+    inbox->backoff_ns = pause(inbox, inbox->round_bytes);
     due = due > inbox->now ? due : inbox->now;
     inbox->due = sf_mono_min(inbox->due, due);
 }
@@ -51,7 +75,7 @@ bring_forward(struct sf_inbox *inbox, uint64_t gap)
 void
 sf_inbox_report_soon(struct sf_inbox *inbox)
 {
-    bring_forward(inbox, interval(inbox));
+    bring_forward(inbox, pause(inbox, inbox->round_bytes));
 }
 
 void
@@ -283,11 +307,12 @@ begin_round(struct sf_inbox *inbox, sf_mono now)
     if (elapsed >= INTERVAL_NS_MIN) {
         inbox->bytes_per_second = inbox->bytes_since_report * (SF_SEC / SF_US) / (elapsed / SF_US);
     }
-    inbox->allowance += inbox->bytes_since_report / ALLOWANCE_SHARE;
+    inbox->allowance += inbox->bytes_since_report / RETURN_SHARE;
     if (inbox->allowance > ALLOWANCE_BYTES_MAX) {
         inbox->allowance = ALLOWANCE_BYTES_MAX;
     }
     inbox->bytes_since_report = 0;
+    inbox->round_bytes = 0;
     inbox->is_in_round = true;
     inbox->cursor_slot = 0;
     inbox->cursor_address = 0;
@@ -308,11 +333,14 @@ is_open_question(const struct sf_inbox *inbox)
 static void
 plan_next(struct sf_inbox *inbox, size_t bytes, sf_mono now)
 {
-    bool is_allowed = inbox->allowance >= bytes;
+    bool is_allowed;
 
+    bytes += DGRAM_HEAD_BYTES;
+    inbox->round_bytes += bytes;
+    is_allowed = inbox->allowance >= bytes;
     inbox->allowance -= is_allowed ? bytes : inbox->allowance;
     if (inbox->is_in_round) {
-        inbox->due = is_allowed ? now : sf_mono_add(now, interval(inbox));
+        inbox->due = is_allowed ? now : sf_mono_add(now, pause(inbox, bytes));
     } else if (is_open_question(inbox)) {
         inbox->due = sf_mono_add(now, inbox->backoff_ns);
         inbox->backoff_ns =
@@ -333,7 +361,8 @@ sf_inbox_fill(struct sf_inbox *inbox, struct sf_message_writer *writer, sf_mono 
         .ip_bytes = inbox->stats.ip_bytes,
         .bytes_per_second = inbox->bytes_per_second,
         .arrived_us = (uint32_t)(inbox->counter_at / SF_US),
-        .ce_dgrams = inbox->stats.ce_dgrams};
+        .ce_dgrams = inbox->stats.ce_dgrams,
+        .loss = inbox->loss};
     size_t begin = writer->bytes;
 
     if (inbox->is_dark || inbox->due > now) {

@@ -188,6 +188,7 @@ take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_
         return take_report(arrival, reader);
     case SF_MESSAGE_DATA:
     case SF_MESSAGE_DATA_SIZED:
+    case SF_MESSAGE_REPAIR:
     case SF_MESSAGE_OBJECT:
     case SF_MESSAGE_WITHDRAWN:
     case SF_MESSAGE_ASK:

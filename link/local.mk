@@ -18,7 +18,7 @@ link_liblink_a_SOURCES = \
 	%D%/peer_rate.c \
 	%D%/session.c %D%/session.h
 
-# Objects, segments, reports.
+# Objects, segments, reports, repair. Users link $(ISAL_LIBS).
 link_liblink_a_SOURCES += \
 	%D%/curve.c %D%/curve.h \
 	%D%/delivery.c %D%/delivery.h \
@@ -28,14 +28,17 @@ link_liblink_a_SOURCES += \
 	%D%/objects.c %D%/objects.h \
 	%D%/outbox.c %D%/outbox.h %D%/outbox_private.h \
 	%D%/outbox_fill.c \
+	%D%/outbox_repair.c \
 	%D%/outbox_report.c \
 	%D%/outbox_round.c \
 	%D%/pacer.c %D%/pacer.h \
 	%D%/partial.c \
+	%D%/partial_repair.c \
 	%D%/pool.c %D%/pool.h \
 	%D%/rate.c %D%/rate.h %D%/rate_private.h \
 	%D%/rate_others.c \
 	%D%/rate_path.c \
+	%D%/repair.c %D%/repair.h \
 	%D%/report.c %D%/report.h \
 	%D%/rtt.c %D%/rtt.h \
 	%D%/window.c

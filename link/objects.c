@@ -3,6 +3,8 @@
  */
 #include "link/objects.h"
 
+#include "link/repair.h"
+
 enum { FLAG_FINAL = 1, FLAG_ASK_MAP = 2, FLAGS_KNOWN = FLAG_FINAL | FLAG_ASK_MAP };
 
 int
@@ -100,6 +102,56 @@ sf_object_segment_decode(struct sf_message_reader *reader, enum sf_message_type 
     }
     segment.address = units * SF_OBJECT_UNIT;
     *ret_segment = segment;
+    return SF_OK;
+}
+
+uint8_t *
+sf_object_repair_encode(
+    struct sf_message_writer *writer, const struct sf_object_repair *repair, size_t symbol_bytes)
+{
+    size_t begin = sf_message_begin(writer, SF_MESSAGE_REPAIR);
+
+    sf_message_put_varint(writer, repair->handle);
+    sf_message_put_varint(writer, repair->address / SF_OBJECT_UNIT);
+    sf_message_put_u8(writer, (uint8_t)(repair->symbols - 1));
+    sf_message_put_varint(writer, symbol_bytes / SF_OBJECT_UNIT);
+    sf_message_put_u8(writer, (uint8_t)repair->row);
+    if (!sf_message_end(writer, begin)) {
+        return NULL;
+    }
+    if (sf_message_room(writer) < symbol_bytes) {
+        writer->bytes = begin;
+        return NULL;
+    }
+    writer->bytes += symbol_bytes;
+    return writer->data + writer->bytes - symbol_bytes;
+}
+
+int
+sf_object_repair_decode(struct sf_message_reader *reader, struct sf_object_repair *ret_repair)
+{
+    struct sf_object_repair repair;
+    uint64_t units;
+    uint64_t symbol_units;
+
+    repair.handle = get_handle(reader);
+    units = sf_message_get_varint(reader);
+    repair.symbols = (unsigned)sf_message_get_u8(reader) + 1;
+    symbol_units = sf_message_get_varint(reader);
+    repair.row = sf_message_get_u8(reader);
+    if (reader->is_bad || repair.handle == 0 ||
+        units >= SF_LINK_OBJECT_BYTES_MAX / SF_OBJECT_UNIT ||
+        repair.symbols > SF_REPAIR_SYMBOLS_MAX || repair.row >= SF_REPAIR_ROWS_MAX ||
+        symbol_units < SF_REPAIR_SYMBOL_BYTES_MIN / SF_OBJECT_UNIT ||
+        symbol_units > SF_REPAIR_SYMBOL_BYTES_MAX / SF_OBJECT_UNIT) {
+        return SF_EFORMAT;
+    }
+    repair.bytes = sf_message_get_bytes(reader, symbol_units * SF_OBJECT_UNIT);
+    if (reader->is_bad) {
+        return SF_EFORMAT;
+    }
+    repair.address = units * SF_OBJECT_UNIT;
+    *ret_repair = repair;
     return SF_OK;
 }
 

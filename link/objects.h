@@ -6,6 +6,7 @@
  *             what goes next, repairs what reports say is missing
  *   inbox.h   what one peer offers: assembles segments, says what arrived
  *   report.h  the receiver's words, byte by byte
+ *   repair.h  symbols that stand in for lost ones
  *   pool.h    the memory in which all inboxes assemble bundles
  *   rtt.h     smoothed round-trip time
  *   pacer.h   when the next datagram may leave
@@ -20,8 +21,8 @@
  *   receiving: for each authentic, not replayed datagram sf_inbox_datagram()
  *     first; then for each message of a type below the matching call with a
  *     reader that stands behind the type byte:
- *       DATA, DATA_SIZED, OBJECT, WITHDRAWN, ASK -> sf_inbox_message()
- *       REPORT                                   -> sf_outbox_report()
+ *       DATA, DATA_SIZED, REPAIR, OBJECT, WITHDRAWN, ASK -> sf_inbox_message()
+ *       REPORT                                           -> sf_outbox_report()
  *     SF_EFORMAT from one of them ends the reading of the datagram.
  *   dark: sf_outbox_pause() when the peer stopped answering, resume() when it
  *     is heard again. In between nothing is due and nothing is given up.
@@ -36,6 +37,8 @@
  *               flags: 1 count is final, 2 the map is asked for; others zero
  *   WITHDRAWN   varint handle
  *   ASK         nothing: report at once
+ *   REPAIR      varint handle, varint address of a block / 16, u8 symbols in it
+ *               less one, varint bytes of a symbol / 16, u8 row, the row's bytes
  *   REPORT      see report.h
  *
  * Handles are chosen by the sender of the object, from 1 to
@@ -57,6 +60,7 @@ enum {
     SF_OBJECT_UNIT = 16,                  /* addresses and lengths on the wire are multiples */
     SF_OBJECT_HANDLE_MAX = (1 << 21) - 1, /* three bytes of a varint */
     SF_OBJECT_DATA_HEAD_MAX = 1 + 3 + 6,  /* type, handle, address / 16 */
+    SF_OBJECT_REPAIR_HEAD_MAX = 1 + 3 + 6 + 1 + 2 + 1,
     SF_OBJECT_MESSAGE_MAX = 1 + 3 + 3 + 16 + 6 + 6 + 3, /* bytes of an OBJECT message */
 };
 
@@ -73,6 +77,15 @@ struct sf_object_segment {
     uint32_t handle;
     uint64_t address; /* a multiple of SF_OBJECT_UNIT */
     struct sf_view bytes;
+};
+
+/* A repair segment: row `row` of the block of `symbols` symbols that begins at `address`. */
+struct sf_object_repair {
+    uint32_t handle;
+    uint64_t address;
+    unsigned symbols;     /* 1 .. SF_REPAIR_SYMBOLS_MAX */
+    unsigned row;         /* below SF_REPAIR_ROWS_MAX */
+    struct sf_view bytes; /* as many as a symbol has */
 };
 
 /*
@@ -97,6 +110,17 @@ SF_MUST_USE int sf_object_notice_decode(
  */
 SF_MUST_USE int sf_object_segment_decode(struct sf_message_reader *reader,
     enum sf_message_type type, struct sf_object_segment *ret_segment);
+
+/*
+ * REPAIR: the head goes to the writer, behind it come `symbol_bytes` that the
+ * caller writes. NULL, and nothing written, if it does not fit.
+ */
+uint8_t *sf_object_repair_encode(
+    struct sf_message_writer *writer, const struct sf_object_repair *repair, size_t symbol_bytes);
+
+/* Read what follows the type byte. SF_OK, or SF_EFORMAT with *ret_repair untouched. */
+SF_MUST_USE int sf_object_repair_decode(
+    struct sf_message_reader *reader, struct sf_object_repair *ret_repair);
 
 /* WITHDRAWN: false if it does not fit; SF_OK or SF_EFORMAT. */
 bool sf_object_withdrawn_encode(struct sf_message_writer *writer, uint32_t handle);

@@ -34,6 +34,8 @@ sf_outbox_open(const struct sf_outbox_config *config, struct sf_outbox **ret_out
         config->window_bytes == 0 ? (size_t)WINDOW_BYTES_DEFAULT : config->window_bytes;
     outbox->mark_gap = MARK_GAP_NS_FIRST;
     outbox->timer = SF_NEVER;
+    outbox->contact_end = SF_NEVER;
+    sf_outbox_loss_init(outbox);
     sf_extent_store_init(&outbox->store, (uint32_t)extents_max);
     *ret_outbox = outbox;
     return SF_OK;
@@ -77,6 +79,18 @@ sf_outbox_set_rtt(struct sf_outbox *outbox, uint64_t srtt_ns, uint64_t rttvar_ns
 {
     outbox->srtt_ns = srtt_ns;
     outbox->rttvar_ns = rttvar_ns;
+}
+
+void
+sf_outbox_set_rate(struct sf_outbox *outbox, uint64_t rate_bps)
+{
+    outbox->rate_bps = rate_bps;
+}
+
+void
+sf_outbox_set_contact_end(struct sf_outbox *outbox, sf_mono end)
+{
+    outbox->contact_end = end;
 }
 
 /* --- Events -------------------------------------------------------------------------- */
@@ -400,6 +414,7 @@ sf_outbox_withdraw(struct sf_outbox *outbox, uint32_t handle)
     unplace_object(outbox, object);
     forget_events(outbox, handle);
     free_object(object);
+    sf_outbox_wake(outbox);
     if (outbox->farewell_count == SF_LINK_OBJECTS_MAX) {
         outbox->farewell_count--; /* the peer will name it one day, and be told then */
     }
@@ -407,7 +422,6 @@ sf_outbox_withdraw(struct sf_outbox *outbox, uint32_t handle)
         .handle = handle, .at = outbox->now, .gap = ANNOUNCE_GAP_NS_FIRST};
     outbox->timer = 0;
     outbox->is_idle = false;
-    sf_outbox_wake(outbox);
 }
 
 const struct sf_range_set *

@@ -20,6 +20,9 @@
  * order of sending, until it is withdrawn or the caller says what is kept:
  * nobody goes a second time before everybody went once.
  *
+ * Repair: segments that would be missed only when nothing else is left to do are
+ * followed by rows that stand in for their losses; see outbox_repair.c.
+ *
  * The tail: when nothing is new and nothing known lost, yet something is not
  * confirmed, the last unconfirmed segments are sent once more after a probe
  * time, and the peer is asked to report. It never stops doing so by itself.
@@ -62,6 +65,10 @@ void sf_outbox_session(struct sf_outbox *outbox, uint64_t epoch);
  * time between the peer's reports is derived from it. Zero srtt = not known.
  */
 void sf_outbox_set_rtt(struct sf_outbox *outbox, uint64_t srtt_ns, uint64_t rttvar_ns);
+
+/* How fast segments may go, in IP bits a second, and when the contact ends (SF_NEVER: not known). */
+void sf_outbox_set_rate(struct sf_outbox *outbox, uint64_t rate_bps);
+void sf_outbox_set_contact_end(struct sf_outbox *outbox, sf_mono end);
 
 /* --- Objects; see the functions of the same names in link.h --------------- */
 
@@ -156,6 +163,7 @@ struct sf_outbox_stats {
     uint64_t data_bytes;   /* segment bytes, first time and again */
     uint64_t resent_bytes; /* of these, again */
     uint64_t probe_bytes;  /* of these, at the tail */
+    uint64_t row_bytes;    /* repair, beside these */
     uint64_t reports;      /* taken in */
     size_t objects;
     size_t extents; /* runs in flight or missing, now */

@@ -14,8 +14,7 @@
 #define PROBE_NS_MAX        (20 * SF_SEC) /* or the probe time itself if that is longer */
 
 enum {
-    SEGMENT_BYTES_MIN = 128, /* room for less is not worth a head */
-    AHEAD_BUNDLES_MAX = 8,   /* asked for before their turn */
+    AHEAD_BUNDLES_MAX = 8, /* asked for before their turn */
     PROBE_DOUBLING_MAX = 3,
     PROBE_DOUBLING_MAX_BLIND = 6, /* while the round trip is not known */
     PROBE_DOUBLING_MAX_LAST = 12, /* while only the node's word is missing */
@@ -24,8 +23,8 @@ enum {
 
 /* --- Timers ----------------------------------------------------------------------------- */
 
-static bool
-is_sendable(const struct sf_outgoing *object)
+bool
+sf_outgoing_is_sendable(const struct sf_outgoing *object)
 {
     return object->round_at == SF_NEVER && !object->is_declined && !object->is_paused &&
            !object->is_unknown && !object->is_kept &&
@@ -53,7 +52,7 @@ probe_at(const struct sf_outgoing *object)
 {
     uint64_t span = sf_outbox_probe_ns(object->outbox);
 
-    if (object->outbox->no_return || !is_sendable(object) ||
+    if (object->outbox->no_return || !sf_outgoing_is_sendable(object) ||
         !(is_in_flight(object) || (is_confirmed(object) && object->is_known))) {
         return SF_NEVER;
     }
@@ -177,6 +176,7 @@ run_timers(struct sf_outbox *outbox, struct sf_message_writer *writer, sf_mono n
 /* A place to send from: [from, limit) of an object, whose bundle is here. */
 struct pick {
     struct sf_outgoing *object;
+    bool is_row;          /* no segment, but a row of the block just sent */
     const uint8_t *bytes; /* of the bundle */
     uint64_t from;
     uint64_t limit;
@@ -295,6 +295,28 @@ pick_new(struct sf_outgoing *object, struct pick *ret_pick)
     return true;
 }
 
+/* What of the object goes next: rows of a block before anything outside it. */
+static bool
+pick_of(struct sf_outgoing *object, struct pick *ret_pick)
+{
+    bool is_found;
+
+    if (!sf_outgoing_is_sendable(object)) {
+        object->block.rows = 0;
+        object->block.segments = 0;
+        return false;
+    }
+    is_found = pick_lost(object, ret_pick) || pick_new(object, ret_pick);
+    if (!is_found || !sf_outgoing_is_in_block(object, ret_pick->from)) {
+        sf_outgoing_leave_block(object);
+        if (object->block.rows > 0) {
+            *ret_pick = (struct pick){.object = object, .is_row = true};
+            return true;
+        }
+    }
+    return is_found;
+}
+
 static bool
 pick_next(struct sf_outbox *outbox, struct pick *ret_pick)
 {
@@ -302,8 +324,7 @@ pick_next(struct sf_outbox *outbox, struct pick *ret_pick)
         struct sf_outgoing *object = outbox->objects[i];
 
         if (!object->is_idle) {
-            if (is_sendable(object) &&
-                (pick_lost(object, ret_pick) || pick_new(object, ret_pick))) {
+            if (pick_of(object, ret_pick)) {
                 outbox->first_active = i;
                 return true;
             }
@@ -314,21 +335,19 @@ pick_next(struct sf_outbox *outbox, struct pick *ret_pick)
     return false;
 }
 
-/* Whether nothing of the object is left to go once [.., to) of `pick` went. */
+/* Whether nothing of the object is left to go, no row either. */
 static bool
-is_final_segment(const struct pick *pick, uint64_t to)
+is_all_sent(struct sf_outgoing *object)
 {
-    const struct sf_outgoing *object = pick->object;
-    uint64_t next = pick->lost == SF_EXTENT_NONE ? to : object->next;
-    uint64_t lost_left = object->extents.lost_count;
     uint64_t ready;
 
-    if (pick->lost != SF_EXTENT_NONE && to == sf_extents_at(&object->extents, pick->lost)->to) {
-        lost_left--;
+    if (object->extents.lost_count > 0 ||
+        (object->next < sf_outgoing_end(object) &&
+            sf_outgoing_find_ready(object, object->next / object->object.class_bytes, &ready))) {
+        return false;
     }
-    return lost_left == 0 &&
-           (next >= sf_outgoing_end(object) ||
-               !sf_outgoing_find_ready(object, next / object->object.class_bytes, &ready));
+    sf_outgoing_leave_block(object);
+    return object->block.rows == 0;
 }
 
 /* What was written is accounted for. */
@@ -357,46 +376,90 @@ note_sent(const struct pick *pick, uint64_t to, uint64_t seq, uint32_t segment, 
         object->announce_at = now;
         outbox->timer = 0;
     }
-    if (outbox->no_return) {
-        sf_outgoing_count_round(object, now);
-    }
+}
+
+/* Segments end where symbols do, so that a lost one is one symbol lost. */
+static uint64_t
+segment_end(const struct pick *pick, size_t symbol_bytes)
+{
+    uint64_t offset = pick->from % pick->object->object.class_bytes;
+    uint64_t end = pick->from - offset % symbol_bytes + symbol_bytes;
+
+    return end < pick->limit ? end : pick->limit;
 }
 
 static bool
-write_segment(struct sf_outbox *outbox, struct sf_message_writer *writer, uint64_t seq, sf_mono now)
+write_segment(const struct pick *pick, struct sf_message_writer *writer, uint64_t seq, sf_mono now)
 {
-    size_t room = sf_message_room(writer);
-    struct pick pick;
-    uint64_t bundle_start;
-    uint32_t segment;
-    uint64_t to;
+    struct sf_outgoing *object = pick->object;
+    size_t symbol_bytes = object->outbox->symbol_bytes;
+    uint64_t to = segment_end(pick, symbol_bytes);
+    size_t bytes = (size_t)(to - pick->from);
     size_t begin;
     bool fitted;
 
-    if (room < SEGMENT_BYTES_MIN + SF_OBJECT_DATA_HEAD_MAX || !pick_next(outbox, &pick)) {
-        return false;
+    if (sf_message_room(writer) < bytes + SF_OBJECT_DATA_HEAD_MAX) {
+        return false; /* it goes in the next datagram, and whole */
     }
-    segment = (uint32_t)((room - SF_OBJECT_DATA_HEAD_MAX) / SF_OBJECT_UNIT * SF_OBJECT_UNIT);
-    to = pick.limit - pick.from > segment ? pick.from + segment : pick.limit;
-    if (!outbox->no_return && is_final_segment(&pick, to)) {
-        if (to - pick.from + SF_OBJECT_DATA_HEAD_MAX < room) {
-            sf_message_put_u8(writer, SF_MESSAGE_ASK);
-        } else {
-            outbox->is_asking = true;
-        }
-    }
-    bundle_start = pick.from - pick.from % pick.object->object.class_bytes;
     begin = sf_message_begin(writer, SF_MESSAGE_DATA);
-    sf_message_put_varint(writer, pick.object->handle);
-    sf_message_put_varint(writer, pick.from / SF_OBJECT_UNIT);
-    sf_message_put_bytes(writer, pick.bytes + (pick.from - bundle_start), (size_t)(to - pick.from));
+    sf_message_put_varint(writer, object->handle);
+    sf_message_put_varint(writer, pick->from / SF_OBJECT_UNIT);
+    sf_message_put_bytes(writer, pick->bytes + pick->from % object->object.class_bytes, bytes);
     fitted = sf_message_end(writer, begin);
     sf_assert(fitted);
-    note_sent(&pick, to, seq, segment, now);
+    sf_outgoing_note_block(object, pick->from);
+    note_sent(pick, to, seq, (uint32_t)symbol_bytes, now);
     return true;
 }
 
+/* The peer is asked what it has; or, where it cannot say, a round is over. */
+static void
+note_all_sent(struct sf_outgoing *object, sf_mono now)
+{
+    if (object->outbox->no_return) {
+        sf_outgoing_count_round(object, now);
+    } else {
+        object->outbox->is_asking = true;
+    }
+}
+
+/* One segment, or one row, if there is room for it. */
+static bool
+write_bulk(struct sf_outbox *outbox, struct sf_message_writer *writer, uint64_t seq, sf_mono now)
+{
+    bool is_written = false;
+    struct pick pick;
+
+    while (!is_written && pick_next(outbox, &pick)) {
+        if (pick.is_row) {
+            is_written = sf_outgoing_write_row(pick.object, writer);
+            pick.object->sent = is_written ? now : pick.object->sent;
+        } else {
+            is_written = write_segment(&pick, writer, seq, now);
+        }
+        if (!is_written && (!pick.is_row || pick.object->block.rows > 0)) {
+            return false; /* it goes in the next datagram, which has more room */
+        }
+        if (is_all_sent(pick.object)) {
+            note_all_sent(pick.object, now);
+        }
+    }
+    return is_written;
+}
+
 /* --- The whole datagram --------------------------------------------------------------------- */
+
+/* A whole segment, or row, for datagrams like this one. */
+static size_t
+symbol_of(const struct sf_message_writer *writer)
+{
+    size_t room = writer->bytes_max > SF_OBJECT_REPAIR_HEAD_MAX + SF_REPAIR_SYMBOL_BYTES_MIN
+                      ? writer->bytes_max - SF_OBJECT_REPAIR_HEAD_MAX
+                      : SF_REPAIR_SYMBOL_BYTES_MIN;
+
+    room = room < SF_REPAIR_SYMBOL_BYTES_MAX ? room : (size_t)SF_REPAIR_SYMBOL_BYTES_MAX;
+    return room / SF_OBJECT_UNIT * SF_OBJECT_UNIT;
+}
 
 bool
 sf_outbox_fill(
@@ -410,6 +473,7 @@ sf_outbox_fill(
         return false;
     }
     outbox->now = now;
+    outbox->symbol_bytes = symbol_of(writer);
     session = &outbox->sessions[(outbox->session_count - 1) % SF_OUTBOX_SESSIONS_MAX];
     seq = session->base + counter;
     if (outbox->timer <= now) {
@@ -419,7 +483,7 @@ sf_outbox_fill(
         sf_message_put_u8(writer, SF_MESSAGE_ASK);
         outbox->is_asking = false;
     }
-    if (!write_segment(outbox, writer, seq, now) && writer->bytes == begin) {
+    if (!write_bulk(outbox, writer, seq, now) && writer->bytes == begin) {
         run_timers(outbox, writer, now); /* sending moved the probes: look before sleeping */
         outbox->is_idle = writer->bytes == begin && outbox->first_active == outbox->object_count;
     }

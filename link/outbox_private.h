@@ -1,7 +1,8 @@
 /*
  * outbox_private.h - what the files of the outbox share: outbox.c (objects and
- * events), outbox_fill.c (what goes next), outbox_report.c (what came back),
- * outbox_round.c (what goes again where nothing comes back), window.c (bundles
+ * events), outbox_fill.c (what goes next), outbox_repair.c (what follows it to
+ * stand in for losses), outbox_report.c (what came back), outbox_round.c (what
+ * goes again where nothing comes back), window.c (bundles
  * borrowed from the caller).
  */
 #ifndef SF_LINK_OUTBOX_PRIVATE_H
@@ -9,6 +10,7 @@
 
 #include "link/extents.h"
 #include "link/outbox.h"
+#include "link/repair.h"
 #include "link/report.h"
 
 enum {
@@ -16,6 +18,14 @@ enum {
     SF_OUTBOX_MARKS_MAX = 512,   /* remembered moments of sending; a power of two */
     SF_OUTBOX_EVENTS_MAX = 2048, /* more than can wait at a time; see outbox.c */
     SF_OUTBOX_COUNTER_BITS = 40, /* of a datagram number, within a session */
+};
+
+/* The block that segments of an object are sent of, and the rows that shall follow them. */
+struct sf_outgoing_block {
+    uint64_t index; /* of the bundle */
+    struct sf_repair_block at;
+    unsigned segments; /* gone since it was entered, first time or again */
+    unsigned rows;     /* still to go */
 };
 
 /* An object on offer. Addresses are bytes of the object. */
@@ -30,6 +40,8 @@ struct sf_outgoing {
     uint64_t next;                /* nothing from here on was sent */
     uint64_t mapped;              /* the peer's map is known up to here */
     size_t window_hit;            /* where the last bundle was found */
+    struct sf_outgoing_block block;
+    uint8_t row_next; /* number of the next row, whatever its block */
 
     uint8_t revision;
     bool is_known;  /* the peer answered to this revision */
@@ -101,6 +113,11 @@ struct sf_outbox {
     sf_mono now; /* latest time given */
     uint64_t srtt_ns;
     uint64_t rttvar_ns;
+    uint64_t rate_bps;
+    sf_mono first_sent;         /* when it began to send; 0: not yet */
+    sf_mono contact_end;        /* SF_NEVER: not known */
+    struct sf_report_loss loss; /* of late, halved now and then */
+    size_t symbol_bytes;        /* of a whole segment: what a datagram without control holds */
 
     struct sf_outgoing *objects[SF_LINK_OBJECTS_MAX]; /* in the order of sending */
     size_t object_count;
@@ -186,6 +203,31 @@ size_t sf_window_bundles(const struct sf_outgoing *object);
 struct sf_window_entry *sf_window_find(struct sf_outgoing *object, uint64_t index);
 void sf_window_drop(struct sf_outbox *outbox, struct sf_window_entry *entry);
 void sf_window_drop_object(struct sf_outgoing *object);
+
+/* --- outbox_fill.c ------------------------------------------------------------------ */
+
+/* Whether the peer's word allows segments of it to go. */
+bool sf_outgoing_is_sendable(const struct sf_outgoing *object);
+
+/* --- outbox_repair.c ---------------------------------------------------------------- */
+
+/* What is lost on the path: as of one nobody knows; and what a new report adds to it. */
+void sf_outbox_loss_init(struct sf_outbox *outbox);
+void sf_outbox_loss_report(struct sf_outbox *outbox, const struct sf_report *report);
+
+/* How many rows make up for what will be lost of `segments` and of themselves. */
+unsigned sf_outbox_rows(const struct sf_report_loss *loss, unsigned segments);
+
+bool sf_outgoing_is_in_block(const struct sf_outgoing *object, uint64_t address);
+
+/* A segment at `address` goes: its block is the one being sent from now on. */
+void sf_outgoing_note_block(struct sf_outgoing *object, uint64_t address);
+
+/* Nothing more of the block goes for now: what went of it is followed by rows if it is exposed. */
+void sf_outgoing_leave_block(struct sf_outgoing *object);
+
+/* Append a row of the block being sent; false if it does not fit, or cannot be made any more. */
+bool sf_outgoing_write_row(struct sf_outgoing *object, struct sf_message_writer *writer);
 
 /* --- outbox_report.c --------------------------------------------------------------- */
 

@@ -70,6 +70,9 @@ thin_marks(struct sf_outbox *outbox)
 void
 sf_outbox_mark_sent(struct sf_outbox *outbox, uint64_t seq, sf_mono now)
 {
+    if (outbox->first_sent == 0) {
+        outbox->first_sent = now;
+    }
     if (outbox->mark_count > 0 && now < outbox->marks[outbox->mark_count - 1].until) {
         return;
     }
@@ -322,6 +325,7 @@ sf_outbox_report(struct sf_outbox *outbox, struct sf_message_reader *reader, sf_
         return SF_OK; /* late, or about handles of another life */
     }
     outbox->now = now;
+    sf_outbox_loss_report(outbox, &report);
     outbox->newest = report;
     outbox->stats.reports++;
     if (session->is_used) {

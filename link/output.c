@@ -246,6 +246,55 @@ send_challenge(struct sf_link *link, struct sf_peer *peer, enum sf_out out,
     return true;
 }
 
+/*
+ * A stamp now and then, on a slow line once in so many datagrams. Returns
+ * whether it was time for one.
+ */
+static bool
+put_stamp(struct sf_peer *peer, struct sf_message_writer *writer, sf_mono now)
+{
+    uint64_t bits = (uint64_t)SF_LINK_STAMP_DGRAMS * SF_LINK_MTU_DEFAULT * 8;
+    uint64_t gap = bits * SF_SEC / peer->pacer.rate_bps;
+
+    if (now < peer->stamp_due) {
+        return false;
+    }
+    gap = gap > SF_LINK_STAMP_NS_MIN ? gap : SF_LINK_STAMP_NS_MIN;
+    gap = gap > peer->rtt.srtt_ns / 4 ? gap : peer->rtt.srtt_ns / 4;
+    sf_control_stamp(writer, now);
+    peer->stamp_due = sf_mono_add(now, gap);
+    return true;
+}
+
+/*
+ * Segments, rows and what belongs to them; false if there is nothing. Segments
+ * are all of one size, which leaves no room for a stamp: that goes before them.
+ */
+static bool
+put_bulk(struct sf_peer *peer, struct sf_message_writer *writer, uint64_t counter, sf_mono now)
+{
+    size_t before = writer->bytes;
+    sf_mono stamp_due = peer->stamp_due;
+    bool had_echo = peer->control.echo;
+    bool is_stamped = sf_outbox_deadline(peer->outbox) <= now && put_stamp(peer, writer, now);
+    bool is_filled;
+
+    if (is_stamped && had_echo) {
+        put_echo(peer, writer, now);
+    }
+    sf_outbox_set_rate(peer->outbox, peer->pacer.rate_bps);
+    sf_outbox_set_contact_end(peer->outbox, sf_peer_contact_end(peer));
+    is_filled = sf_outbox_fill(peer->outbox, writer, counter, now);
+    if (!is_filled && (!is_stamped || sf_outbox_deadline(peer->outbox) > now)) {
+        peer->stamp_due = stamp_due; /* there is nothing to go with it */
+        peer->control.echo = had_echo;
+        writer->bytes = before;
+        return false;
+    }
+    sf_peer_bulk_sent(peer, now);
+    return true;
+}
+
 /* Control, reports and segments in one datagram; false if there was nothing to say. */
 static bool
 send_messages(struct sf_link *link, struct sf_peer *peer, enum sf_out out, bool has_control,
@@ -255,7 +304,6 @@ send_messages(struct sf_link *link, struct sf_peer *peer, enum sf_out out, bool 
     struct sf_message_writer writer;
     bool wants_answer = peer->control.poll && has_control;
     bool has_said = has_control;
-    size_t stamped;
 
     sf_message_writer_init(
         &writer, dgram + SF_SESSION_HEAD_BYTES, leaving->bytes_max - SF_SESSION_OVERHEAD_BYTES);
@@ -270,32 +318,16 @@ send_messages(struct sf_link *link, struct sf_peer *peer, enum sf_out out, bool 
             put_control(link, peer, false, &writer, now); /* reports never go without a HELLO */
         }
         if (sf_inbox_fill(peer->inbox, &writer, now)) {
+            put_stamp(peer, &writer, now); /* whoever only receives learns the round trip as well */
             has_said = true;
         } else if (!has_said) {
             peer->control = control;
             writer.bytes = 0;
         }
     }
-    if (has_bulk) {
-        size_t before = writer.bytes;
-
-        if (now >= peer->stamp_due) {
-            sf_control_stamp(&writer, now);
-        }
-        stamped = writer.bytes;
-        if (sf_outbox_fill(peer->outbox, &writer, session->counter, now)) {
-            has_said = true;
-            wants_answer = true;
-            sf_peer_bulk_sent(peer, now);
-            if (stamped > before) {
-                uint64_t quarter = peer->rtt.srtt_ns / 4;
-
-                peer->stamp_due = sf_mono_add(
-                    now, quarter > SF_LINK_STAMP_NS_MIN ? quarter : SF_LINK_STAMP_NS_MIN);
-            }
-        } else {
-            writer.bytes = before;
-        }
+    if (has_bulk && put_bulk(peer, &writer, session->counter, now)) {
+        has_said = true;
+        wants_answer = true;
     }
     if (!has_said || !seal(link, peer, session, dgram, &writer, ret_bytes, now)) {
         return false;

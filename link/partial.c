@@ -82,6 +82,7 @@ evict(struct sf_pool_holder *holder)
 
     sf_assert(partial->state == SF_PARTIAL_MEMORY);
     partial->state = SF_PARTIAL_SPILLING;
+    sf_partial_drop_rows(partial);
     sf_pool_coming(pool_of(partial), class_of(partial));
     sf_inbox_queue(partial->object->inbox, &partial->note, SF_INBOX_SPILL);
     partial->object->inbox->stats.spills++;
@@ -162,6 +163,7 @@ sf_partial_free(struct sf_partial *partial)
     memmove(&object->partials[at], &object->partials[at + 1],
         (object->partial_count - at) * sizeof(*object->partials));
     sf_inbox_unqueue(inbox, &partial->note);
+    sf_partial_drop_rows(partial);
     sf_pool_drop(inbox->pool, &partial->holder);
     if (partial->state == SF_PARTIAL_SPILLING) {
         sf_pool_came(inbox->pool, class_of(partial));
@@ -215,8 +217,8 @@ begin_loading(struct sf_partial *partial)
     return true;
 }
 
-static bool
-is_whole(const struct sf_partial *partial)
+bool
+sf_partial_is_whole(const struct sf_partial *partial)
 {
     return partial->state == SF_PARTIAL_MEMORY && partial->ranges.count == 1 &&
            partial->ranges.ranges[0].from == 0 && partial->ranges.ranges[0].to == class_of(partial);
@@ -266,7 +268,7 @@ sf_partial_write(struct sf_partial *partial, size_t offset, struct sf_view bytes
     if (partial->state == SF_PARTIAL_MEMORY) {
         sf_pool_touch(inbox->pool, &partial->holder);
     }
-    return is_whole(partial);
+    return sf_partial_is_whole(partial);
 }
 
 void
@@ -319,5 +321,5 @@ sf_partial_loaded(struct sf_partial *partial, uint8_t *buffer, int status)
     sf_range_set_clear(&partial->fresh);
     partial->state = SF_PARTIAL_MEMORY;
     sf_pool_touch(pool_of(partial), &partial->holder);
-    return is_whole(partial);
+    return sf_partial_is_whole(partial);
 }

@@ -42,6 +42,12 @@ sf_peer_has_no_return(const struct sf_peer *peer)
            (peer->reach.kind == SF_LINK_REACH_CONTACT && peer->reach.no_return);
 }
 
+sf_mono
+sf_peer_contact_end(const struct sf_peer *peer)
+{
+    return peer->reach.kind == SF_LINK_REACH_CONTACT ? peer->reach.end : SF_NEVER;
+}
+
 /* Line time of the largest datagram, and of what a burst puts before it. */
 static uint64_t
 last_call_ns(const struct sf_link *link, const struct sf_peer *peer)

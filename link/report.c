@@ -34,6 +34,9 @@ sf_report_begin(struct sf_report_encoder *encoder, struct sf_message_writer *wri
     sf_message_put_varint(writer, report->bytes_per_second);
     sf_message_put_varint(writer, report->arrived_us);
     sf_message_put_varint(writer, report->ce_dgrams);
+    sf_message_put_varint(writer, report->loss.received);
+    sf_message_put_varint(writer, report->loss.lost);
+    sf_message_put_varint(writer, report->loss.gaps);
     if (!sf_message_end(writer, begin)) {
         return false;
     }
@@ -218,6 +221,9 @@ sf_report_decode(struct sf_message_reader *reader, struct sf_report *ret_report,
     report.bytes_per_second = sf_message_get_varint(&body);
     arrived_us = sf_message_get_varint(&body);
     report.ce_dgrams = sf_message_get_varint(&body);
+    report.loss.received = sf_message_get_varint(&body);
+    report.loss.lost = sf_message_get_varint(&body);
+    report.loss.gaps = sf_message_get_varint(&body);
     if (body.is_bad || arrived_us > UINT32_MAX) {
         return SF_EFORMAT;
     }

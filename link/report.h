@@ -15,6 +15,9 @@
  *   varint    IP bytes a second received lately
  *   varint    microseconds of the receiver's clock, modulo 2^32, when that datagram arrived
  *   varint    datagrams received with the mark CE (RFC 3168) since its last restart or ours
+ *   varint    datagrams received in the epoch
+ *   varint    of it, those missing between received ones, but for gaps of more than 128
+ *   varint    how many gaps they make
  *   sections, to the end:
  *     u8      flags: bits 0-1 state, bit 2 LAST, bit 3 KEPT, others zero
  *             state 0 UNKNOWN  this handle means nothing here
@@ -43,7 +46,7 @@
 #include "link/objects.h"
 
 enum {
-    SF_REPORT_HEAD_BYTES_MAX = 1 + 2 + 8 + 8 + 6 * SF_MESSAGE_VARINT_BYTES_MAX,
+    SF_REPORT_HEAD_BYTES_MAX = 1 + 2 + 8 + 8 + 9 * SF_MESSAGE_VARINT_BYTES_MAX,
     SF_REPORT_SECTION_BYTES_MAX = 1 + 3 + 1 + 1 + 6 + 6 + 1, /* with one run */
     SF_REPORT_BYTES_MAX = 8192, /* of one message; no datagram holds more */
 };
@@ -55,6 +58,15 @@ enum sf_report_state {
     SF_REPORT_MAP = 3,
 };
 
+enum { SF_REPORT_GAP_MAX = 128 }; /* datagrams; a longer gap is an outage, no matter of chance */
+
+/* What a session's counters tell of the path, in datagrams since the session began. */
+struct sf_report_loss {
+    uint64_t received;
+    uint64_t lost;
+    uint64_t gaps; /* in which they were lost */
+};
+
 struct sf_report {
     uint64_t number;
     uint64_t epoch;    /* 0 = nothing heard: the next two and arrived_us mean nothing */
@@ -64,6 +76,7 @@ struct sf_report {
     uint64_t bytes_per_second;
     uint32_t arrived_us; /* when that one arrived, by the receiver's clock; wraps around */
     uint64_t ce_dgrams;  /* that came with the mark of a congested router */
+    struct sf_report_loss loss;
 };
 
 struct sf_report_section {

@@ -17,8 +17,9 @@
  *     pauses after the budget until the first answer comes.
  *   - At the end of a contact data flows into the dark until the missing reports are
  *     noticed.
- *   - The end of the data waits for its repair: as many round trips as the worst
- *     segment of the last one needs on average.
+ *   - What is sent in the last round trip is followed by repair, and so arrives
+ *     without another. Where round trips are very short the end waits for them: as
+ *     many as the worst segment of the last one needs on average.
  *   - Where a contact plan is followed, data flows from the first moment of a contact to
  *     the last, at its rate.
  *   - Sealing and disks take no time; the queue, the way back and several
@@ -54,11 +55,13 @@ enum {
 };
 
 /* The engine's timetable of the dark (docs/protocol/03-link.md, section 7), in seconds. */
-static const double quiet_s = 0.5; /* without a report */
+static const double quiet_s = 0.2; /* without a report */
 static const double budget_s = 2.0;
-static const double beacon_first_s = 0.5;
-static const double beacon_growth = 1.5;
+static const double beacon_first_s = 0.25;
+static const double beacon_growth = 7.0 / 6;
 static const double beacon_most_s = 4.0;
+static const double exposed_s = 0.01;     /* shorter round trips are waited for */
+static const double block_segments = 110; /* about so many share their rows */
 
 static double
 seconds(sf_mono ns)
@@ -428,6 +431,18 @@ lose_contact(struct flow *flow, double end)
         last_heard + fmax(budget_s, 3 * rtt_of(flow, end)) + 4 * OPENER_BYTES * 8 / flow->rate_bps;
 }
 
+/* Rows that follow each segment which would be missed only at the end, as link/outbox_repair.c has it. */
+static double
+rows_share(const struct flow *flow)
+{
+    double lost = block_segments * flow->loss / (1 - flow->loss);
+
+    if (flow->loss == 0) {
+        return 0;
+    }
+    return floor(lost + 3.5 * sqrt(lost / (1 - flow->loss)) + 1.5) / block_segments;
+}
+
 /* All data has left at `at` in a contact that lasts until `end`: wait for the last repair. */
 static void
 finish(struct flow *flow, double at, double end)
@@ -435,8 +450,15 @@ finish(struct flow *flow, double at, double end)
     double rtt = rtt_of(flow, at);
     double in_flight =
         fmin(pace_of(flow, at) / 8 * rtt, flow->load.data_bytes) / flow->load.datagram_bytes;
-    /* The engine waits an eighth more, for what might only be late. */
-    double repaired = at + rtt * 9 / 8 * repair_rounds(in_flight, flow->loss);
+    double rows = in_flight * rows_share(flow);
+    double repaired = at + rows * flow->load.datagram_bytes * 8 / pace_of(flow, at);
+
+    if (rtt < exposed_s) {
+        /* The engine waits an eighth more, for what might only be late. */
+        repaired = at + rtt * 9 / 8 * repair_rounds(in_flight, flow->loss);
+    } else {
+        flow->sent += rows * flow->load.datagram_bytes;
+    }
 
     if (repaired > end) {
         double start;

@@ -1,7 +1,7 @@
 # Tests of link/.
 
 EXTRA_DIST += tests/unit/link_world.h
-LINK_LDADD = link/liblink.a base/libbase.a $(SODIUM_LIBS) $(CRYPTO_LIBS)
+LINK_LDADD = link/liblink.a base/libbase.a $(ISAL_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS)
 
 check_PROGRAMS += tests/unit/test_noise
 TESTS += tests/unit/test_noise
@@ -181,3 +181,8 @@ check_PROGRAMS += tests/unit/test_rate
 TESTS += tests/unit/test_rate
 tests_unit_test_rate_SOURCES = tests/unit/test_rate.c
 tests_unit_test_rate_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_repair
+TESTS += tests/unit/test_repair
+tests_unit_test_repair_SOURCES = tests/unit/test_repair.c tests/unit/check.h
+tests_unit_test_repair_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)

@@ -153,6 +153,45 @@ add_data(uint32_t handle, uint64_t address, size_t bytes)
     sf_assert(sf_message_end(&dgram, begin));
 }
 
+/* A row of zeros, which repairs segments of zeros. */
+static void
+add_row(uint32_t handle, uint64_t address, unsigned symbols, unsigned row)
+{
+    const struct sf_object_repair repair = {
+        .handle = handle, .address = address, .symbols = symbols, .row = row};
+    uint8_t *bytes = sf_object_repair_encode(&dgram, &repair, 128);
+
+    sf_assert(bytes != NULL);
+    memset(bytes, 0, 128);
+}
+
+/* A bundle of 8 symbols, of which two come as rows; then rows that lie. */
+static void
+write_rows(void)
+{
+    begin_dgram();
+    add_notice(1, 1, KIB, 2, true);
+    add_row(1, 0, 8, 3);
+    end_dgram(1);
+    for (uint64_t at = 256; at < KIB; at += 128) {
+        begin_dgram();
+        add_data(1, at, 128);
+        end_dgram(0x21);
+    }
+    begin_dgram();
+    add_row(1, 0, 8, 127);
+    end_dgram(5);
+    for (unsigned i = 0; i < 20; i++) {
+        begin_dgram();
+        add_row(1, KIB + i % 3 * 16, 8 - i % 3, i);
+        end_dgram(1);
+    }
+    begin_dgram();
+    add_row(1, 2 * KIB, 8, 0);
+    end_dgram(1);
+    save("object_messages", "rows");
+}
+
 static void
 write_messages(void)
 {
@@ -207,5 +246,6 @@ main(int argc, char **argv)
     root = argv[1];
     write_reports();
     write_messages();
+    write_rows();
     return EXIT_SUCCESS;
 }

@@ -37,6 +37,7 @@ LIBRARIES = [
     ("liburing/*", ["store/uring.c"]),
     ("cbor.h", ["bundle/cbor*.c"]),
     ("cbor/*", ["bundle/cbor*.c"]),
+    ("isa-l/*", ["link/repair.c"]),
     ("lz4*.h", ["bundle/frame*.c", "bundle/probe.c", "tests/unit/test_frame.c", "tests/bench/*"]),
     ("zstd.h", ["bundle/coder.c", "tests/unit/test_frame.c", "tests/bench/*"]),
     ("jansson.h", ["app/*", "link/contact_json.c", "tests/*"]),

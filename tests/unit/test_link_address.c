@@ -279,8 +279,8 @@ test_no_return_joins_late(void)
     world_run(&world, 15 * SF_SEC);
     world_open(&world, 1);
     world_run(&world, 20 * SF_SEC);
-    /* It waits for an opener, at most a second or so. */
-    CHECK(world_kept(&world, 0, 0, 1) > 600);
+    /* It waits for an opener, at most a second or so; of 57 datagrams 7 are repair. */
+    CHECK(world_kept(&world, 0, 0, 1) > 570);
     finish();
 }
 

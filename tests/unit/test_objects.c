@@ -2,6 +2,7 @@
  * test_objects.c - outbox and inbox on either side of a bad path, in virtual
  * time: what is offered arrives, once, in time, and for few bytes.
  */
+#include "link/outbox_private.h"
 #include "tests/unit/check.h"
 #include "tests/unit/object_pair.h"
 
@@ -498,7 +499,94 @@ test_seeds(void)
     }
 }
 
-CHECK_MAIN("objects", {"a clean path is filled, and nothing goes twice", test_clean_path},
+/* --- Repair ------------------------------------------------------------------------ */
+
+/* Bundles that a contact of five seconds brings over; more are on offer than it can take. */
+static uint64_t
+bundles_of_contact(bool is_told)
+{
+    uint64_t bundles;
+
+    pair_open(&pair, &(struct pair_config){.seed = 30,
+                         .rate_bps = 20000000,
+                         .rtt_ns = 600 * SF_MS,
+                         .loss_ppm = 20000,
+                         .outages = {{6 * SF_SEC, 200 * SF_SEC}},
+                         .outage_count = 1});
+    pair_offer(&pair, 64 * KIB, 400, 1);
+    sf_outbox_set_rate(pair.outbox, pair.config.rate_bps);
+    if (is_told) {
+        sf_outbox_set_contact_end(pair.outbox, 6 * SF_SEC);
+    }
+    pair_run(&pair, 7 * SF_SEC);
+    bundles = sf_range_set_total(&pair.objects[0].have);
+    pair_close(&pair);
+    return bundles;
+}
+
+/*
+ * What is lost in the last round trip of a contact cannot go again in it. With two of a hundred
+ * lost two of three bundles would lack something; repair brings them over, for a tenth of the line.
+ */
+static void
+test_contact_end(void)
+{
+    uint64_t untold = bundles_of_contact(false);
+    uint64_t told = bundles_of_contact(true);
+
+    CHECK(told >= untold + 8);
+}
+
+/* The end of a queue waits for no round trip, whatever is lost. */
+static void
+test_tail(void)
+{
+    static const uint32_t losses[] = {0, 10000, 50000, 200000};
+
+    for (size_t i = 0; i < 4; i++) {
+        for (uint64_t seed = 1; seed <= 5; seed++) {
+            pair_open(&pair, &(struct pair_config){.seed = seed,
+                                 .rate_bps = MBIT100,
+                                 .rtt_ns = 600 * SF_MS,
+                                 .loss_ppm = losses[i]});
+            pair_offer(&pair, MIB, 20, 1);
+            sf_outbox_set_rate(pair.outbox, MBIT100);
+            CHECK(pair_finish(&pair));
+            check_delivered(0);
+            /* Rows of at most the last 850 ms, and one round trip for what went before any was known. */
+            CHECK(done_ms() <= line_ms(20 * MIB) * 1000000 / (1000000 - losses[i]) + 300 + 650);
+            CHECK(losses[i] > 0 || done_ms() <= line_ms(20 * MIB) + 300 + 60);
+            pair_close(&pair);
+        }
+    }
+}
+
+/* How many rows follow a block: by what is lost, and in which runs. */
+static void
+test_rows(void)
+{
+    static const struct {
+        struct sf_report_loss loss;
+        unsigned segments, least, most;
+    } cases[] = {
+        {{8000, 0, 0}, 113, 0, 0},                                /* nothing is lost */
+        {{8000, 80, 80}, 113, 5, 7},                              /* one of a hundred, each alone */
+        {{8000, 80, 80}, 1, 1, 1}, {{8000, 80, 10}, 113, 20, 30}, /* the same, in runs of eight */
+        {{5600, 2400, 1680}, 113, 75, 95},                        /* three of ten */
+        {{10, 8000, 10}, 113, 128, 128}, /* whatever is said, no more than there are */
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        unsigned rows = sf_outbox_rows(&cases[i].loss, cases[i].segments);
+
+        CHECK(rows >= cases[i].least && rows <= cases[i].most);
+    }
+}
+
+CHECK_MAIN("objects", {"what goes before a contact ends needs no answer", test_contact_end},
+    {"the end of a queue waits for no round trip", test_tail},
+    {"rows follow what is lost, and in which runs", test_rows},
+    {"a clean path is filled, and nothing goes twice", test_clean_path},
     {"loss of 1, 5 and 30 per cent costs its share and a few round trips", test_lossy_path},
     {"with loss, duplicates and reordering the bytes stay within a tenth", test_ratio},
     {"reports take a thousandth of the path at most", test_return_bytes},
