@@ -3,6 +3,8 @@
  */
 #include "node/internal.h"
 
+#include "link/rtt.h"
+
 #include <stdio.h>
 
 enum { NUMBERS_SKIPPED = 1 << 20 }; /* of transfers, after a roll-back */
@@ -92,6 +94,7 @@ peer_link(struct sf_node *node, struct peer *peer)
         .known_bps = known_bps(peer),
         .limits = peer->conf.limits,
         .mark = peer->conf.mark,
+        .rtt_ns = peer->conf.rtt_ns,
         .epoch_seen = peer->record.epoch_in,
     };
     int status;
@@ -214,6 +217,12 @@ check(struct sf_node *node, const struct sf_node_peer *conf, struct sf_node_erro
     if (conf->no_return && conf->pace != SF_LINK_PACE_FIXED) {
         return node_error(error, SF_EINVAL,
             "peer %s: where nothing comes back no rate can be found: give it one", conf->name);
+    }
+    if (conf->rtt_ns > SF_RTT_NS_MAX) {
+        return node_error(error, SF_EINVAL,
+            "peer %s: round trip of %llu s: it must be at most %llu s", conf->name,
+            (unsigned long long)(conf->rtt_ns / SF_SEC),
+            (unsigned long long)(SF_RTT_NS_MAX / SF_SEC));
     }
     return SF_OK;
 }

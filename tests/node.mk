@@ -8,7 +8,7 @@ check_PROGRAMS += $(node_tests)
 TESTS += $(node_tests)
 
 NODE_LIBS = node/libnode.a link/liblink.a store/libstore.a bundle/libbundle.a base/libbase.a \
-	$(URING_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(CRYPTO_LIBS) $(SODIUM_LIBS)
+	$(URING_LIBS) $(ISAL_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(CRYPTO_LIBS) $(SODIUM_LIBS)
 
 tests_unit_test_node_SOURCES = tests/unit/test_node.c tests/unit/check.h
 tests_unit_test_node_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
@@ -74,3 +74,9 @@ tests_fuzz_fuzz_records_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 if !FUZZING
 TESTS += tests/fuzz/fuzz_records
 endif
+
+# How long each kind of path may take; `tests/sim/budgets full` runs the sizes of the figures.
+check_PROGRAMS += tests/sim/budgets
+TESTS += tests/sim/budgets
+tests_sim_budgets_SOURCES = tests/sim/budgets.c
+tests_sim_budgets_LDADD = sim/libsim.a $(NODE_LIBS)
