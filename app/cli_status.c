@@ -340,6 +340,21 @@ print_recipients(FILE *out, const struct sf_cli *cli, const json_t *transfer, un
     sf_table_fini(&table);
 }
 
+/* What goes over the link, against what was sent; known once everything is sealed. */
+static void
+print_sealed(FILE *out, const json_t *transfer)
+{
+    uint64_t plain_bytes = sf_cli_number(transfer, "plain_bytes", 0);
+    uint64_t sealed_bytes = sf_cli_number(transfer, "sealed_bytes", 0);
+    char size[SF_TEXT_AMOUNT_BYTES];
+
+    if (sealed_bytes > 0 && plain_bytes > 0) {
+        sf_text_size(sealed_bytes, size);
+        (void)fprintf(out, "Sealed    %s, %.1f %% of the size\n", size,
+            100.0 * (double)sealed_bytes / (double)plain_bytes);
+    }
+}
+
 /* Everything about one transfer, fresh memory. */
 static char *
 transfer_text(const struct sf_cli *cli, const json_t *transfer, unsigned width)
@@ -370,6 +385,7 @@ transfer_text(const struct sf_cli *cli, const json_t *transfer, unsigned width)
         (void)fprintf(out, " in %zu files", json_array_size(files));
     }
     (void)fputc('\n', out);
+    print_sealed(out, transfer);
     if (json_array_size(files) == 1) {
         (void)fprintf(
             out, "SHA-256   %s\n", sf_cli_string(json_array_get(files, 0), "sha256", "-"));

@@ -473,6 +473,7 @@ sf_control_transfer_json(
     set_known(object, "count", transfer->count);
     sf_control_set_count(object, "sealed", transfer->sealed);
     sf_control_set_count(object, "held", transfer->held);
+    set_known(object, "sealed_bytes", transfer->count * transfer->class_bytes);
     set_known(object, "plain_bytes", transfer->plain_bytes);
     sf_control_set_count(object, "plain_done", transfer->plain_done);
     sf_control_set_count(object, "received_bytes", transfer->received_bytes);

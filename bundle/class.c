@@ -100,7 +100,12 @@ sf_class_choose(const struct sf_class_input *input, struct sf_class_choice *ret_
     }
     /* From the largest down; a class that needs too many bundles ends the search. */
     for (unsigned i = SF_ENVELOPE_CLASSES; i > 0 && !fits; i--) {
-        measure(input, (uint32_t)sf_envelope_class(i - 1), &choice, &fits);
+        uint32_t class_bytes = (uint32_t)sf_envelope_class(i - 1);
+
+        if (input->largest != 0 && class_bytes > input->largest && i > 1) {
+            continue;
+        }
+        measure(input, class_bytes, &choice, &fits);
         if (choice.bundle_count_max > SF_BUNDLES_MAX) {
             break;
         }

@@ -16,6 +16,7 @@
 enum {
     SF_CLASS_DATA_MIN = 16 << 10,
     SF_CLASS_DATA_MAX = 4 << 20,
+    SF_CLASS_AUTO_MAX = 1 << 20, /* larger ones only where the operator asks for them */
     SF_CLASS_CONTROL_MIN = 1 << 10,
     SF_CLASS_CONTROL_MAX = 64 << 10,
 };
@@ -33,7 +34,8 @@ struct sf_class_input {
     uint64_t total_bytes;   /* plaintext of all files */
     uint64_t outline_bytes; /* encoded, for any class: its length hardly depends on it */
     uint32_t file_count;
-    uint32_t fixed; /* a class the operator fixed, or 0 */
+    uint32_t fixed;   /* a class the operator fixed, or 0 */
+    uint32_t largest; /* else none above this; 0: all */
 };
 
 struct sf_class_choice {

@@ -85,6 +85,8 @@ encode_outline(struct intake *intake, uint32_t fixed_class, struct sf_class_choi
         .total_bytes = intake->outline.total_bytes,
         .file_count = intake->outline.file_count,
         .fixed = fixed_class,
+        /* Larger bundles save nothing and make memory and repair coarser. */
+        .largest = SF_CLASS_AUTO_MAX,
     };
     size_t bytes;
     int status;
@@ -100,11 +102,6 @@ encode_outline(struct intake *intake, uint32_t fixed_class, struct sf_class_choi
     }
     input.outline_bytes = bytes;
     status = sf_class_choose(&input, ret_choice);
-    if (status == SF_OK && fixed_class == 0 && ret_choice->class_bytes > SF_NODE_CLASS_AUTO_MAX) {
-        /* Larger bundles save nothing and make memory and repair coarser. */
-        input.fixed = SF_NODE_CLASS_AUTO_MAX;
-        status = sf_class_choose(&input, ret_choice);
-    }
     if (status != SF_OK) {
         return node_error(error, status,
             "%llu bytes do not fit a transfer of bundles of this size; send it in parts",

@@ -45,10 +45,9 @@ enum {
     SF_NODE_NAME_BYTES_MAX = 63, /* of a peer, without the NUL */
     SF_NODE_PEERS_MAX = 64,
     SF_NODE_WORKERS_MAX = 64,
-    SF_NODE_RECIPIENTS_MAX = 32,      /* of one transfer */
-    SF_NODE_TEXT_BYTES_MAX = 511,     /* of an explanation, without the NUL */
-    SF_NODE_PRIORITY_DEFAULT = 128,   /* 0 is most urgent, 255 least */
-    SF_NODE_CLASS_AUTO_MAX = 1 << 20, /* larger bundles only where the operator asks for them */
+    SF_NODE_RECIPIENTS_MAX = 32,    /* of one transfer */
+    SF_NODE_TEXT_BYTES_MAX = 511,   /* of an explanation, without the NUL */
+    SF_NODE_PRIORITY_DEFAULT = 128, /* 0 is most urgent, 255 least */
 };
 
 struct sf_node;

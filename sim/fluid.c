@@ -88,8 +88,10 @@ struct load {
 static bool
 make_load(const struct sf_scenario *scenario, struct load *ret_load)
 {
-    struct sf_class_input input = {
-        .total_bytes = scenario->size_bytes, .outline_bytes = 100, .file_count = 1};
+    const struct sf_class_input input = {.total_bytes = scenario->size_bytes,
+        .outline_bytes = 100,
+        .file_count = 1,
+        .largest = SF_CLASS_AUTO_MAX};
     uint32_t room = sf_scenario_mtu_bytes(scenario) - UDP_IP_BYTES - SESSION_BYTES;
     uint32_t segment = (room - DATA_HEAD_BYTES_MAX) / UNIT_BYTES * UNIT_BYTES;
     struct sf_class_choice choice;
@@ -97,9 +99,6 @@ make_load(const struct sf_scenario *scenario, struct load *ret_load)
     double segments;
     double head = 2;
 
-    if (sf_class_choose(&input, &choice) == SF_OK && choice.class_bytes > SF_NODE_CLASS_AUTO_MAX) {
-        input.fixed = SF_NODE_CLASS_AUTO_MAX; /* as the node does */
-    }
     if (sf_class_choose(&input, &choice) != SF_OK) {
         return false;
     }

@@ -98,6 +98,38 @@ test_rule(void)
     }
 }
 
+/* A bound on the class is a choice among the smaller ones, not the largest of them in any case. */
+static void
+test_largest(void)
+{
+    struct sf_class_choice choice = {.class_bytes = 0};
+    /* One byte more than 1 MiB bundles hold: another one, empty, would be 2 %. */
+    struct sf_class_input input = {.total_bytes = 50327391, .outline_bytes = 100, .file_count = 1};
+
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_OK);
+    CHECK_EQ(choice.class_bytes, 4 * MIB);
+    input.largest = (uint32_t)MIB;
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_OK);
+    CHECK_EQ(choice.class_bytes, 256 * KIB);
+    input.largest = 1;
+    CHECK_EQ(sf_class_choose(&input, &choice), SF_OK);
+    CHECK_EQ(choice.class_bytes, 16 * KIB);
+    for (uint64_t total = 25 * MIB; total < GIB; total += 1234567) {
+        uint64_t sealed;
+
+        input = (struct sf_class_input){.total_bytes = total,
+            .outline_bytes = 100,
+            .file_count = 1,
+            .largest = SF_CLASS_AUTO_MAX};
+        CHECK_EQ(sf_class_choose(&input, &choice), SF_OK);
+        /* Noise, with every seal and padding: at most 100.6 %. */
+        sealed = (total + 200 + (total / choice.frame_bytes + 1) * 30) /
+                     sf_envelope_capacity(choice.class_bytes) +
+                 1;
+        CHECK(sealed * choice.class_bytes * 1000 <= total * 1006);
+    }
+}
+
 static void
 test_fixed(void)
 {
@@ -141,5 +173,7 @@ CHECK_MAIN("class", {"there are five data classes and four control classes", tes
     {"small transfers take the smallest class", test_small},
     {"large transfers take a large class", test_large},
     {"the largest class that wastes at most 0.5 % is chosen", test_rule},
+    {"no class above the largest one wanted is taken, and a smaller one if that wastes less",
+        test_largest},
     {"a fixed class is taken, if it is one", test_fixed},
     {"what no class can carry is refused", test_limits})
