@@ -21,6 +21,7 @@ static const struct sf_cli_command *const commands[] = {
     &sf_cli_peer_list,
     &sf_cli_peer_remove,
     &sf_cli_peer_reset,
+    &sf_cli_estimate,
     &sf_cli_send,
     &sf_cli_status,
     &sf_cli_inbox,

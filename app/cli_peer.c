@@ -94,8 +94,8 @@ list_offline(struct sf_cli *cli, int *ret_exit)
     return json_pack("{s:b, s:o}", "running", 0, "peers", list);
 }
 
-static json_t *
-list_peers(struct sf_cli *cli, int *ret_exit)
+json_t *
+sf_cli_peer_all(struct sf_cli *cli, int *ret_exit)
 {
     struct sf_client_error error;
     struct sf_client *client = NULL;
@@ -188,7 +188,7 @@ run_list(struct sf_cli *cli)
     bool terminal = isatty(STDOUT_FILENO) == 1;
     int exit = SF_EXIT_DONE;
     struct sf_table table;
-    json_t *answer = list_peers(cli, &exit);
+    json_t *answer = sf_cli_peer_all(cli, &exit);
     json_t *peer;
     char *text;
     size_t i;

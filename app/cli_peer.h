@@ -12,6 +12,12 @@
 enum { SF_CLI_FINGERPRINT_SHOWN = 16 }; /* digits of a fingerprint that people are shown */
 
 /*
+ * The answer of GET /v1/peers, from the daemon or, when none runs, from the home; NULL when it
+ * has said why not. `running` in it says which.
+ */
+json_t *sf_cli_peer_all(struct sf_cli *cli, int *ret_exit);
+
+/*
  * Open the home and take its lock, for a change of its files without a daemon.
  * On failure it has said so and *ret_exit is set.
  */

@@ -66,6 +66,7 @@ skyferry_SOURCES = \
 	%D%/cli_audit.c \
 	%D%/cli_contacts.c \
 	%D%/cli_doctor.c \
+	%D%/cli_estimate.c \
 	%D%/cli_inbox.c \
 	%D%/cli_init.c \
 	%D%/cli_main.c \

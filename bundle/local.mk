@@ -21,5 +21,6 @@ bundle_libbundle_a_SOURCES += %D%/ladder.c %D%/ladder.h %D%/letter.c %D%/letter.
 bundle_libbundle_a_SOURCES += %D%/padding.h
 bundle_libbundle_a_SOURCES += %D%/parcel.c %D%/parcel.h
 bundle_libbundle_a_SOURCES += %D%/layout.c %D%/layout.h
+bundle_libbundle_a_SOURCES += %D%/measure.c %D%/measure.h
 bundle_libbundle_a_SOURCES += %D%/tensors.c %D%/tensors.h %D%/tensors_impl.h
 bundle_libbundle_a_SOURCES += %D%/tensors_gguf.c %D%/tensors_onnx.c %D%/tensors_safetensors.c

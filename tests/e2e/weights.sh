@@ -37,17 +37,33 @@ check_ratio() {
         test "${ratio:-99999}" -le "$3"
 }
 
+# check_estimate NAME ID: what `estimate` said of it is what it came to, grant and all.
+check_estimate() {
+    local said
+    said=$(/usr/bin/python3 -c 'import json, sys
+print(json.load(sys.stdin)["sealed_bytes"] - 1024)' <"$work/$1.estimate")
+    check "$1: estimate said ${said:-nothing}" test "${said:-0}" = \
+        "$(cli ground status "$2" --json | /usr/bin/python3 -c 'import json, sys
+print(json.load(sys.stdin)["transfer"]["sealed_bytes"])')"
+}
+
 # send_file NAME MOST: one file of $work arrives whole, sealed to at most MOST.
 send_file() {
     local id
+    cli ground estimate "$work/$1" --json >"$work/$1.estimate"
     id=$(cli ground send "$work/$1" --to sat 2>/dev/null)
     check "$1 arrives" cli ground status "$id" --wait
     check "$1 is what it was" same "$work/$1" "$work/sat/inbox/ground/$1"
     check_ratio "$1" "$id" "$2"
+    check_estimate "$1" "$id"
     rm "$work/$1" "$work/sat/inbox/ground/$1"
 }
 
 two_nodes
+check "estimate says how long it takes to a peer" \
+    cli ground estimate "${srcdir:-../..}/README.md" --to sat
+says "contact at 400 Mbit/s" || fail "at its rate"
+check_exit 1 "estimate knows no other peer" cli ground estimate "$work" --to nobody
 head -c 30000000 /dev/urandom >"$work/noise"
 send_file noise 10060
 
