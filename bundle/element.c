@@ -18,7 +18,8 @@ static const struct type types[SF_ELEMENTS] = {
     [SF_ELEMENT_BF16] = {"bf16", {2, 2, {1, 1}, true}},
     [SF_ELEMENT_FP16] = {"fp16", {2, 2, {1, 1}, true}},
     [SF_ELEMENT_FP32] = {"fp32", {4, 4, {1, 1, 1, 1}, true}},
-    [SF_ELEMENT_FP64] = {"fp64", {8, 8, {1, 1, 1, 1, 1, 1, 1, 1}, true}},
+    /* Eleven bits of exponent: with the sign above them they lie better in two bytes. */
+    [SF_ELEMENT_FP64] = {"fp64", {8, 8, {1, 1, 1, 1, 1, 1, 1, 1}, false}},
     [SF_ELEMENT_FP8] = {"fp8", {1, 1, {1}, false}},
     [SF_ELEMENT_INT8] = {"int8", {1, 1, {1}, false}},
     [SF_ELEMENT_INT16] = {"int16", {2, 2, {1, 1}, false}},

@@ -39,6 +39,7 @@ LIBRARIES = [
     ("cbor/*", ["bundle/cbor*.c"]),
     ("isa-l/*", ["link/repair.c"]),
     ("lz4*.h", ["bundle/frame*.c", "bundle/probe.c", "tests/unit/test_frame.c", "tests/bench/*"]),
+    ("blosc.h", ["tests/bench/*"]),
     ("zstd.h", ["bundle/coder.c", "tests/unit/test_frame.c", "tests/bench/*"]),
     ("jansson.h", ["app/*", "link/contact_json.c", "tests/*"]),
     ("microhttpd.h", ["app/*"]),

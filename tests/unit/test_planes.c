@@ -55,8 +55,9 @@ test_every_type(void)
             check_shape(&shape, count);
         }
         check_shape(&shape, ELEMENTS_MAX);
-        if (shape.is_rotated) {
-            shape.is_rotated = false;
+        /* Numbers the other way too. */
+        shape.is_rotated = !shape.is_rotated;
+        if (sf_shape_is_valid(&shape)) {
             check_shape(&shape, ELEMENTS_MAX - 1);
         }
     }
