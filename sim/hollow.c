@@ -152,6 +152,14 @@ hash_final(struct sf_sha256 *hash, uint8_t *ret_digest)
 enum { HEAD_BYTES = 32 };
 
 static void
+put_head(uint64_t *words, struct sf_view of)
+{
+    if (of.bytes > 0) {
+        memcpy(words, of.data, of.bytes < HEAD_BYTES ? of.bytes : HEAD_BYTES);
+    }
+}
+
+static void
 make_tag(const uint8_t *key, const uint8_t *nonce, struct sf_view ad, struct sf_view text,
     uint8_t *ret_tag)
 {
@@ -160,8 +168,8 @@ make_tag(const uint8_t *key, const uint8_t *nonce, struct sf_view ad, struct sf_
 
     memcpy(words, key, SF_AEAD_KEY_BYTES);
     memcpy(words + 4, nonce, SF_AEAD_NONCE_BYTES);
-    memcpy(words + 6, ad.data, ad.bytes < HEAD_BYTES ? ad.bytes : HEAD_BYTES);
-    memcpy(words + 10, text.data, text.bytes < HEAD_BYTES ? text.bytes : HEAD_BYTES);
+    put_head(words + 6, ad);
+    put_head(words + 10, text);
     for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         state[i % 2] = turn((state[i % 2] ^ words[i]) * UINT64_C(0x94d049bb133111eb), 31);
     }

@@ -35,6 +35,10 @@ test_seal(void)
     CHECK_BYTES(opened, plain, sizeof(plain));
     CHECK_EQ(open_sealed("ae"), SF_EAUTH);
     CHECK_EQ(open_sealed(""), SF_EAUTH);
+    /* Nothing at all may be sealed, too. */
+    sf_aead_seal(key, nonce, sf_view(NULL, 0), sf_view(NULL, 0), opened);
+    CHECK_EQ(sf_aead_open(key, nonce, sf_view(NULL, 0), sf_view(opened, SF_AEAD_TAG_BYTES), opened),
+        SF_OK);
     key[31] ^= 1;
     CHECK_EQ(open_sealed("ad"), SF_EAUTH);
     key[31] ^= 1;
