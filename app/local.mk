@@ -105,3 +105,4 @@ skyferry_sim_LDADD = app/libapp.a sim/libsim.a node/libnode.a link/liblink.a sto
 	bundle/libbundle.a base/libbase.a $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
 	$(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS) $(ISAL_LIBS) -lm
 dist_man_MANS += docs/man/skyferry-sim.1
+dist_bashcompletion_DATA += contrib/completion/skyferry-sim

@@ -410,6 +410,12 @@ noted(void *owner)
     sf_spool_punch(&decoder->punch);
 }
 
+static uint64_t
+punch_bytes(const struct sf_node *node)
+{
+    return node->config.punch_bytes == 0 ? PUNCH_BYTES : node->config.punch_bytes;
+}
+
 static void
 note_verified(struct decoder *decoder)
 {
@@ -418,7 +424,8 @@ note_verified(struct decoder *decoder)
     uint64_t from = in->record.punched;
     uint64_t to;
 
-    if (decoder->is_punching || decoder->is_told || verified < decoder->noted + PUNCH_BYTES) {
+    if (decoder->is_punching || decoder->is_told ||
+        verified < decoder->noted + punch_bytes(in->node)) {
         return;
     }
     if (from < decoder->outline_bundles) {

@@ -66,7 +66,8 @@ struct sf_node_config {
                                otherwise */
     uint32_t
         class_bytes; /* fixed size class of outgoing bundles; 0 lets the size of the transfer decide */
-    bool code_raw; /* files are sealed as they are, without a try at making them smaller */
+    uint32_t punch_bytes; /* so much is read back right before slots are given back; 0: 16 MiB */
+    bool code_raw;        /* files are sealed as they are, without a try at making them smaller */
 };
 
 /* Why something cannot be done, for a person: what was wrong, with which value, what to do. */

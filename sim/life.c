@@ -204,6 +204,7 @@ add_nodes(struct life *life, uint32_t class_bytes, uint32_t mtu_bytes)
         config->class_bytes = class_bytes;
         config->mtu_bytes = mtu_bytes;
         config->reserve_bytes = 256 << 10;
+        config->punch_bytes = pick(life, 2) == 0 ? 0 : 32768;
         sf_sim_disk_latency(
             sf_world_disk(life->world, i), 20 * SF_US, 100 * SF_US + pick(life, 5) * SF_MS);
         life_watch_disk(life, i);

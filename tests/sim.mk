@@ -29,9 +29,17 @@ endif
 EXTRA_DIST += tests/fuzz/corpus/profile
 
 # Lives from seeds; `make seeds` lives 10,000.
-dist_check_SCRIPTS += tests/sim/check_seeds.sh
-TESTS += tests/sim/check_seeds.sh
-EXTRA_DIST += tests/sim/regressions
+dist_check_SCRIPTS += tests/sim/check_seeds.sh tests/sim/check_mutants.sh
+TESTS += tests/sim/check_seeds.sh tests/sim/check_mutants.sh
+sim_mutants = \
+	tests/sim/mutants/free-before-final.patch \
+	tests/sim/mutants/fsync-error-ignored.patch \
+	tests/sim/mutants/journal-not-synced.patch \
+	tests/sim/mutants/loss-not-told.patch \
+	tests/sim/mutants/receipt-before-sync.patch \
+	tests/sim/mutants/replay-accepted.patch \
+	tests/sim/mutants/slot-given-back-too-early.patch
+EXTRA_DIST += tests/sim/regressions $(sim_mutants)
 CLEANFILES += tests/sim/lives tests/sim/hashes
 .PHONY: seeds
 seeds: skyferry-sim$(EXEEXT)
