@@ -23,6 +23,7 @@ enum {
     SLOT_BYTES_MAX = SF_ENVELOPE_CLASS_MAX,
     LIST_BYTES = 65536,
     CHUNK_BYTES = 65536,
+    CONTROL_BYTES = 16384, /* grants, receipts and cancels of one transfer and recipient */
 };
 
 /* --- What is on the disks -------------------------------------------------------------- */
@@ -484,6 +485,12 @@ checker_calm(struct life *life)
     uint64_t round_ns = 2 * life->calm.delay_ns + 500 * SF_MS;
 
     checker->calm_at = sf_world_now(life->world);
+    /* Where a medium or an image was bad, more may yet turn out to be missing; where nothing
+       comes back, everything is sent again and again. */
+    checker->is_bounded = !life->is_one_way;
+    for (unsigned i = 0; i < life->node_count; i++) {
+        checker->is_bounded &= !life->nodes[i].has_disk_faults && !life->nodes[i].is_restored;
+    }
     for (unsigned i = 0; i < life->sent_count; i++) {
         struct life_sent *sent = &life->sent[i];
         struct sf_inspect_out out;
@@ -515,6 +522,13 @@ check_i8_liveness(struct life *life)
         " were sent; spare %" PRIu64,
         span_ns / SF_MS, checker->remaining_bytes, checker->open_pairs, spent,
         checker->spare_bytes);
+    if (checker->is_bounded &&
+        spent > checker->remaining_bytes + checker->remaining_bytes / 20 + checker->spare_bytes) {
+        life_fail(life, "I8",
+            "%" PRIu64 " segment bytes were sent for %" PRIu64 " that remained; %" PRIu64
+            " more than a twentieth are allowed",
+            spent, checker->remaining_bytes, checker->spare_bytes);
+    }
     for (unsigned i = 0; i < life->sent_count; i++) {
         struct sf_node_transfer transfer;
 
@@ -715,17 +729,35 @@ checker_end(struct life *life)
     }
 }
 
+/* A folder in which something is left, or NULL. */
+static const char *
+folder_in_use(struct life *life, unsigned number)
+{
+    return list(life, number, "spool") > 0     ? "spool"
+           : list(life, number, "staging") > 0 ? "staging"
+                                               : NULL;
+}
+
+bool
+checker_is_clean(struct life *life)
+{
+    for (unsigned i = 0; i < life->node_count; i++) {
+        if (folder_in_use(life, i) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void
 checker_rest(struct life *life)
 {
-    static const char *const folders[] = {"spool", "staging"};
-
     for (unsigned i = 0; i < life->node_count; i++) {
-        for (unsigned k = 0; k < 2; k++) {
-            if (list(life, i, folders[k]) > 0) {
-                life_fail(life, "other", "%s has not freed everything: %s/%.40s",
-                    life->nodes[i].name, folders[k], (const char *)life->checker->names);
-            }
+        const char *folder = folder_in_use(life, i);
+
+        if (folder != NULL) {
+            life_fail(life, "other", "%s has not freed everything: %s/%.40s", life->nodes[i].name,
+                folder, (const char *)life->checker->names);
         }
     }
 }

@@ -47,6 +47,7 @@ struct checker {
     size_t address_count;
 
     sf_mono calm_at;
+    bool is_bounded; /* what is sent from then on */
     uint64_t remaining_bytes;
     uint64_t spare_bytes;
     uint64_t segment_bytes; /* that had left when the faults stopped */

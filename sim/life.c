@@ -306,11 +306,8 @@ end_life(struct life *life)
     checker_end(life);
     life_cancel_rest(life);
     life_pass(life, AFTER_NS);
-    for (unsigned i = 0; i < life->node_count; i++) {
-        if (life->nodes[i].is_restored && !life->is_one_way) {
-            life_pass(life, DAY_NS); /* what an older image began waits so long for its grant */
-            break;
-        }
+    if (!life_is_over(life) && !checker_is_clean(life)) {
+        life_pass(life, DAY_NS + AFTER_NS); /* bundles wait so long for a grant that never comes */
     }
     if (!life_is_over(life)) {
         checker_rest(life);

@@ -195,7 +195,8 @@ void checker_restored(struct life *life, unsigned number);
 /* Faults have stopped; and all has ended. */
 void checker_calm(struct life *life);
 void checker_end(struct life *life);
-/* A while later nothing is left of what has ended. */
+/* Whether anything is left of what has ended; and nothing may be, in the end. */
+bool checker_is_clean(struct life *life);
 void checker_rest(struct life *life);
 
 #endif

@@ -28,6 +28,13 @@ TESTS += tests/fuzz/fuzz_profile
 endif
 EXTRA_DIST += tests/fuzz/corpus/profile
 
+# What lives from seeds have shown.
+check_PROGRAMS += tests/unit/test_node_lives
+TESTS += tests/unit/test_node_lives
+tests_unit_test_node_lives_SOURCES = \
+	tests/unit/test_node_lives.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_lives_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
 # Lives from seeds; `make seeds` lives 10,000.
 dist_check_SCRIPTS += tests/sim/check_seeds.sh tests/sim/check_mutants.sh
 TESTS += tests/sim/check_seeds.sh tests/sim/check_mutants.sh

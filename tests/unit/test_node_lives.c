@@ -1,0 +1,147 @@
+/*
+ * What lives from seeds have shown (tests/sim/regressions), each on its own:
+ * these hold however the lives of seeds are drawn.
+ */
+#include "tests/unit/node_fixture.h"
+
+enum { BYTES = 300000 };
+
+/* Whoever does not know where a peer is waits to be called. */
+static void
+without_endpoint(struct fixture *f, unsigned number, unsigned other)
+{
+    const struct sf_node_peer conf = {.may_send = true, .may_receive = true, .rate_bps = 20000000};
+
+    sf_world_introduce(f->world, number, other, &conf);
+}
+
+/* Started anew behind a translator, with another address, while the old one is still believed in. */
+static void
+test_new_address_after_a_crash(void)
+{
+    const struct sf_sim_nat_config nat = {.times = {5 * SF_SEC}, .count = 1};
+    struct fixture f;
+
+    fixture_make(&f, 1, 2);
+    without_endpoint(&f, GROUND, SAT);
+    sf_world_nat(f.world, SAT, &nat);
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_run(&f, 4 * SF_SEC);
+    sf_world_crash(f.world, SAT, SF_SIM_DAMAGE_LOSE_ALL);
+    fixture_send_file(&f, BYTES);
+    fixture_run(&f, 2 * SF_SEC);
+    CHECK_EQ(sf_world_rebindings(f.world, SAT), 1);
+    fixture_start(&f, SAT);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_DONE, 60 * SF_SEC));
+    fixture_close(&f);
+}
+
+/* Cut the power, put `image` back, start. */
+static void
+put_back(struct fixture *f, unsigned number, struct sf_sim_disk *image)
+{
+    sf_world_crash(f->world, number, SF_SIM_DAMAGE_LOSE_ALL);
+    sf_world_replace_disk(f->world, number, image);
+    fixture_start(f, number);
+}
+
+static struct sf_sim_disk *
+take_image(struct fixture *f, unsigned number)
+{
+    struct sf_sim_disk *image;
+
+    REQUIRE_EQ(sf_sim_disk_clone(fixture_disk(f, number), &image), SF_OK);
+    sf_sim_disk_restart(image, SF_SIM_DAMAGE_KEEP_ALL, 1);
+    return image;
+}
+
+/* A restored node that nobody can call is not told so; `peer reset` makes good for it. */
+static void
+test_reset_after_a_restore(void)
+{
+    struct sf_sim_disk *image;
+    struct fixture f;
+
+    fixture_make(&f, 2, 2);
+    without_endpoint(&f, SAT, GROUND);
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_run(&f, 3 * SF_SEC);
+    image = take_image(&f, GROUND);
+    for (unsigned i = 0; i < 3; i++) { /* sessions that the image does not know of */
+        sf_world_crash(f.world, GROUND, SF_SIM_DAMAGE_LOSE_ALL);
+        fixture_start(&f, GROUND);
+        fixture_run(&f, 3 * SF_SEC);
+    }
+    sf_world_crash(f.world, SAT, SF_SIM_DAMAGE_LOSE_ALL); /* and forgets where it was */
+    fixture_start(&f, SAT);
+    put_back(&f, GROUND, image);
+    fixture_send_file(&f, BYTES);
+    fixture_run(&f, 60 * SF_SEC);
+    CHECK_EQ(fixture_transfer(&f, GROUND).state, SF_NODE_CUSTODY);
+    REQUIRE_EQ(sf_node_peer_reset(sf_world_node(f.world, GROUND), "sat", &f.error), SF_OK);
+    sf_world_poke(f.world, GROUND);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_DONE, 60 * SF_SEC));
+    CHECK_EQ(sf_node_peer_reset(sf_world_node(f.world, GROUND), "moon", &f.error), SF_ENOENT);
+    fixture_close(&f);
+}
+
+/* The key is forgotten and the spool rots: it ends, with a reason, and not after years of sending. */
+static void
+test_rot_without_a_key(void)
+{
+    struct sf_world_send order = fixture_order();
+    char path[64] = "spool/";
+    struct fixture f;
+
+    fixture_make(&f, 4, 2);
+    fixture_slow(&f, 1000000);
+    sf_world_config(f.world, GROUND)->class_bytes = 16384;
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_source(&f, GROUND, "source/model", BYTES, 0);
+    order.forget_key = true;
+    fixture_send(&f, &order);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_CUSTODY, 10 * SF_SEC));
+    for (unsigned i = 0; i < 60 && !fixture_transfer(&f, GROUND).key_forgotten; i++) {
+        fixture_run(&f, 50 * SF_MS);
+    }
+    REQUIRE(fixture_transfer(&f, GROUND).key_forgotten);
+    for (size_t i = 0; i < sizeof(f.id.b); i++) {
+        snprintf(path + 6 + 2 * i, 3, "%02x", f.id.b[i]);
+    }
+    strcat(path, ".out");
+    REQUIRE_EQ(sf_sim_disk_rot(fixture_disk(&f, GROUND), path, 17 * 16384 + 5000, 1), SF_OK);
+    sf_world_crash(f.world, GROUND, SF_SIM_DAMAGE_LOSE_ALL); /* nothing of it is in memory */
+    fixture_start(&f, GROUND);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_FAILED, 120 * SF_SEC));
+    CHECK(fixture_transfer(&f, GROUND).why[0] != '\0');
+    CHECK(sf_world_path_payload(f.world, GROUND, SAT) < 6 * BYTES);
+    fixture_close(&f);
+}
+
+/* An orderly stop waits for what the disk has not done yet, however slow it is. */
+static void
+test_stop_with_a_slow_disk(void)
+{
+    struct fixture f;
+
+    fixture_open(&f, 5, 2);
+    sf_sim_disk_latency(fixture_disk(&f, SAT), SF_SEC, SF_SEC);
+    fixture_send_file(&f, BYTES);
+    fixture_run(&f, 1500 * SF_MS);
+    CHECK(sf_sim_disk_deadline(fixture_disk(&f, SAT)) != SF_NEVER);
+    sf_world_stop(f.world, SAT);
+    sf_sim_disk_latency(fixture_disk(&f, SAT), 0, 0);
+    fixture_start(&f, SAT);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_DONE, 60 * SF_SEC));
+    fixture_close(&f);
+}
+
+CHECK_MAIN("node lives",
+    {"behind a translator, a crash and another address are no end", test_new_address_after_a_crash},
+    {"a restored node that nobody can call is heard again after a reset",
+        test_reset_after_a_restore},
+    {"rot behind a forgotten key ends the transfer with a reason", test_rot_without_a_key},
+    {"an orderly stop waits for a slow disk", test_stop_with_a_slow_disk})
