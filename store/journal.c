@@ -583,6 +583,8 @@ sf_journal_open(const struct sf_journal_config *config, struct sf_journal **ret_
          * now: so it is written again, under a name given again.
          */
         status = sf_journal_renew(journal);
+    } else if (status == SF_OK) {
+        status = sf_journal_confirm(journal);
     }
 
 out:

@@ -144,10 +144,10 @@ sf_journal_compact_if_due(struct sf_journal *journal)
  * now the kernel has to write them, whatever an earlier sync that failed dropped.
  */
 static int
-write_again(struct sf_journal *journal)
+write_again(struct sf_journal *journal, uint64_t from)
 {
     uint8_t *data = aligned_alloc(SF_DISK_ALIGN, AGAIN_BYTES);
-    struct sf_disk_op op = {.file = journal->file, .data = data};
+    struct sf_disk_op op = {.file = journal->file, .data = data, .offset = from};
     int status = data == NULL ? SF_ENOMEM : SF_OK;
 
     while (status == SF_OK && op.offset < journal->end) {
@@ -182,7 +182,13 @@ sf_journal_renew(struct sf_journal *journal)
     if (journal->failed) {
         return SF_EIO;
     }
-    return journal->generation != generation ? SF_OK : write_again(journal);
+    return journal->generation != generation ? SF_OK : write_again(journal, 0);
+}
+
+int
+sf_journal_confirm(struct sf_journal *journal)
+{
+    return write_again(journal, journal->end - SF_JOURNAL_BLOCK_BYTES);
 }
 
 /* Fill the chunk from the walk and write it; sync when the walk is over. */

@@ -155,6 +155,8 @@ void sf_journal_die(struct sf_journal *journal);
  * the old one is written to its place again. Not SF_OK: what was read may not be on the disk.
  */
 SF_MUST_USE int sf_journal_renew(struct sf_journal *journal);
+/* The last record says that the log was closed in order; its own sync may have failed: once more. */
+SF_MUST_USE int sf_journal_confirm(struct sf_journal *journal);
 /* Start a compaction if the file has grown enough. */
 void sf_journal_compact_if_due(struct sf_journal *journal);
 /* The running commit is over; go on if a compaction waits for that. */

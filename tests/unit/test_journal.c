@@ -428,6 +428,28 @@ test_failed_sync_then_no_room(void)
     end();
 }
 
+/* The sync of the closing record fails, which nobody is told: it may not be built upon all the same. */
+static void
+test_failed_sync_of_the_end(void)
+{
+    struct sf_sim_fault fault = {.kind = SF_SIM_FAULT_EIO, .op_kinds = 1U << SF_DISK_SYNC};
+
+    start();
+    set("a", "1");
+    CHECK_EQ(commit(), SF_OK);
+    REQUIRE_EQ(sf_sim_disk_fault(sim, &fault), SF_OK);
+    sf_journal_close(journal);
+    sf_sim_disk_heal(sim);
+    open_journal();
+    set("b", "2");
+    CHECK_EQ(commit(), SF_OK);
+    crash(SF_SIM_DAMAGE_LOSE_ALL);
+    open_journal();
+    CHECK(holds("a", "1"));
+    CHECK(holds("b", "2"));
+    end();
+}
+
 static void
 test_large_group_is_one(void)
 {
@@ -1064,6 +1086,7 @@ CHECK_MAIN("journal", {"a value is what was set last", test_values},
     {"a failed sync kills the journal", test_failed_sync},
     {"what a failed sync covered is written again, with or without room for a new file",
         test_failed_sync_then_no_room},
+    {"a closing record whose sync failed is written again", test_failed_sync_of_the_end},
     {"facts of one commit survive all or none", test_large_group_is_one},
     {"row A: nothing there makes an empty journal", test_row_a},
     {"row B: a first start that was cut off begins anew", test_row_b},
