@@ -290,8 +290,9 @@ life_revive(struct life *life)
 }
 
 /*
- * Who stands behind a translator, or is never answered, cannot be told that its
- * state is an old one: whoever puts an image back there says so (skyferry peer reset).
+ * Whoever puts an image back says so (skyferry peer reset). Peers notice a
+ * restored copy only if they can reach it and have seen a later start of it, or
+ * more sessions of that start than it has begun since.
  */
 static void
 reset_peers(struct life *life, unsigned number)
@@ -300,8 +301,7 @@ reset_peers(struct life *life, unsigned number)
     struct sf_node_error error;
 
     for (unsigned i = 0; node != NULL && i < life->node_count; i++) {
-        if (life->is_connected[number][i] &&
-            (life->nodes[number].is_behind_nat || life->is_one_way)) {
+        if (life->is_connected[number][i]) {
             sf_assert(sf_node_peer_reset(node, life->nodes[i].name, &error) == SF_OK);
         }
     }
