@@ -608,6 +608,10 @@ sf_world_stop(struct sf_world *world, unsigned number)
     sf_node_close(self->node);
     self->node = NULL;
     sf_sim_clock_cancel(&world->clock, &self->wake);
+    if (!world->steady) {
+        /* One that failed while it stopped leaves operations behind; its process ends over them. */
+        sf_sim_disk_restart(self->disk, SF_SIM_DAMAGE_KEEP_ALL, 0);
+    }
 }
 
 void
