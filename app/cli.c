@@ -136,6 +136,24 @@ sf_cli_finish(enum sf_exit exit)
     return (int)exit;
 }
 
+void
+sf_cli_rate(
+    const json_t *object, const char *rate, const char *why, char *ret_text, size_t text_bytes)
+{
+    uint64_t bps = sf_cli_number(object, rate, UINT64_MAX);
+    const char *word = sf_cli_string(object, why, "fixed");
+    char text[SF_TEXT_AMOUNT_BYTES];
+
+    sf_text_rate(bps, text);
+    if (bps == UINT64_MAX) {
+        (void)snprintf(ret_text, text_bytes, "-");
+    } else if (strcmp(word, "fixed") == 0) {
+        (void)snprintf(ret_text, text_bytes, "%s", text);
+    } else {
+        (void)snprintf(ret_text, text_bytes, "%s %.12s", text, word);
+    }
+}
+
 uint64_t
 sf_cli_number(const json_t *object, const char *name, uint64_t otherwise)
 {

@@ -107,6 +107,10 @@ int sf_cli_print_json_line(json_t *object);
 /* Flush standard output and look whether it took everything; returns `exit` or SF_EXIT_FAILED. */
 int sf_cli_finish(enum sf_exit exit);
 
+/* A rate of an answer and why it is that one: "92.1 Mbit/s found"; a fixed one alone; "-". */
+void sf_cli_rate(
+    const json_t *object, const char *rate, const char *why, char *ret_text, size_t text_bytes);
+
 /* Members of an answer; absent, null or another type gives the value after the name. */
 uint64_t sf_cli_number(const json_t *object, const char *name, uint64_t otherwise);
 const char *sf_cli_string(const json_t *object, const char *name, const char *otherwise);

@@ -74,18 +74,22 @@ list_offline(struct sf_cli *cli, int *ret_exit)
         const struct sf_peers_peer *peer = &peers[i];
         char fingerprint[2 * sizeof(struct sf_fingerprint) + 1];
         char endpoint[SF_PEERS_ENDPOINT_BYTES_MAX + 1];
+        char rate[SF_UNITS_TEXT_BYTES];
         json_t *allow = json_array();
         int bad = 0;
 
         sf_cli_hex(peer->card.fingerprint.b, sizeof(peer->card.fingerprint.b), fingerprint);
         sf_peers_endpoint_print(&peer->endpoint, endpoint);
+        sf_peers_rate_print(peer, rate);
         bad |= peer->may_send ? json_array_append_new(allow, json_string("send")) : 0;
         bad |= peer->may_receive ? json_array_append_new(allow, json_string("receive")) : 0;
         bad |= json_array_append_new(list,
-            json_pack("{s:s, s:s, s:s?, s:I, s:o, s:o, s:b, s:b, s:n}", "name", peer->name,
+            json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o, s:o, s:b, s:b, s:n}", "name", peer->name,
                 "fingerprint", fingerprint, "endpoint",
-                peer->endpoint.host[0] == '\0' ? NULL : endpoint, "rate_bps",
-                (json_int_t)peer->rate_bps, "allow", allow, "quota_bytes",
+                peer->endpoint.host[0] == '\0' ? NULL : endpoint, "rate", rate, "rate_bps",
+                peer->pace == SF_LINK_PACE_FIXED ? json_integer((json_int_t)peer->rate_bps)
+                                                 : json_null(),
+                "allow", allow, "quota_bytes",
                 peer->quota_bytes == 0 ? json_null() : json_integer((json_int_t)peer->quota_bytes),
                 "psk", peer->has_psk, "return", !peer->no_return, "link"));
         sf_assert(bad == 0);
@@ -129,6 +133,17 @@ add_amount(struct sf_table *table, uint64_t value, void (*print)(uint64_t, char 
     sf_table_add(table, text);
 }
 
+/* What holds now and why, or how it is set. */
+static void
+add_rate(struct sf_table *table, const json_t *peer, const json_t *link)
+{
+    char text[SF_TEXT_AMOUNT_BYTES + 16];
+
+    sf_cli_rate(link, "rate_bps", "rate_why", text, sizeof(text));
+    sf_table_add(
+        table, link == NULL || json_is_null(link) ? sf_cli_string(peer, "rate", "-") : text);
+}
+
 static void
 add_peer_row(struct sf_table *table, const json_t *peer)
 {
@@ -151,7 +166,7 @@ add_peer_row(struct sf_table *table, const json_t *peer)
         endpoint = sf_cli_string(link, "address", NULL);
     }
     sf_table_add(table, endpoint);
-    add_amount(table, sf_cli_number(peer, "rate_bps", UINT64_MAX), sf_text_rate);
+    add_rate(table, peer, link);
     if (rtt_ns == UINT64_MAX || rtt_ns == 0) {
         sf_table_add(table, "-");
     } else {

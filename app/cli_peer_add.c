@@ -31,8 +31,8 @@ struct wish {
     char card_text[SF_CARD_TEXT_BYTES_MAX];
     const char *endpoint_text;
     struct sf_peers_endpoint endpoint;
-    bool has_rate;
-    uint64_t rate_bps;
+    const char *rate_text, *rate_max_text, *dscp_text, *interface_text;
+    struct sf_peers_peer path; /* what these say */
     bool has_allow;
     bool may_send;
     bool may_receive;
@@ -131,11 +131,44 @@ read_psk(struct wish *wish, const char *path)
     return exit;
 }
 
+/* Those that say how fast, and by which way. */
+static int
+read_path(struct sf_cli *cli, struct wish *wish)
+{
+    struct sf_peers_peer *path = &wish->path;
+
+    sf_peers_peer_init(path);
+    wish->rate_text = sf_cli_option(cli, "rate");
+    wish->rate_max_text = sf_cli_option(cli, "rate-max");
+    wish->dscp_text = sf_cli_option(cli, "dscp");
+    wish->interface_text = sf_cli_option(cli, "interface");
+    if (wish->rate_text != NULL && sf_peers_rate_parse(wish->rate_text, path) != SF_OK) {
+        return sf_cli_usage(cli, "--rate %s: expected %s", wish->rate_text, SF_PEERS_RATE_FORM);
+    }
+    if (wish->rate_max_text != NULL &&
+        sf_peers_rate_max_parse(wish->rate_max_text, &path->rate_max_bps) != SF_OK) {
+        return sf_cli_usage(cli, "--rate-max %s: expected %s", wish->rate_max_text,
+            SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit, or none");
+    }
+    if (wish->dscp_text != NULL && strcmp(wish->dscp_text, "default") != 0) {
+        path->has_dscp = true;
+        if (sf_mark_dscp_parse(wish->dscp_text, &path->dscp) != SF_OK) {
+            return sf_cli_usage(
+                cli, "--dscp %s: expected %s", wish->dscp_text, SF_MARK_DSCP_FORM ", or default");
+        }
+    }
+    if (wish->interface_text != NULL &&
+        sf_mark_interface_parse(wish->interface_text, path->interface) != SF_OK) {
+        return sf_cli_usage(
+            cli, "--interface %s: expected %s", wish->interface_text, SF_MARK_INTERFACE_FORM);
+    }
+    return SF_EXIT_DONE;
+}
+
 /* The options that are short texts. */
 static int
 read_values(struct sf_cli *cli, struct wish *wish)
 {
-    const char *rate = sf_cli_option(cli, "rate");
     const char *allow = sf_cli_option(cli, "allow");
     const char *quota = sf_cli_option(cli, "quota");
     const char *back = sf_cli_option(cli, "return");
@@ -145,9 +178,6 @@ read_values(struct sf_cli *cli, struct wish *wish)
         sf_peers_endpoint_parse(wish->endpoint_text, &wish->endpoint) != SF_OK) {
         return sf_cli_usage(
             cli, "--endpoint %s: expected %s", wish->endpoint_text, SF_PEERS_ENDPOINT_FORM);
-    }
-    if (rate != NULL && sf_units_rate_parse(rate, &wish->rate_bps) != SF_OK) {
-        return sf_cli_usage(cli, "--rate %s: expected %s", rate, SF_UNITS_RATE_FORM);
     }
     if (allow != NULL &&
         sf_peers_allow_parse(allow, &wish->may_send, &wish->may_receive) != SF_OK) {
@@ -160,7 +190,6 @@ read_values(struct sf_cli *cli, struct wish *wish)
         return sf_cli_usage(cli,
             "--return %s: expected none (a one-way link: nothing ever comes back) or normal", back);
     }
-    wish->has_rate = rate != NULL;
     wish->has_allow = allow != NULL;
     wish->has_quota = quota != NULL;
     wish->has_return = back != NULL;
@@ -185,6 +214,9 @@ read_wish(struct sf_cli *cli, struct wish *wish)
         return sf_cli_usage(cli, "standard input cannot be both the card and the key");
     }
     exit = read_values(cli, wish);
+    if (exit == SF_EXIT_DONE) {
+        exit = read_path(cli, wish);
+    }
     if (exit == SF_EXIT_DONE && card != NULL) {
         exit = read_card(wish, card);
     }
@@ -210,8 +242,19 @@ wish_json(const struct wish *wish)
         status |= json_object_set_new(body, "endpoint",
             wish->endpoint.host[0] == '\0' ? json_null() : json_string(wish->endpoint_text));
     }
-    if (wish->has_rate) {
-        status |= json_object_set_new(body, "rate_bps", json_integer((json_int_t)wish->rate_bps));
+    if (wish->rate_text != NULL) {
+        status |= json_object_set_new(body, "rate", json_string(wish->rate_text));
+    }
+    if (wish->rate_max_text != NULL) {
+        status |= json_object_set_new(body, "rate_max", json_string(wish->rate_max_text));
+    }
+    if (wish->dscp_text != NULL) {
+        status |= json_object_set_new(
+            body, "dscp", wish->path.has_dscp ? json_string(wish->dscp_text) : json_null());
+    }
+    if (wish->interface_text != NULL) {
+        status |= json_object_set_new(body, "interface",
+            wish->path.interface[0] == '\0' ? json_null() : json_string(wish->path.interface));
     }
     if (wish->has_allow) {
         json_t *allow = json_array();
@@ -358,8 +401,20 @@ apply(const struct wish *wish, struct sf_peers_peer *peer)
     if (wish->endpoint_text != NULL) {
         peer->endpoint = wish->endpoint;
     }
-    if (wish->has_rate) {
-        peer->rate_bps = wish->rate_bps;
+    if (wish->rate_text != NULL) {
+        peer->pace = wish->path.pace;
+        peer->rate_bps =
+            wish->path.pace == SF_LINK_PACE_FIXED ? wish->path.rate_bps : peer->rate_bps;
+    }
+    if (wish->rate_max_text != NULL) {
+        peer->rate_max_bps = wish->path.rate_max_bps;
+    }
+    if (wish->dscp_text != NULL) {
+        peer->has_dscp = wish->path.has_dscp;
+        peer->dscp = wish->path.dscp;
+    }
+    if (wish->interface_text != NULL) {
+        memcpy(peer->interface, wish->path.interface, sizeof(peer->interface));
     }
     if (wish->has_allow) {
         peer->may_send = wish->may_send;
@@ -455,7 +510,12 @@ static const struct sf_arg_option add_options[] = {
     {"card", 0, "FILE|-", "its card, as `skyferry card` prints it there; - reads standard input"},
     {"endpoint", 0, "HOST:PORT",
         "where to call it; without one this node waits to be\ncalled; `none` takes it away"},
-    {"rate", 0, "RATE", "send to it at this rate of IP bits, e.g. 100Mbit (the default)"},
+    {"rate", 0, "RATE|adaptive|scavenger",
+        "send to it at this rate of IP bits, e.g. 100Mbit (the\ndefault); adaptive finds the rate "
+        "of a path that is\nshared; scavenger too, and gives way to all others"},
+    {"rate-max", 0, "RATE|none", "never send to it faster than this"},
+    {"dscp", 0, "DSCP", "mark its packets: le, af11, ef, ..., 0 to 63, or default"},
+    {"interface", 0, "NAME|none", "send to it through this interface alone"},
     {"allow", 0, "WHAT", "what it may do: send, receive, send,receive (the default)\nor none"},
     {"psk", 0, "FILE|-", "a pre-shared key, 64 hex digits, the same on both sides"},
     {"quota", 0, "SIZE", "sealed bytes it may have waiting here, e.g. 200GByte"},
@@ -464,7 +524,8 @@ static const struct sf_arg_option add_options[] = {
 
 const struct sf_cli_command sf_cli_peer_add = {
     .name = "peer add",
-    .operands = "NAME --card FILE|- [--endpoint HOST:PORT] [--rate 100Mbit] [--allow send,receive]",
+    .operands = "NAME --card FILE|- [--endpoint HOST:PORT] [--rate 100Mbit|adaptive]\n"
+                "       [--allow send,receive]",
     .summary = "Add a peer by its card, or change what is set for it",
     .more =
         "NAME is what this node calls the peer. Where the peer exists only the options that\n"

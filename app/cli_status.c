@@ -303,6 +303,7 @@ print_recipients(FILE *out, const struct sf_cli *cli, const json_t *transfer, un
         {"HELD", true, false, false},
         {"PROGRESS", false, false, false},
         {"LEFT", true, false, false},
+        {"LINK", true, false, false},
         {"REMARK", false, true, false},
     };
     uint64_t total = sf_track_sealed_bytes(transfer);
@@ -330,6 +331,8 @@ print_recipients(FILE *out, const struct sf_cli *cli, const json_t *transfer, un
         (void)snprintf(cell, sizeof(cell), "%s %3u %%", bar, sf_progress_percent(done, total));
         sf_table_add(&table, cell);
         left_text(recipient, cell);
+        sf_table_add(&table, cell);
+        sf_cli_rate(recipient, "link_rate_bps", "link_rate_why", cell, sizeof(cell));
         sf_table_add(&table, cell);
         sf_table_add(&table, sf_cli_string(recipient, "why", ""));
         add_plan_note(&table, recipient);

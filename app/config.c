@@ -13,6 +13,7 @@ enum {
     MTU_BYTES_MIN = 1280,
     MTU_BYTES_MAX = 9000,
     PORT_DIGITS_MAX = 5,
+    LISTEN_BYTES_MAX = SF_CONFIG_HOST_BYTES_MAX + 8, /* [host]:port */
 };
 
 const char sf_config_template[] =
@@ -23,6 +24,12 @@ const char sf_config_template[] =
     "\n"
     "# Where to listen for peers (UDP). May be given up to 8 times.\n"
     "#listen = [::]:7272\n"
+    "\n"
+    "# A second word and a name bind it to an interface: [::]:7272 on eth1.\n"
+    "\n"
+    "# Send no more than this to all peers together, or to those on an interface, always or at\n"
+    "# some hours of the day. May be given up to 16 times.\n"
+    "#limit = 20Mbit on eth1 from 08:00 to 18:00\n"
     "\n"
     "# Bytes of the largest IP packet to send, 1280 .. 9000: what every path to\n"
     "# every peer takes.\n"
@@ -214,6 +221,7 @@ enum key {
     KEY_DISK,
     KEY_GROUP,
     KEY_CONFINE,
+    KEY_LIMIT,
     KEY_COUNT,
 };
 
@@ -231,6 +239,7 @@ static const struct {
     [KEY_OUTBOX] = {"outbox", true, "an absolute path of a directory"},
     [KEY_DISK] = {"disk", false, "auto, uring or posix"},
     [KEY_GROUP] = {"group", false, "the name of a group"},
+    [KEY_LIMIT] = {"limit", true, SF_LIMIT_FORM},
     [KEY_CONFINE] = {"confine", false, "auto, yes or no"},
 };
 
@@ -274,17 +283,46 @@ parse_count(const char *text, uint32_t min, uint32_t max, uint32_t *ret_value)
     return true;
 }
 
+/* Cut "ADDRESS:PORT on INTERFACE" in two: false if it is too long or not of that form. */
+static bool
+cut_listen(const char *text, char address[LISTEN_BYTES_MAX + 1], struct sf_config_listen *listen)
+{
+    size_t bytes = strcspn(text, " \t");
+    const char *rest = text + bytes + strspn(text + bytes, " \t");
+
+    if (bytes > LISTEN_BYTES_MAX) {
+        return false;
+    }
+    memcpy(address, text, bytes);
+    address[bytes] = '\0';
+    if (*rest == '\0') {
+        return true;
+    }
+    if (strncmp(rest, "on", 2) != 0 || !is_blank(rest[2])) {
+        return false;
+    }
+    rest += 2 + strspn(rest + 2, " \t");
+    return sf_mark_interface_parse(rest, listen->interface) == SF_OK;
+}
+
 int
-sf_config_listen_parse(const char *text, struct sf_config_listen *ret_listen)
+sf_config_listen_parse(const char *whole, struct sf_config_listen *ret_listen)
 {
     struct sf_config_listen listen = {.port = 0};
-    const char *colon = strrchr(text, ':');
+    char address[LISTEN_BYTES_MAX + 1];
+    const char *text = address;
+    const char *colon;
     size_t host_bytes;
     uint32_t port;
     struct in6_addr ip6;
     struct in_addr ip4;
-    bool is_v6 = *text == '[';
+    bool is_v6;
 
+    if (!cut_listen(whole, address, &listen)) {
+        return SF_EFORMAT;
+    }
+    colon = strrchr(text, ':');
+    is_v6 = *text == '[';
     if (colon == NULL || strlen(colon + 1) > PORT_DIGITS_MAX ||
         !parse_count(colon + 1, 1, UINT16_MAX, &port)) {
         return SF_EFORMAT;
@@ -422,6 +460,16 @@ add_outbox(struct sf_config *config, const char *value)
 }
 
 static bool
+add_limit(struct sf_config *config, const char *value)
+{
+    if (sf_limit_parse(value, &config->limits[config->limit_count]) != SF_OK) {
+        return false;
+    }
+    config->limit_count++;
+    return true;
+}
+
+static bool
 set_value(struct sf_config *config, enum key key, const char *value)
 {
     switch (key) {
@@ -451,12 +499,26 @@ set_value(struct sf_config *config, enum key key, const char *value)
         }
         memcpy(config->group, value, strlen(value) + 1);
         return true;
+    case KEY_LIMIT:
+        return add_limit(config, value);
     case KEY_CONFINE:
         return parse_confine(value, &config->confine);
     case KEY_COUNT:
         break;
     }
     return false;
+}
+
+_Static_assert(
+    (int)SF_CONFIG_LIMIT_MAX == (int)SF_CONFIG_OUTBOX_MAX, "one figure is said for both");
+
+/* Whether no more of a key that may come often fits. */
+static bool
+is_full(const struct sf_config *config, enum key key)
+{
+    return (key == KEY_LISTEN && config->listen_count == SF_CONFIG_LISTEN_MAX) ||
+           (key == KEY_OUTBOX && config->outbox_count == SF_CONFIG_OUTBOX_MAX) ||
+           (key == KEY_LIMIT && config->limit_count == SF_CONFIG_LIMIT_MAX);
 }
 
 static int
@@ -473,8 +535,7 @@ take_setting(void *context, const char *file, unsigned line, const char *key, co
             return sf_app_error_set(
                 error, SF_EFORMAT, "%s:%u: %s is set a second time: remove one", file, line, key);
         }
-        if ((i == KEY_LISTEN && parse->config.listen_count == SF_CONFIG_LISTEN_MAX) ||
-            (i == KEY_OUTBOX && parse->config.outbox_count == SF_CONFIG_OUTBOX_MAX)) {
+        if (is_full(&parse->config, (enum key)i)) {
             return sf_app_error_set(error, SF_EFORMAT, "%s:%u: too many lines of %s: at most %d",
                 file, line, key, i == KEY_LISTEN ? SF_CONFIG_LISTEN_MAX : SF_CONFIG_OUTBOX_MAX);
         }
@@ -486,7 +547,7 @@ take_setting(void *context, const char *file, unsigned line, const char *key, co
     }
     return sf_app_error_set(error, SF_EFORMAT,
         "%s:%u: unknown key %s: expected listen, mtu, reserve, quota, class, workers, outbox, "
-        "disk, group or confine",
+        "disk, group, confine or limit",
         file, line, key);
 }
 

@@ -11,6 +11,7 @@
 
 #include "app/error.h"
 #include "app/home.h"
+#include "app/limit.h"
 #include "base/bytes.h"
 #include "base/status.h"
 
@@ -23,6 +24,7 @@ enum {
     SF_CONFIG_LINE_BYTES_MAX = 4352, /* a path and its key */
     SF_CONFIG_LISTEN_MAX = 8,
     SF_CONFIG_OUTBOX_MAX = 16,
+    SF_CONFIG_LIMIT_MAX = 16,
     SF_CONFIG_HOST_BYTES_MAX = 63,
     SF_CONFIG_GROUP_BYTES_MAX = 63,
     SF_CONFIG_WORKERS_MAX = 64,
@@ -31,7 +33,8 @@ enum {
 
 #define SF_CONFIG_RESERVE_BYTES_DEFAULT (UINT64_C(1) << 30)
 #define SF_CONFIG_QUOTA_BYTES_DEFAULT   (UINT64_C(1) << 40)
-#define SF_CONFIG_LISTEN_FORM           "ADDRESS:PORT, such as [::]:7272 or 192.0.2.1:7272"
+#define SF_CONFIG_LISTEN_FORM                                                                      \
+    "ADDRESS:PORT [on INTERFACE], such as [::]:7272, 192.0.2.1:7272 or [::]:7272 on eth1"
 
 enum sf_config_disk {
     SF_CONFIG_DISK_AUTO, /* io_uring where the host has it */
@@ -49,6 +52,8 @@ enum sf_config_confine {
 struct sf_config_listen {
     char host[SF_CONFIG_HOST_BYTES_MAX + 1]; /* without brackets */
     uint16_t port;
+    char
+        interface[SF_MARK_INTERFACE_BYTES_MAX + 1]; /* nothing comes or goes by another; "" = any */
 };
 
 struct sf_config {
@@ -62,6 +67,8 @@ struct sf_config {
     uint32_t workers;     /* 0 = one per core */
     char outbox[SF_CONFIG_OUTBOX_MAX][SF_HOME_PATH_BYTES_MAX + 1]; /* absolute directories */
     size_t outbox_count;
+    struct sf_limit limits[SF_CONFIG_LIMIT_MAX];
+    size_t limit_count;
     enum sf_config_disk disk;
     enum sf_config_confine confine;
     char group[SF_CONFIG_GROUP_BYTES_MAX + 1]; /* of sockets and inbox; "" = the daemon's own */
@@ -70,7 +77,7 @@ struct sf_config {
 /* Every default. */
 void sf_config_init(struct sf_config *config);
 
-/* Parse "[::]:7272". SF_EFORMAT; numeric addresses only. */
+/* Parse "[::]:7272", "[::]:7272 on eth1". SF_EFORMAT; numeric addresses only. */
 SF_MUST_USE int sf_config_listen_parse(const char *text, struct sf_config_listen *ret_listen);
 
 /*

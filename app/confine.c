@@ -188,7 +188,9 @@ add_conditional(scmp_filter_ctx filter)
            add_if(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0) &&
            add_if(filter, SCMP_SYS(prlimit64), 2, all, 0) &&
            add_if(filter, SCMP_SYS(tgkill), 0, all, (scmp_datum_t)getpid()) &&
-           add_if(filter, SCMP_SYS(ioctl), 1, all, REFLINK_REQUEST);
+           add_if(filter, SCMP_SYS(ioctl), 1, all, REFLINK_REQUEST) &&
+           /* Interfaces that peers are bound to come and go. */
+           add_if(filter, SCMP_SYS(ioctl), 1, all, SIOCGIFINDEX);
 }
 
 /*

@@ -315,6 +315,38 @@ sealed_bytes(const struct sf_node_transfer *transfer)
     return count * transfer->class_bytes;
 }
 
+static const char *
+cause_word(enum sf_link_rate_cause cause)
+{
+    static const char *const words[] = {
+        [SF_LINK_CAUSE_FIXED] = "fixed",
+        [SF_LINK_CAUSE_CONTACT] = "contact",
+        [SF_LINK_CAUSE_SEEKING] = "seeking",
+        [SF_LINK_CAUSE_FOUND] = "found",
+        [SF_LINK_CAUSE_CEILING] = "ceiling",
+        [SF_LINK_CAUSE_LIMIT] = "limit",
+    };
+
+    return words[cause];
+}
+
+/* What the link to a recipient may send at, and why. */
+static void
+set_link_rate(struct sf_daemon *daemon, json_t *object, const char *name)
+{
+    struct sf_node_peer_info info;
+
+    for (size_t i = 0; sf_node_peer_at(daemon->node, i, &info); i++) {
+        if (strcmp(info.peer.name, name) == 0) {
+            sf_control_set_count(object, "link_rate_bps", info.link.rate_bps);
+            sf_control_set_text(object, "link_rate_why", cause_word(info.link.rate_cause));
+            return;
+        }
+    }
+    sf_control_set(object, "link_rate_bps", json_null());
+    sf_control_set(object, "link_rate_why", json_null());
+}
+
 /* rate_bps and eta_s by meter `index`, with `done` of the sealed bytes there. */
 static void
 set_rate(struct sf_daemon *daemon, json_t *object, const struct sf_node_transfer *transfer,
@@ -377,6 +409,7 @@ recipients_json(struct sf_daemon *daemon, const struct sf_node_transfer *transfe
         if (sf_control_set_plan(daemon, object, transfer, recipient->name, &eta_s)) {
             set_eta(object, eta_s); /* what is fast now may have to wait for days */
         }
+        set_link_rate(daemon, object, recipient->name);
         sf_control_set_text(object, "why", recipient->why);
         if (details) {
             set_receipt(daemon, object, &transfer->id, i);
@@ -566,6 +599,8 @@ link_json(const struct sf_daemon *daemon, const struct sf_link_peer_stats *link)
         sf_control_set_count(object, "heard_s", (daemon->now - link->heard) / SF_SEC);
     }
     sf_control_set_count(object, "rate_bps", link->rate_bps);
+    sf_control_set_text(object, "rate_why", cause_word(link->rate_cause));
+    set_known(object, "found_bps", link->found_bps);
     sf_control_set_count(object, "bytes_out", link->bytes_out);
     sf_control_set_count(object, "bytes_in", link->bytes_in);
     sf_control_set_count(object, "dgrams_out", link->dgrams_out);
@@ -593,6 +628,23 @@ allow_json(const struct sf_peers_peer *peer)
     return list;
 }
 
+/* How the rate comes about, and how its datagrams look. */
+static void
+set_path(json_t *object, const struct sf_peers_peer *conf)
+{
+    char text[SF_UNITS_TEXT_BYTES];
+    char dscp[SF_MARK_TEXT_BYTES];
+
+    sf_peers_rate_print(conf, text);
+    sf_mark_dscp_print(conf->dscp, dscp);
+    sf_control_set_text(object, "rate", text);
+    set_known(object, "rate_bps", conf->pace == SF_LINK_PACE_FIXED ? conf->rate_bps : 0);
+    set_known(object, "rate_max_bps", conf->rate_max_bps);
+    sf_control_set(object, "dscp", conf->has_dscp ? json_string(dscp) : json_null());
+    sf_control_set(object, "interface",
+        conf->interface[0] == '\0' ? json_null() : json_string(conf->interface));
+}
+
 json_t *
 sf_control_peer_json(struct sf_daemon *daemon, const struct sf_daemon_peer *peer)
 {
@@ -618,7 +670,7 @@ sf_control_peer_json(struct sf_daemon *daemon, const struct sf_daemon_peer *peer
     sf_control_set(
         object, "endpoint", conf->endpoint.host[0] == '\0' ? json_null() : json_string(endpoint));
     set_addr(object, "address", peer->is_resolved, &peer->addr);
-    sf_control_set_count(object, "rate_bps", conf->rate_bps);
+    set_path(object, conf);
     sf_control_set(object, "allow", allow_json(conf));
     set_known(object, "quota_bytes", conf->quota_bytes);
     sf_control_set(object, "psk", json_boolean(conf->has_psk));

@@ -37,18 +37,57 @@ static int
 take_rate(const json_t *value, struct sf_peers_peer *peer, struct sf_app_error *error)
 {
     const char *text = json_string_value(value);
-    uint64_t bps = 0;
+    uint64_t bps;
 
-    if (json_is_integer(value) && json_integer_value(value) > 0) {
-        bps = (uint64_t)json_integer_value(value);
-    } else if (text == NULL || sf_units_rate_parse(text, &bps) != SF_OK) {
-        return complain(error, "rate", SF_UNITS_RATE_FORM);
+    if (!json_is_integer(value)) {
+        return text != NULL && sf_peers_rate_parse(text, peer) == SF_OK
+                   ? SF_OK
+                   : complain(error, "rate", SF_PEERS_RATE_FORM);
     }
+    bps = (uint64_t)json_integer_value(value);
     if (bps < SF_PEERS_RATE_BPS_MIN || bps > SF_PEERS_RATE_BPS_MAX) {
         return complain(error, "rate", "1kbit to 100Gbit");
     }
+    peer->pace = SF_LINK_PACE_FIXED;
     peer->rate_bps = bps;
     return SF_OK;
+}
+
+static int
+take_rate_max(const json_t *value, struct sf_peers_peer *peer, struct sf_app_error *error)
+{
+    const char *text = json_is_null(value) ? "none" : json_string_value(value);
+    uint64_t bps = json_is_integer(value) ? (uint64_t)json_integer_value(value) : 0;
+
+    if (json_is_integer(value) && bps >= SF_PEERS_RATE_BPS_MIN && bps <= SF_PEERS_RATE_BPS_MAX) {
+        peer->rate_max_bps = bps;
+        return SF_OK;
+    }
+    return text != NULL && sf_peers_rate_max_parse(text, &peer->rate_max_bps) == SF_OK
+               ? SF_OK
+               : complain(error, "rate_max", SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit, or null");
+}
+
+static int
+take_dscp(const json_t *value, struct sf_peers_peer *peer, struct sf_app_error *error)
+{
+    const char *text = json_string_value(value);
+
+    peer->has_dscp = !json_is_null(value);
+    if (peer->has_dscp && (text == NULL || sf_mark_dscp_parse(text, &peer->dscp) != SF_OK)) {
+        return complain(error, "dscp", SF_MARK_DSCP_FORM ", or null for the default");
+    }
+    return SF_OK;
+}
+
+static int
+take_interface(const json_t *value, struct sf_peers_peer *peer, struct sf_app_error *error)
+{
+    const char *text = json_is_null(value) ? "none" : json_string_value(value);
+
+    return text != NULL && sf_mark_interface_parse(text, peer->interface) == SF_OK
+               ? SF_OK
+               : complain(error, "interface", SF_MARK_INTERFACE_FORM ", or null");
 }
 
 static int
@@ -131,6 +170,9 @@ static const struct {
     {"endpoint", take_endpoint},
     {"rate", take_rate},
     {"rate_bps", take_rate},
+    {"rate_max", take_rate_max},
+    {"dscp", take_dscp},
+    {"interface", take_interface},
     {"quota", take_quota},
     {"quota_bytes", take_quota},
     {"allow", take_allow},
@@ -148,7 +190,9 @@ take_member(
         }
     }
     return sf_app_error_set(error, SF_EINVAL,
-        "unknown member %.40s: expected card, endpoint, rate, allow, quota, psk or return", name);
+        "unknown member %.40s: expected card, endpoint, rate, rate_max, allow, quota, psk, return, "
+        "dscp or interface",
+        name);
 }
 
 int

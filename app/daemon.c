@@ -161,11 +161,14 @@ signal_ready(struct sf_daemon *daemon, struct sf_daemon_source *source, uint32_t
 }
 
 static void
-take_datagram(void *context, const struct sf_addr *from, uint8_t *datagram, size_t bytes)
+take_datagram(void *context, const struct sf_udp_datagram *datagram)
 {
     struct sf_daemon *daemon = context;
 
-    sf_node_input(daemon->node, from, datagram, bytes, daemon->now);
+    sf_node_input(daemon->node, datagram->from, datagram->data, datagram->bytes, daemon->now);
+    if (datagram->is_congested) {
+        sf_node_congested(daemon->node);
+    }
 }
 
 static void
@@ -571,7 +574,7 @@ send_output(struct sf_daemon *daemon)
             is_more = sf_node_output(
                 daemon->node, &to, room, SF_UDP_DATAGRAM_BYTES_MAX, &bytes, daemon->now);
             if (is_more) {
-                sf_udp_add(daemon->udp, &to, bytes);
+                sf_udp_add(daemon->udp, &to, sf_node_mark(daemon->node), bytes);
             }
         }
         if (!sf_udp_flush(daemon->udp, &daemon->udp_full)) {
@@ -660,7 +663,7 @@ sf_daemon_run(struct sf_daemon *daemon)
                 "then start again: recovery finds what it really holds");
             return SF_EIO;
         }
-        peers_at = sf_daemon_peers_tick(daemon);
+        peers_at = sf_mono_min(sf_daemon_peers_tick(daemon), sf_daemon_limits_tick(daemon));
         sf_control_tick(daemon->control);
         sf_submit_tick(daemon->submit);
         status = wait_for_events(daemon, prepare_wait(daemon, peers_at));

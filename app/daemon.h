@@ -7,6 +7,7 @@
  *
  *     daemon.c         opening, the loop, closing
  *     daemon_peers.c   peers/ and the node's peers, and the look-up of their names
+ *     daemon_limits.c  ceilings that peers share, by the hour
  *     daemon_plan.c    their contact plans
  *     daemon_news.c    events kept for those who ask, and rates
  *     control.c        HTTP; control_*.c what it answers
@@ -71,6 +72,7 @@ struct sf_daemon_watched {
 /* A peer as configured, and what its name was looked up to. */
 struct sf_daemon_peer {
     struct sf_peers_peer conf;
+    uint32_t interface_index; /* of the one it is bound to; 0 = none, or not there */
     bool is_resolved;
     struct sf_addr addr;
     sf_mono lookup_at; /* SF_NEVER if its endpoint needs no look-up */
@@ -112,6 +114,8 @@ struct sf_daemon {
     struct sf_daemon_peer *peers; /* SF_PEERS_MAX */
     size_t peer_count;
     uint64_t tag_last;
+    sf_mono interfaces_at; /* when to look at the interfaces peers are bound to */
+    sf_mono limits_at;     /* when the hours of limits are to be looked at */
 
     struct sf_daemon_news *news;       /* SF_DAEMON_NEWS_MAX, number n at n modulo that */
     uint64_t news_next;                /* the number of the next one */
@@ -215,6 +219,13 @@ sf_mono sf_daemon_plans_tick(struct sf_daemon *daemon);
 /* Whether the answer was for a gateway. */
 bool sf_daemon_plan_answer(struct sf_daemon *daemon, const struct sf_resolver_answer *answer);
 void sf_daemon_plan_free(struct sf_daemon_plan *plan);
+
+/* --- daemon_limits.c ---------------------------------------------------------- */
+
+/* The limits of the config that count for a peer, a bit for each. */
+uint32_t sf_daemon_limits_of(const struct sf_daemon *daemon, const struct sf_peers_peer *conf);
+/* Let those hold whose hour it is; returns when to call again. */
+sf_mono sf_daemon_limits_tick(struct sf_daemon *daemon);
 
 /* --- daemon_news.c ------------------------------------------------------------ */
 

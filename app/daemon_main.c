@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -255,6 +256,7 @@ main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
+    tzset(); /* the hours of limits are local; once confined it could not be read */
     harden();
     manager = open_notify();
     if (sf_crypto_init() != SF_OK) {

@@ -14,6 +14,8 @@ _Static_assert((int)SF_PEERS_MAX == (int)SF_NODE_PEERS_MAX, "every peer of peers
 #define LOOKUP_SPAN_MIN (60 * SF_SEC)
 #define LOOKUP_SPAN_MAX (900 * SF_SEC)
 
+#define INTERFACES_SPAN (5 * SF_SEC) /* those that peers are bound to are looked at */
+
 struct sf_daemon_peer *
 sf_daemon_peer_find(struct sf_daemon *daemon, const char *name)
 {
@@ -23,6 +25,22 @@ sf_daemon_peer_find(struct sf_daemon *daemon, const char *name)
         }
     }
     return NULL;
+}
+
+/* How its datagrams look and leave. Where the rate is found marks are heeded, so they may come. */
+static uint32_t
+mark_of(const struct sf_daemon_peer *peer)
+{
+    const struct sf_peers_peer *conf = &peer->conf;
+    struct sf_mark mark = {.dscp = conf->has_dscp ? conf->dscp : 0,
+        .is_ect = conf->pace != SF_LINK_PACE_FIXED,
+        .is_bound = conf->interface[0] != '\0',
+        .index = peer->interface_index};
+
+    if (!conf->has_dscp && conf->pace == SF_LINK_PACE_SCAVENGER) {
+        mark.dscp = SF_MARK_DSCP_LE;
+    }
+    return sf_mark_encode(&mark);
 }
 
 /*
@@ -39,7 +57,11 @@ give_to_node(
         .may_send = peer->conf.may_send,
         .may_receive = peer->conf.may_receive,
         .has_endpoint = peer->is_resolved,
-        .rate_bps = peer->conf.rate_bps,
+        .pace = peer->conf.pace,
+        .rate_bps = sf_peers_rate_given(&peer->conf),
+        .max_bps = peer->conf.rate_max_bps,
+        .limits = sf_daemon_limits_of(daemon, &peer->conf),
+        .mark = mark_of(peer),
         .quota_bytes = peer->conf.quota_bytes,
         .has_psk = peer->conf.has_psk,
         .no_return = peer->conf.no_return,
@@ -75,6 +97,7 @@ set_conf(struct sf_daemon *daemon, struct sf_daemon_peer *peer, const struct sf_
     bool is_same = is_same_endpoint(&peer->conf.endpoint, &conf->endpoint);
 
     peer->conf = *conf;
+    peer->interface_index = sf_udp_interface(daemon->udp, conf->interface);
     if (is_same && peer->tag != 0) {
         return;
     }
@@ -319,16 +342,45 @@ drop_seeds(struct sf_daemon *daemon)
     }
 }
 
+/* Interfaces come and go; what is not there cannot be sent through. */
+static void
+watch_interface(struct sf_daemon *daemon, struct sf_daemon_peer *peer)
+{
+    uint32_t index = sf_udp_interface(daemon->udp, peer->conf.interface);
+    struct sf_app_error why;
+
+    if (index == peer->interface_index) {
+        return;
+    }
+    peer->interface_index = index;
+    sf_log(index == 0 ? SF_LOG_WARNING : SF_LOG_NOTICE, "peer %s: interface %s %s", peer->conf.name,
+        peer->conf.interface, index == 0 ? "is not there: nothing is sent to it" : "is there");
+    if (give_to_node(daemon, peer, &why) != SF_OK) {
+        sf_log(SF_LOG_WARNING, "peer %s: %s", peer->conf.name, why.text);
+    }
+}
+
 sf_mono
 sf_daemon_peers_tick(struct sf_daemon *daemon)
 {
     sf_mono next = SF_NEVER;
+    bool is_time = daemon->now >= daemon->interfaces_at;
+
+    if (is_time) {
+        daemon->interfaces_at = daemon->now + INTERFACES_SPAN;
+    }
 
     drop_seeds(daemon);
 
     for (size_t i = 0; i < daemon->peer_count; i++) {
         struct sf_daemon_peer *peer = &daemon->peers[i];
 
+        if (peer->conf.interface[0] != '\0') {
+            if (is_time) {
+                watch_interface(daemon, peer);
+            }
+            next = sf_mono_min(next, daemon->interfaces_at);
+        }
         if (peer->lookup_at <= daemon->now) {
             if (peer->is_resolved && is_up(daemon, peer->conf.name)) {
                 peer->lookup_span = LOOKUP_SPAN_MIN;

@@ -5,6 +5,8 @@ app_libapp_a_SOURCES = \
 	%D%/error.c %D%/error.h \
 	%D%/home.c %D%/home.h \
 	%D%/log.c %D%/log.h \
+	%D%/limit.c %D%/limit.h \
+	%D%/mark.c %D%/mark.h \
 	%D%/peers.c %D%/peers.h \
 	%D%/plan.c %D%/plan.h \
 	%D%/submit_protocol.c %D%/submit_protocol.h \
@@ -24,6 +26,7 @@ skyferryd_SOURCES = \
 	%D%/confine.c %D%/confine.h \
 	%D%/daemon.c %D%/daemon.h \
 	%D%/daemon_home.c \
+	%D%/daemon_limits.c \
 	%D%/daemon_main.c \
 	%D%/daemon_news.c \
 	%D%/daemon_peers.c \

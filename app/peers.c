@@ -155,6 +155,67 @@ sf_peers_endpoint_print(
         endpoint->host, is_v6 ? "]" : "", (unsigned)endpoint->port);
 }
 
+/* A rate within the limits of the link. */
+static bool
+parse_bps(const char *text, uint64_t *ret_bps)
+{
+    uint64_t bps;
+
+    if (sf_units_rate_parse(text, &bps) != SF_OK || bps < SF_PEERS_RATE_BPS_MIN ||
+        bps > SF_PEERS_RATE_BPS_MAX) {
+        return false;
+    }
+    *ret_bps = bps;
+    return true;
+}
+
+int
+sf_peers_rate_parse(const char *text, struct sf_peers_peer *peer)
+{
+    if (strcmp(text, "adaptive") == 0) {
+        peer->pace = SF_LINK_PACE_ADAPTIVE;
+        return SF_OK;
+    }
+    if (strcmp(text, "scavenger") == 0) {
+        peer->pace = SF_LINK_PACE_SCAVENGER;
+        return SF_OK;
+    }
+    if (!parse_bps(text, &peer->rate_bps)) {
+        return SF_EFORMAT;
+    }
+    peer->pace = SF_LINK_PACE_FIXED;
+    return SF_OK;
+}
+
+int
+sf_peers_rate_max_parse(const char *text, uint64_t *ret_bps)
+{
+    if (strcmp(text, "none") == 0) {
+        *ret_bps = 0;
+        return SF_OK;
+    }
+    return parse_bps(text, ret_bps) ? SF_OK : SF_EFORMAT;
+}
+
+void
+sf_peers_rate_print(const struct sf_peers_peer *peer, char ret_text[SF_UNITS_TEXT_BYTES])
+{
+    if (peer->pace == SF_LINK_PACE_FIXED) {
+        sf_units_rate_print(peer->rate_bps, ret_text);
+    } else {
+        (void)snprintf(ret_text, SF_UNITS_TEXT_BYTES, "%s",
+            peer->pace == SF_LINK_PACE_ADAPTIVE ? "adaptive" : "scavenger");
+    }
+}
+
+uint64_t
+sf_peers_rate_given(const struct sf_peers_peer *peer)
+{
+    uint64_t bps = peer->pace == SF_LINK_PACE_FIXED ? peer->rate_bps : SF_PEERS_RATE_BPS_MAX;
+
+    return peer->rate_max_bps != 0 && peer->rate_max_bps < bps ? peer->rate_max_bps : bps;
+}
+
 int
 sf_peers_allow_parse(const char *text, bool *ret_send, bool *ret_receive)
 {
@@ -260,18 +321,32 @@ out:
 
 /* --- The conf file ------------------------------------------------------------ */
 
-enum key { KEY_ENDPOINT, KEY_RATE, KEY_ALLOW, KEY_QUOTA, KEY_PSK, KEY_RETURN, KEY_COUNT };
+enum key {
+    KEY_ENDPOINT,
+    KEY_RATE,
+    KEY_RATE_MAX,
+    KEY_ALLOW,
+    KEY_QUOTA,
+    KEY_PSK,
+    KEY_RETURN,
+    KEY_DSCP,
+    KEY_INTERFACE,
+    KEY_COUNT
+};
 
 static const struct {
     const char *name;
     const char *form;
 } keys[KEY_COUNT] = {
     [KEY_ENDPOINT] = {"endpoint", SF_PEERS_ENDPOINT_FORM ", or none"},
-    [KEY_RATE] = {"rate", SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit"},
+    [KEY_RATE] = {"rate", SF_PEERS_RATE_FORM},
+    [KEY_RATE_MAX] = {"rate-max", SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit, or none"},
     [KEY_ALLOW] = {"allow", SF_PEERS_ALLOW_FORM},
     [KEY_QUOTA] = {"quota", SF_UNITS_SIZE_FORM ", or default"},
     [KEY_PSK] = {"psk", "a file with 64 hexadecimal digits, vault, or none"},
     [KEY_RETURN] = {"return", "yes or none"},
+    [KEY_DSCP] = {"dscp", SF_MARK_DSCP_FORM ", or default"},
+    [KEY_INTERFACE] = {"interface", SF_MARK_INTERFACE_FORM},
 };
 
 struct parse {
@@ -289,8 +364,9 @@ set_value(struct parse *parse, enum key key, const char *value)
     case KEY_ENDPOINT:
         return sf_peers_endpoint_parse(value, &peer->endpoint) == SF_OK;
     case KEY_RATE:
-        return sf_units_rate_parse(value, &peer->rate_bps) == SF_OK &&
-               peer->rate_bps >= SF_PEERS_RATE_BPS_MIN && peer->rate_bps <= SF_PEERS_RATE_BPS_MAX;
+        return sf_peers_rate_parse(value, peer) == SF_OK;
+    case KEY_RATE_MAX:
+        return sf_peers_rate_max_parse(value, &peer->rate_max_bps) == SF_OK;
     case KEY_ALLOW:
         return sf_peers_allow_parse(value, &peer->may_send, &peer->may_receive) == SF_OK;
     case KEY_QUOTA:
@@ -313,6 +389,11 @@ set_value(struct parse *parse, enum key key, const char *value)
     case KEY_RETURN:
         peer->no_return = strcmp(value, "none") == 0;
         return peer->no_return || strcmp(value, "yes") == 0;
+    case KEY_DSCP:
+        peer->has_dscp = strcmp(value, "default") != 0;
+        return !peer->has_dscp || sf_mark_dscp_parse(value, &peer->dscp) == SF_OK;
+    case KEY_INTERFACE:
+        return sf_mark_interface_parse(value, peer->interface) == SF_OK;
     case KEY_COUNT:
         break;
     }
@@ -340,8 +421,9 @@ take_setting(void *context, const char *file, unsigned line, const char *key, co
         return SF_OK;
     }
     return sf_app_error_set(error, SF_EFORMAT,
-        "%s:%u: unknown key %s: expected endpoint, rate, allow, quota, psk or return", file, line,
-        key);
+        "%s:%u: unknown key %s: expected endpoint, rate, rate-max, allow, quota, psk, "
+        "return, dscp or interface",
+        file, line, key);
 }
 
 int
@@ -638,11 +720,19 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
     char text[CONF_BYTES_MAX];
     char endpoint[SF_PEERS_ENDPOINT_BYTES_MAX + 1];
     char rate[SF_UNITS_TEXT_BYTES];
+    char rate_max[SF_UNITS_TEXT_BYTES] = "none";
     char quota[SF_UNITS_TEXT_BYTES] = "default";
+    char dscp[SF_MARK_TEXT_BYTES] = "default";
     int bytes;
 
     sf_peers_endpoint_print(&peer->endpoint, endpoint);
-    sf_units_rate_print(peer->rate_bps, rate);
+    sf_peers_rate_print(peer, rate);
+    if (peer->rate_max_bps != 0) {
+        sf_units_rate_print(peer->rate_max_bps, rate_max);
+    }
+    if (peer->has_dscp) {
+        sf_mark_dscp_print(peer->dscp, dscp);
+    }
     if (peer->quota_bytes > 0) {
         sf_units_size_print(peer->quota_bytes, quota);
     }
@@ -651,8 +741,11 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
         "\n"
         "# Where it is reached; none: it calls.\n"
         "endpoint = %s\n"
-        "# At most so much towards it, counted as IP packets.\n"
+        "# Send to it at this rate, counted as IP packets; adaptive: find it, on a path that\n"
+        "# others use too; scavenger: the same, and give way to all others.\n"
         "rate = %s\n"
+        "# Never more than this.\n"
+        "rate-max = %s\n"
         "# send: it may send to this node. receive: this node may send to it.\n"
         "allow = %s\n"
         "# Sealed bytes it may have here.\n"
@@ -661,12 +754,18 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
         "# the daemon has taken it, and keeps no more of it than keys that were not used yet.\n"
         "psk = %s%s\n"
         "# none: a one-way link on which nothing ever comes back.\n"
-        "return = %s\n",
-        peer->name, endpoint, rate, sf_peers_allow_print(peer->may_send, peer->may_receive), quota,
+        "return = %s\n"
+        "# How its packets are marked: a DSCP; default: le for a scavenger, 0 for others.\n"
+        "dscp = %s\n"
+        "# They leave through this interface alone.\n"
+        "interface = %s\n",
+        peer->name, endpoint, rate, rate_max,
+        sf_peers_allow_print(peer->may_send, peer->may_receive), quota,
         has_seed(peer)  ? peer->name
         : peer->has_psk ? "vault"
                         : "none",
-        has_seed(peer) ? ".psk" : "", peer->no_return ? "none" : "yes");
+        has_seed(peer) ? ".psk" : "", peer->no_return ? "none" : "yes", dscp,
+        peer->interface[0] == '\0' ? "none" : peer->interface);
     sf_assert(bytes > 0 && bytes < (int)sizeof(text));
     return write_one(home, peer, "conf", sf_view(text, (size_t)bytes), error);
 }
@@ -710,6 +809,9 @@ sf_peers_write(
     }
     if (peer->no_return && peer->endpoint.host[0] == '\0') {
         return sf_app_error_set(error, SF_EINVAL, "peer %s: " SF_PEERS_ONE_WAY, peer->name);
+    }
+    if (peer->no_return && peer->pace != SF_LINK_PACE_FIXED) {
+        return sf_app_error_set(error, SF_EINVAL, "peer %s: " SF_PEERS_RATE_ONE_WAY, peer->name);
     }
     status = write_card(home, peer, error);
     if (status == SF_OK && has_seed(peer)) {

@@ -12,8 +12,11 @@
 
 #include "app/error.h"
 #include "app/home.h"
+#include "app/mark.h"
+#include "app/units.h"
 #include "base/bytes.h"
 #include "bundle/card.h"
+#include "link/link.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +35,9 @@ enum {
 #define SF_PEERS_RATE_BPS_MAX     UINT64_C(100000000000)
 #define SF_PEERS_ENDPOINT_FORM                                                                     \
     "HOST:PORT, such as 192.0.2.7:7272, [2001:db8::7]:7272 or sat.example:7272"
+#define SF_PEERS_RATE_FORM "adaptive, scavenger, or " SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit"
+#define SF_PEERS_RATE_ONE_WAY                                                                      \
+    "return = none needs a rate: where nothing comes back none can be found"
 #define SF_PEERS_ALLOW_FORM "send, receive, send,receive or none"
 
 #define SF_PEERS_ONE_WAY                                                                           \
@@ -49,10 +55,15 @@ struct sf_peers_peer {
     uint8_t card_encoded[SF_CARD_BYTES_MAX]; /* the same as its node signed it */
     size_t card_bytes;
     struct sf_peers_endpoint endpoint;
-    uint64_t rate_bps;    /* IP bits a second towards it */
-    bool may_send;        /* it may send to this node */
-    bool may_receive;     /* this node may send to it */
-    uint64_t quota_bytes; /* 0 = the node's default */
+    enum sf_link_pace pace;
+    uint64_t rate_bps;     /* FIXED: IP bits a second towards it */
+    uint64_t rate_max_bps; /* never more than this; 0 = no such ceiling */
+    bool has_dscp;         /* else the default: le for a scavenger, 0 for others */
+    uint8_t dscp;
+    char interface[SF_MARK_INTERFACE_BYTES_MAX + 1]; /* its datagrams leave by; "" = any */
+    bool may_send;                                   /* it may send to this node */
+    bool may_receive;                                /* this node may send to it */
+    uint64_t quota_bytes;                            /* 0 = the node's default */
     bool has_psk;
     uint8_t psk[SF_PEERS_PSK_BYTES]; /* all zeros: what is left of it is in the node's vault */
     bool no_return;                  /* a one-way link: nothing ever comes back */
@@ -81,6 +92,18 @@ bool sf_peers_card_print(const struct sf_peers_peer *peer, char ret_text[SF_CARD
 SF_MUST_USE int sf_peers_endpoint_parse(const char *text, struct sf_peers_endpoint *ret_endpoint);
 void sf_peers_endpoint_print(
     const struct sf_peers_endpoint *endpoint, char ret_text[SF_PEERS_ENDPOINT_BYTES_MAX + 1]);
+
+/* Parse "adaptive", "scavenger" or a rate onto *peer. SF_EFORMAT, *peer unchanged. */
+SF_MUST_USE int sf_peers_rate_parse(const char *text, struct sf_peers_peer *peer);
+
+/* Parse "1Gbit" or "none". SF_EFORMAT. */
+SF_MUST_USE int sf_peers_rate_max_parse(const char *text, uint64_t *ret_bps);
+
+/* "adaptive", "scavenger" or the rate. */
+void sf_peers_rate_print(const struct sf_peers_peer *peer, char ret_text[SF_UNITS_TEXT_BYTES]);
+
+/* What the engine is given as its rate: the fixed one or, for a found one, the ceiling. */
+uint64_t sf_peers_rate_given(const struct sf_peers_peer *peer);
 
 /* Parse "send,receive". SF_EFORMAT. */
 SF_MUST_USE int sf_peers_allow_parse(const char *text, bool *ret_send, bool *ret_receive);

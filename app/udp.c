@@ -4,11 +4,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,7 +35,11 @@ enum {
     IN_MESSAGES = 16,      /* of one recvmmsg */
     IN_BYTES = 65536,      /* of one, which UDP_GRO may fill */
     IN_CALLS_MAX = 4,      /* before others get their turn */
-    CONTROL_BYTES = CMSG_SPACE(sizeof(int)),
+    CONTROL_IN_BYTES =
+        CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int)),      /* UDP_GRO, and the mark */
+    TCLASS_AT = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 3 : 0, /* its low byte in an int */
+    CONTROL_OUT_BYTES = CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int)) +
+                        CMSG_SPACE(sizeof(struct in6_pktinfo)), /* UDP_SEGMENT, mark, interface */
 };
 
 union socket_address {
@@ -44,11 +51,13 @@ union socket_address {
 struct udp_socket {
     int fd;
     bool is_v6;
-    bool takes_v4; /* directly, or as mapped addresses */
+    bool takes_v4;  /* directly, or as mapped addresses */
+    uint32_t index; /* of the interface it is bound to; 0 = any */
 };
 
 struct datagram {
     struct sf_addr to;
+    uint32_t mark;
     size_t offset; /* in `out` */
     size_t bytes;
 };
@@ -56,8 +65,6 @@ struct datagram {
 struct sf_udp {
     struct udp_socket sockets[SF_UDP_SOCKETS_MAX];
     size_t socket_count;
-    size_t for_v4; /* the socket that sends to IPv4, SF_UDP_SOCKETS_MAX if none */
-    size_t for_v6;
     struct sf_udp_stats stats;
 
     uint8_t out[OUT_BYTES];
@@ -150,9 +157,42 @@ open_failed(
     case EPERM:
         return sf_app_error_set(error, SF_EAUTH,
             "cannot listen on %s: not permitted (ports below 1024 need privileges)", where);
+    case ENODEV:
+        return sf_app_error_set(error, SF_EINVAL,
+            "cannot listen on %s: this machine has no interface %s", where, listen->interface);
     default:
         return sf_app_error_set(error, SF_EIO, "cannot listen on %s: %s", where, strerror(failed));
     }
+}
+
+static uint32_t
+interface_index(int fd, const char *name)
+{
+    struct ifreq request = {.ifr_ifindex = 0};
+
+    if (*name == '\0' || strlen(name) >= sizeof(request.ifr_name)) {
+        return 0;
+    }
+    memcpy(request.ifr_name, name, strlen(name) + 1);
+    return ioctl(fd, SIOCGIFINDEX, &request) == 0 && request.ifr_ifindex > 0
+               ? (uint32_t)request.ifr_ifindex
+               : 0;
+}
+
+/* Nothing is to come in or go out by another interface. */
+static bool
+bind_interface(struct udp_socket *opened, const struct sf_config_listen *listen, int *ret_errno)
+{
+    if (listen->interface[0] == '\0') {
+        return true;
+    }
+    opened->index = interface_index(opened->fd, listen->interface);
+    if (opened->index == 0 || setsockopt(opened->fd, SOL_SOCKET, SO_BINDTODEVICE, listen->interface,
+                                  (socklen_t)strlen(listen->interface) + 1) != 0) {
+        *ret_errno = opened->index == 0 ? ENODEV : errno;
+        return false;
+    }
+    return true;
 }
 
 /* Bind one socket. On failure *ret_errno says why. */
@@ -187,6 +227,14 @@ open_socket(const struct sf_config *config, const struct sf_config_listen *liste
         set_option(opened->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
     }
     granted = set_buffers(opened->fd);
+    set_option(opened->fd, IPPROTO_IP, IP_RECVTOS, 1);
+    if (opened->is_v6) {
+        set_option(opened->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+    }
+    if (!bind_interface(opened, listen, ret_errno)) {
+        close(opened->fd);
+        return false;
+    }
     if (setsockopt(opened->fd, SOL_UDP, UDP_GRO, &one, sizeof(one)) != 0) {
         udp->stats.is_gro = false;
     }
@@ -203,25 +251,6 @@ open_socket(const struct sf_config *config, const struct sf_config_listen *liste
     return true;
 }
 
-/* Which socket sends where: the plain IPv4 one goes before the dual one. */
-static void
-choose_senders(struct sf_udp *udp)
-{
-    udp->for_v4 = SF_UDP_SOCKETS_MAX;
-    udp->for_v6 = SF_UDP_SOCKETS_MAX;
-    for (size_t i = udp->socket_count; i-- > 0;) {
-        const struct udp_socket *socket_ = &udp->sockets[i];
-
-        if (socket_->is_v6) {
-            udp->for_v6 = i;
-        }
-        if (socket_->takes_v4 && (udp->for_v4 == SF_UDP_SOCKETS_MAX || !socket_->is_v6 ||
-                                     udp->sockets[udp->for_v4].is_v6)) {
-            udp->for_v4 = i;
-        }
-    }
-}
-
 /* Whether the kernel knows UDP_SEGMENT; whether the device does shows when it is used. */
 static bool
 probe_gso(const struct sf_udp *udp)
@@ -235,7 +264,8 @@ probe_gso(const struct sf_udp *udp)
 int
 sf_udp_open(const struct sf_config *config, struct sf_udp **ret_udp, struct sf_app_error *error)
 {
-    static const struct sf_config_listen v4_default = {"0.0.0.0", SF_CONFIG_PORT_DEFAULT};
+    static const struct sf_config_listen v4_default = {
+        .host = "0.0.0.0", .port = SF_CONFIG_PORT_DEFAULT};
     struct sf_udp *udp = calloc(1, sizeof(*udp));
     int failed = 0;
 
@@ -259,7 +289,6 @@ sf_udp_open(const struct sf_config *config, struct sf_udp **ret_udp, struct sf_a
         return open_failed(listen, strchr(listen->host, ':') != NULL, failed, error);
     }
     sf_assert(udp->socket_count > 0);
-    choose_senders(udp);
     udp->stats.is_gso = probe_gso(udp);
     *ret_udp = udp;
     return SF_OK;
@@ -275,6 +304,12 @@ sf_udp_close(struct sf_udp *udp)
         close(udp->sockets[i].fd);
     }
     free(udp);
+}
+
+uint32_t
+sf_udp_interface(const struct sf_udp *udp, const char *name)
+{
+    return interface_index(udp->sockets[0].fd, name);
 }
 
 int
@@ -342,22 +377,33 @@ sf_udp_addr_print(const struct sf_addr *addr, char ret_text[SF_UDP_ADDR_TEXT_BYT
 
 /* --- Receiving ---------------------------------------------------------------- */
 
-/* Bytes of each datagram in a message that UDP_GRO may have put together. */
-static size_t
-segment_bytes(struct msghdr *message, size_t bytes)
+/* What the kernel says beside a message. */
+struct beside {
+    size_t segment; /* bytes of each datagram that UDP_GRO put together; 0 = it is one */
+    bool is_congested;
+};
+
+static struct beside
+read_beside(struct msghdr *message)
 {
+    struct beside beside = {.segment = 0};
+
     for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL;
          control = CMSG_NXTHDR(message, control)) {
-        if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
-            int value;
+        int value = 0;
+        size_t bytes = control->cmsg_len - CMSG_LEN(0);
 
-            memcpy(&value, CMSG_DATA(control), sizeof(value));
-            if (value > 0) {
-                return (size_t)value;
-            }
+        memcpy(&value, CMSG_DATA(control), bytes < sizeof(value) ? bytes : sizeof(value));
+        if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO && value > 0) {
+            beside.segment = (size_t)value;
+        } else if ((control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_TOS) ||
+                   (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_TCLASS)) {
+            /* IP_TOS is a byte: on big-endian machines too it is the first. */
+            beside.is_congested =
+                (CMSG_DATA(control)[bytes == 1 ? 0 : TCLASS_AT] & IPTOS_ECN_MASK) == IPTOS_ECN_CE;
         }
     }
-    return bytes;
+    return beside;
 }
 
 static void
@@ -365,7 +411,8 @@ take_message(
     struct sf_udp *udp, struct mmsghdr *message, uint8_t *data, sf_udp_input input, void *context)
 {
     size_t bytes = message->msg_len;
-    size_t segment = segment_bytes(&message->msg_hdr, bytes);
+    const struct beside beside = read_beside(&message->msg_hdr);
+    size_t segment = beside.segment != 0 ? beside.segment : bytes;
     struct sf_addr from;
 
     if ((message->msg_hdr.msg_flags & MSG_TRUNC) != 0 || segment > SF_UDP_DATAGRAM_BYTES_MAX ||
@@ -375,7 +422,10 @@ take_message(
     }
     for (size_t at = 0; at < bytes; at += segment) {
         udp->stats.datagrams_in++;
-        input(context, &from, data + at, bytes - at < segment ? bytes - at : segment);
+        input(context, &(struct sf_udp_datagram){.from = &from,
+                           .data = data + at,
+                           .bytes = bytes - at < segment ? bytes - at : segment,
+                           .is_congested = beside.is_congested});
     }
 }
 
@@ -385,7 +435,7 @@ sf_udp_receive(struct sf_udp *udp, size_t index, sf_udp_input input, void *conte
     struct mmsghdr messages[IN_MESSAGES];
     struct iovec parts[IN_MESSAGES];
     union socket_address from[IN_MESSAGES];
-    _Alignas(struct cmsghdr) uint8_t control[IN_MESSAGES][CONTROL_BYTES];
+    _Alignas(struct cmsghdr) uint8_t control[IN_MESSAGES][CONTROL_IN_BYTES];
 
     for (int calls = 0; calls < IN_CALLS_MAX; calls++) {
         int got;
@@ -398,7 +448,7 @@ sf_udp_receive(struct sf_udp *udp, size_t index, sf_udp_input input, void *conte
             messages[i].msg_hdr.msg_name = &from[i];
             messages[i].msg_hdr.msg_namelen = sizeof(from[i]);
             messages[i].msg_hdr.msg_control = control[i];
-            messages[i].msg_hdr.msg_controllen = CONTROL_BYTES;
+            messages[i].msg_hdr.msg_controllen = CONTROL_IN_BYTES;
         }
         got = recvmmsg(udp->sockets[index].fd, messages, IN_MESSAGES, MSG_DONTWAIT, NULL);
         udp->stats.calls_in++;
@@ -431,10 +481,10 @@ sf_udp_room(struct sf_udp *udp)
 }
 
 void
-sf_udp_add(struct sf_udp *udp, const struct sf_addr *to, size_t bytes)
+sf_udp_add(struct sf_udp *udp, const struct sf_addr *to, uint32_t mark, size_t bytes)
 {
     sf_assert(bytes <= SF_UDP_DATAGRAM_BYTES_MAX && bytes <= OUT_BYTES - udp->out_bytes);
-    udp->queue[udp->queued++] = (struct datagram){*to, udp->out_bytes, bytes};
+    udp->queue[udp->queued++] = (struct datagram){*to, mark, udp->out_bytes, bytes};
     udp->out_bytes += bytes;
 }
 
@@ -456,7 +506,7 @@ run_length(const struct sf_udp *udp, size_t at)
         const struct datagram *next = &udp->queue[at + count];
 
         if (next->bytes == 0 || next->bytes > first->bytes || bytes + next->bytes > RUN_BYTES_MAX ||
-            !sf_addr_equal(&next->to, &first->to)) {
+            next->mark != first->mark || !sf_addr_equal(&next->to, &first->to)) {
             break;
         }
         bytes += next->bytes;
@@ -468,10 +518,38 @@ run_length(const struct sf_udp *udp, size_t at)
     return count;
 }
 
+/*
+ * The socket for a datagram, SF_UDP_SOCKETS_MAX if none: of those that take its
+ * family and its interface the one bound to that interface, and the plain
+ * IPv4 one before the dual one.
+ */
 static size_t
-sender_of(const struct sf_udp *udp, const struct sf_addr *to)
+sender_of(const struct sf_udp *udp, const struct datagram *datagram)
 {
-    return sf_addr_is_v4(to) ? udp->for_v4 : udp->for_v6;
+    const struct sf_mark mark = sf_mark_decode(datagram->mark);
+    bool is_v4 = sf_addr_is_v4(&datagram->to);
+    size_t best = SF_UDP_SOCKETS_MAX;
+    int best_worth = 0;
+
+    if (mark.is_bound && mark.index == 0) {
+        return SF_UDP_SOCKETS_MAX; /* it is not there now */
+    }
+    for (size_t i = 0; i < udp->socket_count; i++) {
+        const struct udp_socket *socket_ = &udp->sockets[i];
+        int worth = 1;
+
+        if (!(is_v4 ? socket_->takes_v4 : socket_->is_v6) ||
+            (mark.is_bound && socket_->index != 0 && socket_->index != mark.index)) {
+            continue;
+        }
+        worth += is_v4 && !socket_->is_v6 ? 1 : 0;
+        worth += socket_->index == mark.index ? 2 : 0;
+        if (worth > best_worth) {
+            best = i;
+            best_worth = worth;
+        }
+    }
+    return best;
 }
 
 /* One call's worth of messages, all through one socket. */
@@ -479,11 +557,52 @@ struct batch {
     struct mmsghdr messages[MESSAGES_MAX];
     struct iovec parts[MESSAGES_MAX];
     union socket_address to[MESSAGES_MAX];
-    _Alignas(struct cmsghdr) uint8_t control[MESSAGES_MAX][CMSG_SPACE(sizeof(uint16_t))];
+    _Alignas(struct cmsghdr) uint8_t control[MESSAGES_MAX][CONTROL_OUT_BYTES];
     size_t datagrams[MESSAGES_MAX]; /* in each message */
     size_t count;
     size_t sender;
 };
+
+/* One more thing to tell the kernel beside a message. */
+static void
+put_beside(struct msghdr *head, int level, int type, const void *value, size_t bytes)
+{
+    struct cmsghdr *control =
+        (struct cmsghdr *)(void *)((uint8_t *)head->msg_control + head->msg_controllen);
+
+    control->cmsg_level = level;
+    control->cmsg_type = type;
+    control->cmsg_len = CMSG_LEN(bytes);
+    memcpy(CMSG_DATA(control), value, bytes);
+    head->msg_controllen += CMSG_SPACE(bytes);
+}
+
+static void
+put_mark(struct msghdr *head, const struct datagram *datagram)
+{
+    const struct sf_mark mark = sf_mark_decode(datagram->mark);
+    int tos = mark.dscp << 2 | (mark.is_ect ? IPTOS_ECN_ECT0 : 0);
+
+    if (sf_addr_is_v4(&datagram->to)) {
+        const struct in_pktinfo through = {.ipi_ifindex = (int)mark.index};
+
+        if (tos != 0) {
+            put_beside(head, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+        }
+        if (mark.is_bound) {
+            put_beside(head, IPPROTO_IP, IP_PKTINFO, &through, sizeof(through));
+        }
+    } else {
+        const struct in6_pktinfo through = {.ipi6_ifindex = mark.index};
+
+        if (tos != 0) {
+            put_beside(head, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+        }
+        if (mark.is_bound) {
+            put_beside(head, IPPROTO_IPV6, IPV6_PKTINFO, &through, sizeof(through));
+        }
+    }
+}
 
 static void
 add_message(struct sf_udp *udp, struct batch *batch, size_t at, size_t count)
@@ -491,6 +610,7 @@ add_message(struct sf_udp *udp, struct batch *batch, size_t at, size_t count)
     const struct datagram *first = &udp->queue[at];
     const struct datagram *last = &udp->queue[at + count - 1];
     struct msghdr *head = &batch->messages[batch->count].msg_hdr;
+    uint16_t segment = (uint16_t)first->bytes;
 
     memset(head, 0, sizeof(*head));
     batch->parts[batch->count] =
@@ -500,17 +620,15 @@ add_message(struct sf_udp *udp, struct batch *batch, size_t at, size_t count)
     head->msg_name = &batch->to[batch->count];
     head->msg_namelen =
         addr_to_socket(&first->to, udp->sockets[batch->sender].is_v6, &batch->to[batch->count]);
+    head->msg_control = batch->control[batch->count];
     if (count > 1) {
-        uint16_t segment = (uint16_t)first->bytes;
-        struct cmsghdr *control;
-
-        head->msg_control = batch->control[batch->count];
-        head->msg_controllen = sizeof(batch->control[batch->count]);
-        control = CMSG_FIRSTHDR(head);
-        control->cmsg_level = SOL_UDP;
-        control->cmsg_type = UDP_SEGMENT;
-        control->cmsg_len = CMSG_LEN(sizeof(segment));
-        memcpy(CMSG_DATA(control), &segment, sizeof(segment));
+        put_beside(head, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+    }
+    if (first->mark != 0) {
+        put_mark(head, first);
+    }
+    if (head->msg_controllen == 0) {
+        head->msg_control = NULL;
     }
     batch->datagrams[batch->count++] = count;
 }
@@ -520,12 +638,12 @@ static void
 collect(struct sf_udp *udp, struct batch *batch)
 {
     batch->count = 0;
-    batch->sender = sender_of(udp, &udp->queue[udp->sent].to);
+    batch->sender = sender_of(udp, &udp->queue[udp->sent]);
     for (size_t at = udp->sent; at < udp->queued && batch->count < MESSAGES_MAX;) {
         size_t count = run_length(udp, at);
 
         if (batch->sender == SF_UDP_SOCKETS_MAX ||
-            sender_of(udp, &udp->queue[at].to) != batch->sender) {
+            sender_of(udp, &udp->queue[at]) != batch->sender) {
             break;
         }
         add_message(udp, batch, at, count);
@@ -540,6 +658,13 @@ drop(struct sf_udp *udp, size_t count, int failed)
     udp->stats.too_large += failed == EMSGSIZE ? count : 0;
     udp->stats.errno_out = failed;
     udp->sent += count;
+}
+
+/* Its interface is gone, or no socket is of its family. */
+static int
+why_no_sender(const struct datagram *datagram)
+{
+    return sf_mark_decode(datagram->mark).is_bound ? ENODEV : EAFNOSUPPORT;
 }
 
 /* The kernel refused the first message of `batch`. */
@@ -568,7 +693,7 @@ sf_udp_flush(struct sf_udp *udp, size_t *ret_index)
 
         collect(udp, &batch);
         if (batch.count == 0) {
-            drop(udp, 1, EAFNOSUPPORT);
+            drop(udp, 1, why_no_sender(&udp->queue[udp->sent]));
             continue;
         }
         done = sendmmsg(udp->sockets[batch.sender].fd, batch.messages, (unsigned)batch.count, 0);

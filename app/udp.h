@@ -11,6 +11,7 @@
 
 #include "app/config.h"
 #include "app/error.h"
+#include "app/mark.h"
 #include "base/status.h"
 #include "link/addr.h"
 
@@ -62,16 +63,28 @@ void sf_udp_bound(const struct sf_udp *udp, size_t index, struct sf_addr *ret_ad
  * Take what has come in at socket `index`, a bounded amount, and call `input`
  * for each datagram, whose bytes it may overwrite. Returns whether more may be waiting.
  */
-typedef void (*sf_udp_input)(
-    void *context, const struct sf_addr *from, uint8_t *datagram, size_t bytes);
+struct sf_udp_datagram {
+    const struct sf_addr *from;
+    uint8_t *data;
+    size_t bytes;
+    bool is_congested; /* it came with the mark CE */
+};
+typedef void (*sf_udp_input)(void *context, const struct sf_udp_datagram *datagram);
 bool sf_udp_receive(struct sf_udp *udp, size_t index, sf_udp_input input, void *context);
 
 /*
+ * The index of an interface; 0 if there is none of that name, or `name` is "".
+ * Works also once the process is confined.
+ */
+uint32_t sf_udp_interface(const struct sf_udp *udp, const char *name);
+
+/*
  * Room for the next datagram to send, SF_UDP_DATAGRAM_BYTES_MAX bytes, or NULL
- * if there is none: then flush. sf_udp_add() says what was put there.
+ * if there is none: then flush. sf_udp_add() says what was put there, and how it
+ * is marked (app/mark.h). One that is bound to an interface leaves through no other.
  */
 uint8_t *sf_udp_room(struct sf_udp *udp);
-void sf_udp_add(struct sf_udp *udp, const struct sf_addr *to, size_t bytes);
+void sf_udp_add(struct sf_udp *udp, const struct sf_addr *to, uint32_t mark, size_t bytes);
 
 /*
  * Send what was added. Returns true if all of it left (or was dropped: then

@@ -110,8 +110,9 @@ check_peer(const struct sf_link *link, unsigned number, const struct sf_link_pee
 
     if (number >= SF_LINK_PEERS_MAX || config->rate_bps < SF_LINK_RATE_BPS_MIN ||
         config->rate_bps > SF_LINK_RATE_BPS_MAX || config->rtt_ns > SF_RTT_NS_MAX ||
-        config->known_bps > SF_LINK_RATE_BPS_MAX || config->pace > SF_LINK_PACE_SCAVENGER ||
-        config->limits >> SF_LINK_LIMITS_MAX != 0 ||
+        config->known_bps > SF_LINK_RATE_BPS_MAX ||
+        (config->max_bps != 0 && config->max_bps < SF_LINK_RATE_BPS_MIN) ||
+        config->pace > SF_LINK_PACE_SCAVENGER || config->limits >> SF_LINK_LIMITS_MAX != 0 ||
         (config->no_return && !config->has_endpoint && peer == NULL) ||
         (config->no_return && config->pace != SF_LINK_PACE_FIXED)) {
         return SF_EINVAL;

@@ -132,6 +132,7 @@ struct sf_link_peer {
     struct sf_addr endpoint;
     enum sf_link_pace pace;
     uint64_t rate_bps;   /* IP bits a second towards the peer */
+    uint64_t max_bps;    /* never more, also in a contact; 0 = no such ceiling */
     uint64_t known_bps;  /* of a path whose rate is found: what it was before; 0 = not known */
     uint32_t limits;     /* bit i: limit number i counts for it (sf_link_limit) */
     uint32_t mark;       /* the caller's own, see sf_link_mark() */

@@ -15,8 +15,10 @@ uint64_t
 sf_peer_rate_bps(const struct sf_peer *peer)
 {
     const struct sf_link_reach *reach = &peer->reach;
+    uint64_t most = peer->config.max_bps;
+    uint64_t bps = reach->kind == SF_LINK_REACH_CONTACT ? reach->rate_bps : peer->config.rate_bps;
 
-    return reach->kind == SF_LINK_REACH_CONTACT ? reach->rate_bps : peer->config.rate_bps;
+    return most != 0 && most < bps ? most : bps;
 }
 
 uint64_t

@@ -174,6 +174,7 @@ struct sf_node_peer {
     struct sf_addr endpoint; /* authorised by the operator */
     enum sf_link_pace pace;  /* FIXED: at rate_bps; else found, at most rate_bps */
     uint64_t rate_bps;       /* IP bits per second towards it */
+    uint64_t max_bps;        /* never more, also in a contact; 0 = no such ceiling */
     uint64_t rtt_ns;         /* round trip, until it is measured; 0: not known */
     uint32_t limits;         /* bit i: limit number i counts for it, see sf_node_limit() */
     uint32_t mark;           /* the driver's own: sf_node_mark() */

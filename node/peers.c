@@ -91,6 +91,7 @@ peer_link(struct sf_node *node, struct peer *peer)
         .endpoint = peer->conf.endpoint,
         .pace = peer->conf.pace,
         .rate_bps = peer->conf.rate_bps,
+        .max_bps = peer->conf.max_bps,
         .known_bps = known_bps(peer),
         .limits = peer->conf.limits,
         .mark = peer->conf.mark,

@@ -6,6 +6,7 @@ APP_TESTS = \
 	tests/unit/test_confine \
 	tests/unit/test_config \
 	tests/unit/test_home \
+	tests/unit/test_limit \
 	tests/unit/test_peers \
 	tests/unit/test_plan \
 	tests/unit/test_submit_protocol \
@@ -19,6 +20,8 @@ tests_unit_test_confine_SOURCES = tests/unit/test_confine.c tests/unit/check.h a
 tests_unit_test_confine_LDADD = $(APP_TEST_LIBS) $(SECCOMP_LIBS)
 tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/check.h
 tests_unit_test_config_LDADD = $(APP_TEST_LIBS)
+tests_unit_test_limit_SOURCES = tests/unit/test_limit.c tests/unit/check.h
+tests_unit_test_limit_LDADD = $(APP_TEST_LIBS)
 tests_unit_test_home_SOURCES = tests/unit/test_home.c tests/unit/check.h
 tests_unit_test_home_LDADD = $(APP_TEST_LIBS)
 tests_unit_test_peers_SOURCES = tests/unit/test_peers.c tests/unit/check.h
@@ -72,6 +75,7 @@ E2E_TESTS = \
 	tests/e2e/custody.sh \
 	tests/e2e/passphrase.sh \
 	tests/e2e/peers.sh \
+	tests/e2e/rate.sh \
 	tests/e2e/secrecy.sh \
 	tests/e2e/weights.sh
 dist_check_SCRIPTS += $(E2E_TESTS)

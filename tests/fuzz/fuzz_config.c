@@ -25,7 +25,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (data[0] != 'P') {
         if (sf_config_parse("config", sf_view(data, bytes), &config, &error) == SF_OK &&
             (config.listen_count < 1 || config.listen_count > SF_CONFIG_LISTEN_MAX ||
-                config.outbox_count > SF_CONFIG_OUTBOX_MAX || config.workers > 64)) {
+                config.outbox_count > SF_CONFIG_OUTBOX_MAX ||
+                config.limit_count > SF_CONFIG_LIMIT_MAX || config.workers > 64)) {
             abort();
         }
         return 0;
@@ -39,6 +40,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         sf_peers_endpoint_print(&peer.endpoint, text);
         if (sf_peers_endpoint_parse(text, &again) != SF_OK ||
             strcmp(again.host, peer.endpoint.host) != 0 || again.port != peer.endpoint.port) {
+            abort();
+        }
+        if (peer.dscp > 63 || strlen(peer.interface) > SF_MARK_INTERFACE_BYTES_MAX ||
+            sf_peers_rate_given(&peer) < SF_PEERS_RATE_BPS_MIN) {
             abort();
         }
     }

@@ -100,7 +100,7 @@ test_template(void)
             keys++;
         }
     }
-    CHECK_EQ(keys, 10);
+    CHECK_EQ(keys, 11);
     CHECK_EQ(parse(text), SF_OK);
     CHECK_EQ(config.listen_count, 1);
     CHECK_EQ(config.listen[0].port, from_default.listen[0].port);
@@ -191,6 +191,26 @@ test_too_many(void)
 }
 
 static void
+test_interfaces_and_limits(void)
+{
+    REQUIRE_EQ(parse("listen = [::]:7272 on eth1\nlisten = 192.0.2.1:7272\n"
+                     "limit = 20Mbit on eth1 from 08:00 to 18:00\nlimit = 1Gbit\n"),
+        SF_OK);
+    CHECK_TEXT(config.listen[0].interface, "eth1");
+    CHECK_TEXT(config.listen[0].host, "::");
+    CHECK_TEXT(config.listen[1].interface, "");
+    REQUIRE_EQ(config.limit_count, 2);
+    CHECK_TEXT(config.limits[0].interface, "eth1");
+    CHECK_EQ(config.limits[1].rate_bps, 1000000000);
+    CHECK_EQ(parse("\nlimit = 20Mbit at noon\n"), SF_EFORMAT);
+    CHECK(strstr(error.text, "config:2: limit = 20Mbit at noon: expected RATE") != NULL);
+    CHECK_EQ(parse("listen = [::]:7272 eth1\n"), SF_EFORMAT);
+    CHECK(strstr(error.text, "[on INTERFACE]") != NULL);
+    CHECK_EQ(parse("listen = [::]:7272 on\n"), SF_EFORMAT);
+    CHECK_EQ(parse("listen = [::]:7272 on eth1 eth2\n"), SF_EFORMAT);
+}
+
+static void
 test_control_characters_in_errors(void)
 {
     CHECK_EQ(parse("speed\x1b[2J = 1"), SF_EFORMAT);
@@ -208,5 +228,6 @@ CHECK_MAIN("config", {"an empty file is every default", test_defaults},
     {"a line that is no setting, repeated, too long or has control characters is refused",
         test_lines_refused},
     {"repeatable keys have their limits", test_too_many},
+    {"a listener may be bound to an interface, and rates be limited", test_interfaces_and_limits},
     {"an error never carries control characters to the terminal",
         test_control_characters_in_errors})

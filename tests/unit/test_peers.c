@@ -95,6 +95,10 @@ test_round_trip(void)
     peer = example("sat-7");
     REQUIRE_EQ(sf_peers_endpoint_parse("[2001:db8::7]:7272", &peer.endpoint), SF_OK);
     peer.rate_bps = 20000000;
+    peer.rate_max_bps = 30000000;
+    peer.has_dscp = true;
+    peer.dscp = 10;
+    memcpy(peer.interface, "eth1", sizeof("eth1"));
     peer.may_send = false;
     peer.quota_bytes = 5000000000;
     peer.has_psk = true;
@@ -109,6 +113,11 @@ test_round_trip(void)
     CHECK_TEXT(back.endpoint.host, "2001:db8::7");
     CHECK_EQ(back.endpoint.port, 7272);
     CHECK_EQ(back.rate_bps, 20000000);
+    CHECK(back.pace == SF_LINK_PACE_FIXED);
+    CHECK_EQ(back.rate_max_bps, 30000000);
+    CHECK(back.has_dscp);
+    CHECK_EQ(back.dscp, 10);
+    CHECK_TEXT(back.interface, "eth1");
     CHECK(!back.may_send && back.may_receive && back.has_psk && back.no_return);
     CHECK_EQ(back.quota_bytes, 5000000000);
     CHECK_BYTES(back.psk, peer.psk, sizeof(peer.psk));
@@ -129,7 +138,42 @@ test_round_trip(void)
     CHECK(!is_there("sat-7.psk"));
     REQUIRE_EQ(sf_peers_read(&home, "sat-7", &back, &error), SF_OK);
     CHECK(!back.has_psk && back.endpoint.host[0] == '\0');
+    /* Where nothing comes back no rate can be found. */
+    peer.pace = SF_LINK_PACE_SCAVENGER;
+    CHECK_EQ(sf_peers_write(&home, &peer, &error), SF_OK);
+    REQUIRE_EQ(sf_peers_read(&home, "sat-7", &back, &error), SF_OK);
+    CHECK(back.pace == SF_LINK_PACE_SCAVENGER);
+    REQUIRE_EQ(sf_peers_endpoint_parse("192.0.2.7:7272", &peer.endpoint), SF_OK);
+    peer.no_return = true;
+    CHECK_EQ(sf_peers_write(&home, &peer, &error), SF_EINVAL);
     end();
+}
+
+static void
+test_rates(void)
+{
+    struct sf_peers_peer peer;
+    char text[SF_UNITS_TEXT_BYTES];
+
+    sf_peers_peer_init(&peer);
+    CHECK_EQ(sf_peers_rate_given(&peer), SF_PEERS_RATE_BPS_DEFAULT);
+    CHECK_EQ(sf_peers_rate_parse("adaptive", &peer), SF_OK);
+    CHECK(peer.pace == SF_LINK_PACE_ADAPTIVE);
+    CHECK_EQ(sf_peers_rate_given(&peer), SF_PEERS_RATE_BPS_MAX);
+    sf_peers_rate_print(&peer, text);
+    CHECK_TEXT(text, "adaptive");
+    CHECK_EQ(sf_peers_rate_max_parse("50Mbit", &peer.rate_max_bps), SF_OK);
+    CHECK_EQ(sf_peers_rate_given(&peer), 50000000);
+    CHECK_EQ(sf_peers_rate_parse("scavenger", &peer), SF_OK);
+    CHECK_EQ(sf_peers_rate_parse("80Mbit", &peer), SF_OK);
+    CHECK(peer.pace == SF_LINK_PACE_FIXED);
+    CHECK_EQ(sf_peers_rate_given(&peer), 50000000);
+    CHECK_EQ(sf_peers_rate_parse("Adaptive", &peer), SF_EFORMAT);
+    CHECK_EQ(sf_peers_rate_parse("999bit", &peer), SF_EFORMAT);
+    CHECK_EQ(sf_peers_rate_max_parse("101Gbit", &peer.rate_max_bps), SF_EFORMAT);
+    CHECK_EQ(sf_peers_rate_max_parse("none", &peer.rate_max_bps), SF_OK);
+    CHECK_EQ(peer.rate_bps, 80000000);
+    CHECK_EQ(sf_peers_rate_given(&peer), 80000000);
 }
 
 static void
@@ -317,4 +361,5 @@ CHECK_MAIN("peers", {"a peer comes back as it was written", test_round_trip},
     {"a missing, damaged or exposed file is said so", test_bad_files},
     {"a value out of form is refused and changes nothing", test_bad_values},
     {"endpoints are addresses or names, with a port", test_endpoints},
-    {"rights, keys and names have one form", test_words})
+    {"rights, keys and names have one form", test_words},
+    {"a rate is given, found or found while giving way, and has a ceiling", test_rates})

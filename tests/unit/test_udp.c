@@ -19,21 +19,26 @@ struct received {
     uint8_t first[RECEIVED_MAX];
     uint8_t last[RECEIVED_MAX];
     struct sf_addr from[RECEIVED_MAX];
+    bool is_congested[RECEIVED_MAX];
     size_t count;
 };
 
 static struct received received;
+static uint32_t mark; /* of what is added */
 
 static void
-note(void *context, const struct sf_addr *from, uint8_t *datagram, size_t bytes)
+note(void *context, const struct sf_udp_datagram *came)
 {
     struct received *to = context;
+    uint8_t *datagram = came->data;
+    size_t bytes = came->bytes;
 
     if (to->count < RECEIVED_MAX) {
         to->bytes[to->count] = bytes;
         to->first[to->count] = bytes == 0 ? 0 : datagram[0];
         to->last[to->count] = bytes == 0 ? 0 : datagram[bytes - 1];
-        to->from[to->count] = *from;
+        to->from[to->count] = *came->from;
+        to->is_congested[to->count] = came->is_congested;
         to->count++;
     }
     memset(datagram, 0xee, bytes); /* as decryption in place would */
@@ -102,7 +107,7 @@ add(struct sf_udp *udp, const struct sf_addr *to, size_t bytes, uint8_t fill)
 
     REQUIRE(room != NULL);
     memset(room, fill, bytes);
-    sf_udp_add(udp, to, bytes);
+    sf_udp_add(udp, to, mark, bytes);
 }
 
 static void
@@ -288,7 +293,7 @@ test_queue_full(void)
     sf_udp_bound(b, 0, &to);
     for (uint8_t *room; (room = sf_udp_room(a)) != NULL; count++) {
         memset(room, 7, 1372);
-        sf_udp_add(a, &to, 1372);
+        sf_udp_add(a, &to, 0, 1372);
     }
     CHECK(count >= 64 && count <= 512);
     flush(a);
@@ -312,6 +317,151 @@ test_print(void)
     CHECK_TEXT(text, "[2001:db8::7]:1");
 }
 
+/* A raw receiver that is told the traffic class of what comes. */
+static int
+open_class_receiver(uint16_t port)
+{
+    struct sockaddr_in there = {.sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    int one = 1;
+
+    REQUIRE(fd >= 0);
+    REQUIRE_EQ(setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &one, sizeof(one)), 0);
+    REQUIRE_EQ(bind(fd, (struct sockaddr *)&there, sizeof(there)), 0);
+    return fd;
+}
+
+static int
+next_class(int fd)
+{
+    uint8_t bytes[2000];
+    _Alignas(struct cmsghdr) uint8_t control[64];
+    struct iovec part = {bytes, sizeof(bytes)};
+    struct msghdr head = {.msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = sizeof(control)};
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+
+    if (poll(&ready, 1, 1000) != 1 || recvmsg(fd, &head, 0) < 0 || CMSG_FIRSTHDR(&head) == NULL) {
+        return -1;
+    }
+    return *CMSG_DATA(CMSG_FIRSTHDR(&head));
+}
+
+static void
+test_marks(void)
+{
+    const struct sf_mark expedited = {.dscp = 46};
+    const struct sf_mark found = {.dscp = SF_MARK_DSCP_LE, .is_ect = true};
+    uint16_t port = free_port();
+    struct sf_addr to = address("127.0.0.1", port);
+    int fd = open_class_receiver(port);
+    static const char *const hosts[] = {"127.0.0.1", "::"};
+
+    for (size_t i = 0; i < (has_ipv6() ? 2 : 1); i++) {
+        struct sf_udp *udp = open_at(hosts[i], free_port());
+
+        mark = sf_mark_encode(&expedited);
+        add(udp, &to, 100, 1);
+        add(udp, &to, 100, 2); /* as one call */
+        mark = sf_mark_encode(&found);
+        add(udp, &to, 100, 3);
+        mark = 0;
+        add(udp, &to, 100, 4);
+        flush(udp);
+        CHECK_EQ(next_class(fd), 46 << 2);
+        CHECK_EQ(next_class(fd), 46 << 2);
+        CHECK_EQ(next_class(fd), SF_MARK_DSCP_LE << 2 | 2);
+        CHECK_EQ(next_class(fd), 0);
+        sf_udp_close(udp);
+    }
+    close(fd);
+}
+
+/* What the network marks CE is told so, also in the middle of others. */
+static void
+test_congested(void)
+{
+    uint16_t port = free_port();
+    struct sf_udp *udp = open_at("127.0.0.1", port);
+    struct sockaddr_in there = {.sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    static const int classes[] = {0, 3, 2, 46 << 2 | 3, 1};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    REQUIRE(fd >= 0);
+    for (size_t i = 0; i < 5; i++) {
+        REQUIRE_EQ(setsockopt(fd, IPPROTO_IP, IP_TOS, &classes[i], sizeof(classes[i])), 0);
+        REQUIRE_EQ(sendto(fd, "datagram", 8, 0, (struct sockaddr *)&there, sizeof(there)), 8);
+    }
+    receive(udp, 5);
+    REQUIRE_EQ(received.count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        CHECK_EQ(received.is_congested[i], (classes[i] & 3) == 3);
+    }
+    close(fd);
+    sf_udp_close(udp);
+}
+
+static void
+test_interface(void)
+{
+    struct sf_mark through = {.is_bound = true};
+    uint16_t port = free_port();
+    struct sf_addr to = address("127.0.0.1", port);
+    struct sf_udp *there = open_at("127.0.0.1", port);
+    struct sf_udp *udp = open_at("127.0.0.1", free_port());
+    struct sf_udp_stats stats;
+
+    CHECK_EQ(sf_udp_interface(udp, "no-such-one"), 0);
+    CHECK_EQ(sf_udp_interface(udp, ""), 0);
+    through.index = sf_udp_interface(udp, "lo");
+    CHECK(through.index != 0);
+    mark = sf_mark_encode(&through);
+    add(udp, &to, 100, 7);
+    flush(udp);
+    receive(there, 1);
+    CHECK_EQ(received.count, 1);
+    /* It is gone: the datagram leaves by no other. */
+    through.index = 0;
+    mark = sf_mark_encode(&through);
+    add(udp, &to, 100, 8);
+    flush(udp);
+    through.index = (1 << 24) - 1;
+    mark = sf_mark_encode(&through);
+    add(udp, &to, 100, 9);
+    flush(udp);
+    mark = 0;
+    sf_udp_stats(udp, &stats);
+    CHECK_EQ(stats.dropped_out, 2);
+    receive(there, 1);
+    CHECK_EQ(received.count, 0);
+    sf_udp_close(udp);
+    sf_udp_close(there);
+}
+
+static void
+test_bound_listener(void)
+{
+    struct sf_config config;
+    struct sf_udp *udp = NULL;
+    struct sf_app_error error = {.text = ""};
+
+    sf_config_init(&config);
+    config.is_listen_default = false;
+    REQUIRE_EQ(sf_config_listen_parse("127.0.0.1:1 on lo", &config.listen[0]), SF_OK);
+    config.listen[0].port = free_port();
+    CHECK_EQ(sf_udp_open(&config, &udp, &error), SF_OK);
+    sf_udp_close(udp);
+    memcpy(config.listen[0].interface, "not-there", sizeof("not-there"));
+    CHECK_EQ(sf_udp_open(&config, &udp, &error), SF_EINVAL);
+    CHECK(strstr(error.text, "no interface not-there") != NULL);
+}
+
 CHECK_MAIN("udp", {"200 datagrams over IPv4 arrive whole and in order", test_v4},
     {"one socket serves IPv6 and IPv4", test_dual},
     {"what has no way is dropped and holds up nothing", test_no_way},
@@ -319,4 +469,8 @@ CHECK_MAIN("udp", {"200 datagrams over IPv4 arrive whole and in order", test_v4}
     {"a taken port and a foreign address are said so", test_taken},
     {"the same port may be given for both families", test_both_families},
     {"a full queue leaves whole and has room again", test_queue_full},
-    {"addresses are printed as people write them", test_print})
+    {"addresses are printed as people write them", test_print},
+    {"datagrams carry their DSCP and say that marks are heeded", test_marks},
+    {"what was marked on the way is told", test_congested},
+    {"what is bound to an interface leaves by no other", test_interface},
+    {"a listener is bound to its interface", test_bound_listener})
