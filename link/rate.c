@@ -213,6 +213,8 @@ judge(struct sf_rate *rate, const struct sf_delivery_stretch *stretch, sf_mono n
         sf_rate_judge_fall(rate, stretch, now);
     } else if (sf_rate_judge_long_queue(rate, stretch, now)) {
         return;
+    } else if (sf_rate_judge_short_queue(rate, stretch, now)) {
+        return;
     } else if (rate->lossy >= 2 && queue_ns <= sf_rate_aim_ns(rate)) {
         begin_trial(rate, stretch, now);
         return;

@@ -6,7 +6,7 @@
 enum {
     CONTEST_PERMILLE = 650,
     CALM_PERMILLE = 450,
-    SMALL_PERMILLE = 750,   /* so little is left to us: it is others who do not give way */
+    SMALL_PERMILLE = 725,   /* so little is left to us: it is others who do not give way */
     SMALL_LOSS_PPM = 80000, /* then only so much loss is a reason to fall */
     FULL_LOSS_PPM = 1000,
 };
@@ -24,6 +24,8 @@ begin_contest(struct sf_rate *rate, sf_mono now)
 
     bps = bps > rate->claim_bps ? bps : (bps + rate->claim_bps) / 2;
     rate->phase = SF_RATE_CONTEST;
+    rate->yield_from = 0;
+    rate->is_dry = false;
     sf_curve_begin(&rate->curve, bps / 8 * (whole_trip(rate) / SF_US) / 1000000, now);
 }
 
@@ -181,20 +183,51 @@ sf_rate_judge_long_queue(
     return is_long;
 }
 
-/* In the contest. */
+/* The queue is as long as it ever gets, and more is lost than the path loses of itself. */
+static bool
+is_overflow(
+    const struct sf_rate *rate, const struct sf_delivery_stretch *stretch, uint64_t bearable_ppm)
+{
+    bool is_full = sf_rate_queue_ns(rate) >= rate->queue_top_ns / 8 * 7;
+
+    return (is_full || rate->lossy > 0 || rate->is_marked) && stretch->lost_ppm > bearable_ppm;
+}
+
+static uint64_t
+bearable(const struct sf_rate *rate)
+{
+    uint64_t own = sf_rate_own_loss_ppm(rate);
+
+    return own + own / 4 + FULL_LOSS_PPM;
+}
+
 void
 sf_rate_judge_fall(struct sf_rate *rate, const struct sf_delivery_stretch *stretch, sf_mono now)
 {
-    uint64_t own = sf_rate_own_loss_ppm(rate);
-    bool is_full = sf_rate_queue_ns(rate) >= rate->queue_top_ns / 8 * 7;
-    uint64_t bearable = own + own / 4 + FULL_LOSS_PPM;
+    uint64_t least = bearable(rate);
 
     if (rate->others_permille > SMALL_PERMILLE) {
-        bearable = rate->lossy < 2 ? SF_RATE_PPM : own + SMALL_LOSS_PPM;
+        least = rate->lossy < 2 ? SF_RATE_PPM : sf_rate_own_loss_ppm(rate) + SMALL_LOSS_PPM;
     }
-    if ((is_full || rate->lossy > 0 || rate->is_marked) && stretch->lost_ppm > bearable) {
+    if (is_overflow(rate, stretch, least)) {
         sf_curve_fall(&rate->curve, whole_trip(rate), now);
     }
+}
+
+bool
+sf_rate_judge_short_queue(
+    struct sf_rate *rate, const struct sf_delivery_stretch *stretch, sf_mono now)
+{
+    if (sf_rate_queue_ns(rate) <= sf_rate_aim_ns(rate) || rate->is_probing ||
+        now < sf_mono_add(rate->probe_to, 2 * whole_trip(rate)) ||
+        !is_overflow(rate, stretch, bearable(rate))) {
+        return false;
+    }
+    if (now >= sf_mono_add(rate->curve.fell_at, whole_trip(rate))) {
+        rate->curve.fell_at = now;
+        sf_rate_set_share(rate, sf_rate_share_bps(rate) / 8 * 7);
+    }
+    return true;
 }
 
 /*

@@ -76,4 +76,11 @@ void sf_rate_judge_others(struct sf_rate *rate, sf_mono now);
 bool sf_rate_judge_long_queue(
     struct sf_rate *rate, const struct sf_delivery_stretch *stretch, sf_mono now);
 
+/*
+ * The same for a queue that is too short to be long, and overflows at less than
+ * would be allowed: others in it fall for that, so we do. Returns whether it does.
+ */
+bool sf_rate_judge_short_queue(
+    struct sf_rate *rate, const struct sf_delivery_stretch *stretch, sf_mono now);
+
 #endif

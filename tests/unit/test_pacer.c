@@ -2,8 +2,11 @@
  * test_pacer.c - the rate is held, bursts are short, remainders are carried.
  */
 #include "link/pacer.h"
+#include "base/prng.h"
 #include "link/rtt.h"
 #include "tests/unit/check.h"
+
+#include <stdlib.h>
 
 #define RATE UINT64_C(100000000)
 
@@ -40,6 +43,92 @@ test_rate(void)
         CHECK(sent >= expected - expected / 100);
         CHECK(sent <= expected + expected / 100 + 1394);
     }
+}
+
+struct leave {
+    sf_mono at;
+    uint64_t bytes; /* so far, with this datagram */
+};
+
+/*
+ * What left in any 100 ms is what the rate gives, within 1 % and a datagram,
+ * and what left at once is 200 us of line time and a datagram at most: with a
+ * driver that looks at uneven times, as a loop of events does.
+ */
+static void
+check_windows(uint64_t rate_bps, uint64_t late_ns, uint64_t span_ns)
+{
+    enum { BYTES = 1400, LEAVES_MAX = 1 << 19 };
+    static const uint64_t window_ns = 100 * SF_MS;
+    const uint64_t window_bytes = rate_bps / 8 / (SF_SEC / window_ns);
+    const uint64_t burst_bytes = rate_bps / 8 / (SF_SEC / (200 * SF_US)) + BYTES;
+    struct leave *leaves = malloc(LEAVES_MAX * sizeof(*leaves));
+    struct sf_pacer pacer;
+    struct sf_prng prng;
+    size_t count = 0, first = 0;
+    uint64_t bytes = 0, at_once = 0;
+    sf_mono now = SF_SEC;
+    unsigned wrong = 0;
+
+    REQUIRE(leaves != NULL);
+    sf_prng_init_stream(&prng, rate_bps, 1);
+    REQUIRE_EQ(sf_pacer_init(&pacer, rate_bps, 200 * SF_US, now), SF_OK);
+    while (now < SF_SEC + span_ns && count < LEAVES_MAX) {
+        for (at_once = 0; sf_pacer_is_open(&pacer, now) && count < LEAVES_MAX; at_once += BYTES) {
+            sf_pacer_sent(&pacer, BYTES, now);
+            bytes += BYTES;
+            leaves[count++] = (struct leave){now, bytes};
+        }
+        wrong += at_once > burst_bytes ? 1 : 0;
+        now = sf_pacer_deadline(&pacer) > now ? sf_pacer_deadline(&pacer) : now;
+        now += sf_prng_below(&prng, late_ns);
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t sent;
+
+        while (leaves[i].at - leaves[first].at >= window_ns) {
+            first++;
+        }
+        sent = leaves[i].bytes - leaves[first].bytes + BYTES;
+        wrong += sent > window_bytes + window_bytes / 100 + BYTES ? 1 : 0;
+        if (leaves[i].at >= SF_SEC + window_ns) {
+            wrong += sent + window_bytes / 100 + 2 * BYTES < window_bytes ? 1 : 0;
+        }
+    }
+    if (wrong > 0) {
+        printf("\n    %llu bit/s: %u windows or bursts are wrong\n", (unsigned long long)rate_bps,
+            wrong);
+    }
+    CHECK_EQ(wrong, 0);
+    free(leaves);
+}
+
+static void
+test_windows(void)
+{
+    static const uint64_t rates[] = {
+        100000, 1000000, 20000000, 100000000, 499999993, 1000000000, UINT64_C(2500000000)};
+
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        uint64_t span = rates[i] < 10000000 ? 20 * SF_SEC : SF_SEC;
+
+        check_windows(rates[i], 1, span);
+        check_windows(rates[i], 60 * SF_US, span); /* as the daemon naps */
+        check_windows(rates[i], 190 * SF_US, span);
+    }
+}
+
+static void
+test_idle_time(void)
+{
+    struct sf_pacer pacer;
+
+    REQUIRE_EQ(sf_pacer_init(&pacer, RATE, 200 * SF_US, SF_SEC), SF_OK);
+    sf_pacer_sent(&pacer, 1250, SF_SEC); /* 100 us */
+    sf_pacer_sent(&pacer, 1250, SF_SEC + 300 * SF_US);
+    CHECK_EQ(pacer.idle_ns, 0); /* made good by the burst */
+    sf_pacer_sent(&pacer, 1250, SF_SEC + 1200 * SF_US);
+    CHECK_EQ(pacer.idle_ns, 800 * SF_US);
 }
 
 static void
@@ -193,6 +282,9 @@ test_rtt_lies(void)
 }
 
 CHECK_MAIN("pacer", {"rates from 1 kbit/s to 10 Gbit/s are held within one per cent", test_rate},
+    {"in any 100 ms the rate is held, in bursts of 200 us, whenever the driver looks",
+        test_windows},
+    {"line time that was not used is counted", test_idle_time},
     {"remainders are carried, so nothing drifts", test_drift},
     {"silence stores up no more than the burst", test_burst},
     {"a datagram that waited and is woken for late does not lower the rate", test_late},
