@@ -279,6 +279,28 @@ check_pieces(void)
     hold(result.bps[0] > 9 * MBIT, "pieces", "a piece does not go at the rate of the path");
 }
 
+/* The same for minutes, a little all the time: what was found before is not forgotten for it. */
+static void
+check_trickle(void)
+{
+    const struct shared_config config = {.seed = 1,
+        .path = {.rate_bps = 100 * MBIT, .delay_ns = 20 * SF_MS, .queue_bytes = 1000000},
+        .flows = {{.kind = SHARED_ADAPTIVE,
+            .idle_from_ns = 4 * SF_SEC,
+            .idle_ns = 9500 * SF_US,
+            .idle_period_ns = 10 * SF_MS}},
+        .flow_count = 1};
+    struct shared *shared = shared_open(&config);
+    uint64_t found;
+
+    shared_run(shared, 60 * SF_SEC);
+    found = sf_rate_found(shared_rate(shared, 0));
+    printf(
+        "%-66s %5.1f Mbit/s\n", "known after a minute of a twentieth of it", (double)found / 1e6);
+    hold(found > 85 * MBIT && found < 115 * MBIT, "a trickle", "what was found is forgotten");
+    shared_close(shared);
+}
+
 /* --- Beside others ----------------------------------------------------------------------------- */
 
 struct pair {
@@ -592,6 +614,7 @@ main(int argc, char **argv)
     check_change();
     check_policer();
     check_pieces();
+    check_trickle();
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         if (is_full || !pairs[i].is_long) {
             check_pair(&pairs[i]);

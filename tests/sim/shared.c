@@ -192,14 +192,21 @@ is_ours(const struct flow *flow)
     return flow->config.kind == SHARED_ADAPTIVE || flow->config.kind == SHARED_SCAVENGER;
 }
 
+/* When its pauses begin. */
+static sf_mono
+idle_zero(const struct flow *flow)
+{
+    return flow->config.from_ns + flow->config.idle_from_ns;
+}
+
 static bool
 has_data(const struct flow *flow, sf_mono now)
 {
     if (flow->config.until_ns != 0 && now >= flow->config.until_ns) {
         return false;
     }
-    return flow->config.idle_period_ns == 0 ||
-           (now - flow->config.from_ns) % flow->config.idle_period_ns >= flow->config.idle_ns;
+    return flow->config.idle_period_ns == 0 || now < idle_zero(flow) ||
+           (now - idle_zero(flow)) % flow->config.idle_period_ns >= flow->config.idle_ns;
 }
 
 static void
@@ -249,7 +256,7 @@ data_at(const struct flow *flow, sf_mono now)
     if (flow->config.until_ns != 0 && now >= flow->config.until_ns) {
         return SF_NEVER;
     }
-    at = (now - flow->config.from_ns) % flow->config.idle_period_ns;
+    at = (now - idle_zero(flow)) % flow->config.idle_period_ns;
     return now + flow->config.idle_ns - at;
 }
 

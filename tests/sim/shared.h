@@ -45,8 +45,8 @@ struct shared_flow_config {
     uint64_t until_ns; /* and ends; 0 = never */
     uint64_t rate_bps; /* FIXED; the others: the ceiling, 0 = none */
     uint64_t known_bps;
-    /* Nothing to send in the first part of every so many; 0 = always something. */
-    uint64_t idle_ns, idle_period_ns;
+    /* From then on nothing to send in the first part of every so many; 0 = always something. */
+    uint64_t idle_from_ns, idle_ns, idle_period_ns;
 };
 
 struct shared_config {

@@ -5,6 +5,8 @@
 #include "link/report.h"
 
 #include "base/prng.h"
+#include "link/inbox.h"
+#include "link/pool.h"
 #include "tests/unit/check.h"
 
 enum { ROOM = 1344, KIB = 1024 };
@@ -118,6 +120,36 @@ test_clock_too_large(void)
     buffer[at] = 0x10;
     CHECK_EQ(decode(writer.bytes, &report, &decoder), SF_EFORMAT);
     CHECK_EQ(report.number, 42);
+}
+
+/* What an inbox says of the newest datagram is of when it came, not of when it is said. */
+static void
+test_arrival(void)
+{
+    struct sf_inbox_config config = {.boot = 1};
+    struct sf_report_decoder decoder;
+    struct sf_message_reader reader;
+    struct sf_report report;
+    struct sf_inbox *inbox = NULL;
+
+    REQUIRE_EQ(sf_pool_open(8 << 20, &config.pool), SF_OK);
+    REQUIRE_EQ(sf_inbox_open(&config, &inbox), SF_OK);
+    CHECK(sf_inbox_datagram(inbox, UINT64_C(1) << 32 | 1, 7, 1000, 5000 * SF_SEC));
+    sf_inbox_congested(inbox);
+    CHECK(sf_inbox_datagram(inbox, UINT64_C(1) << 32 | 1, 6, 900, 5000 * SF_SEC + 80 * SF_MS));
+    sf_inbox_pause(inbox);
+    sf_inbox_resume(inbox, 5000 * SF_SEC + 100 * SF_MS);
+    sf_message_writer_init(&writer, buffer, ROOM);
+    REQUIRE(sf_inbox_fill(inbox, &writer, 5000 * SF_SEC + 200 * SF_MS));
+    sf_message_reader_init(&reader, sf_view(buffer + 1, writer.bytes - 1));
+    REQUIRE_EQ(sf_report_decode(&reader, &report, &decoder), SF_OK);
+    CHECK_EQ(report.counter, 7);
+    CHECK_EQ(report.held_us, 200000);
+    CHECK_EQ(report.arrived_us, (uint32_t)(UINT64_C(5000) * 1000000));
+    CHECK_EQ(report.ip_bytes, 1900);
+    CHECK_EQ(report.ce_dgrams, 1);
+    sf_inbox_close(inbox);
+    sf_pool_close(config.pool);
 }
 
 static void
@@ -441,6 +473,7 @@ test_withdrawn(void)
 CHECK_MAIN("report", {"a report comes back as it was written", test_round_trip},
     {"runs that nobody takes are passed over", test_runs_not_taken},
     {"a clock beyond 32 bits is refused", test_clock_too_large},
+    {"an inbox says when the newest datagram came, and how many were marked", test_arrival},
     {"a full report says where it ends", test_full},
     {"every malformed section is refused", test_malformed},
     {"a report cut anywhere is refused and changes nothing", test_cut},
