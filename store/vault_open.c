@@ -199,6 +199,46 @@ write_block(struct sf_vault *vault, int file, uint64_t offset, uint8_t *block)
                       });
 }
 
+/* Write a block back as it was read. */
+static int
+write_again(struct sf_vault *vault, int file, uint64_t offset, uint8_t *block)
+{
+    int status = run(vault, (struct sf_disk_op){
+                                .kind = SF_DISK_READ,
+                                .file = file,
+                                .offset = offset,
+                                .data = block,
+                                .bytes = SF_VAULT_BLOCK_BYTES,
+                            });
+
+    return status == SF_OK ? write_block(vault, file, offset, block) : status;
+}
+
+/*
+ * What was read may stand in the page cache alone, where the sync that covered
+ * it failed in an earlier run: another sync would be fine and save nothing. So
+ * the KEK and the slots are written once more before anything is built on
+ * them. They are the same bytes: a power cut amid that leaves the block as it was.
+ */
+static int
+make_durable(struct sf_vault *vault)
+{
+    unsigned int half = vault->generation % 2;
+    int status = SF_OK;
+
+    for (uint32_t at = 0; status == SF_OK && at < vault->slot_count; at++) {
+        if (vault->slots[at].state == SF_VAULT_LIVE) {
+            status = write_again(vault, vault->file, sf_vault_offset(at, half), vault->block);
+        }
+    }
+    if (status == SF_OK && vault->generation > 0) {
+        status = write_again(
+            vault, vault->kek_file, (uint64_t)half * SF_VAULT_BLOCK_BYTES, vault->kek_block);
+        sf_wipe(vault->kek_block, SF_VAULT_BLOCK_BYTES);
+    }
+    return status == SF_OK ? sync_both(vault) : status;
+}
+
 /* Overwrite what does not belong to the current generation. */
 static int
 wipe_rests(struct opening *opening)
@@ -324,7 +364,7 @@ sf_vault_recover(struct sf_vault *vault, struct sf_recovery *recovery)
                                 .bytes = 2 * SF_VAULT_BLOCK_BYTES});
     }
     if (status == SF_OK) {
-        status = sync_both(vault);
+        status = make_durable(vault);
     }
     if (status == SF_OK) {
         status = run(vault, (struct sf_disk_op){.kind = SF_DISK_SYNC_DIR, .path = SF_DISK_ROOT});

@@ -390,6 +390,36 @@ test_errors_kill(void)
     end();
 }
 
+/*
+ * A sync that failed has dropped what it covered, yet a process that starts
+ * anew reads it, and the next sync is fine: every operation of a rotation in turn.
+ */
+static void
+test_only_the_cache_had_it(void)
+{
+    bool was_hit = true;
+
+    for (uint64_t operation = 0; was_hit; operation++) {
+        struct sf_sim_fault fault = {.kind = SF_SIM_FAULT_EIO, .op_kinds = 1U << SF_DISK_SYNC};
+
+        start();
+        CHECK_EQ(put(1, "goes"), SF_OK);
+        CHECK_EQ(put(2, "stays"), SF_OK);
+        fault.operation = sf_sim_disk_operations(sim) + operation;
+        REQUIRE_EQ(sf_sim_disk_fault(sim, &fault), SF_OK);
+        was_hit = erase(1) == SF_EIO;
+        sf_sim_disk_heal(sim);
+        crash(SF_SIM_DAMAGE_KEEP_ALL);
+        REQUIRE_EQ(try_open(), SF_OK);
+        CHECK(holds(2, "stays"));
+        CHECK_EQ(put(3, "came later"), SF_OK);
+        crash(SF_SIM_DAMAGE_LOSE_ALL);
+        REQUIRE_EQ(try_open(), SF_OK);
+        CHECK(holds(2, "stays") && holds(3, "came later"));
+        end();
+    }
+}
+
 /* --- The recovery table -------------------------------------------------------- */
 
 static void
@@ -595,6 +625,8 @@ CHECK_MAIN("vault", {"a secret is kept sealed and read back, also after a crash"
     {"many secrets share syncs, grow the file and survive a rotation", test_many},
     {"a put without space is refused and does not kill", test_no_space},
     {"a failed write or sync kills the vault and loses nothing", test_errors_kill},
+    {"what only the cache had after a failed sync is on the disk after an open",
+        test_only_the_cache_had_it},
     {"rows A and B: a first start, a torn one, and a whole vault", test_row_a},
     {"rows C and D: a rotation cut anywhere is undone or finished", test_rows_c_and_d},
     {"row E: a slot that does not open is wiped", test_row_e},
