@@ -105,6 +105,7 @@ struct ladder {
     uint8_t link[32];
     struct sf_rung out; /* the next one towards the peer */
     struct sf_rung in;  /* the next one from it */
+    sf_mono reach_at;   /* not before then is one looked for that is far above it */
     struct ladder_rung passed[LADDER_PASSED_MAX];
     size_t passed_count;
 };
@@ -168,16 +169,17 @@ SF_MUST_USE int ladder_reserve(struct sf_node *node, struct peer *peer,
 void ladder_rolled_back(struct sf_node *node, struct peer *peer);
 /* It has refused a rung: the same, as often as it does, and not out of its reach. */
 void ladder_leap(struct sf_node *node, struct peer *peer);
-/* The key of a rung from `peer`, if it was not used yet and is in reach; commits to nothing. */
-bool ladder_find(const struct peer *peer, uint64_t number, uint8_t ret_psk[32]);
+/*
+ * The key of a rung from `peer`, if it was not used yet and is in reach: always
+ * within 4,096, and once a minute within 262,144. Commits to nothing.
+ */
+bool ladder_find(
+    const struct sf_node *node, struct peer *peer, uint64_t number, uint8_t ret_psk[32]);
 /* A grant under it authenticates: it is gone from now on, and for good when the next put is. */
 void ladder_commit(struct sf_node *node, struct peer *peer, uint64_t number);
 
 /* Look-ups for grants and letters. */
 const struct sf_card *peers_find_card(void *context, const struct sf_fingerprint *fingerprint);
-bool peers_find_psk(
-    void *context, uint64_t rung, size_t n, uint8_t ret_psk[32], struct sf_fingerprint *ret_sender);
-bool peers_require_psk(void *context, const struct sf_fingerprint *sender);
 
 /* --- Contact plans (contacts.c) ---------------------------------------------- */
 

@@ -20,7 +20,9 @@
  * of this node does not know of the last rungs used: so the first grant after a
  * start leaves out as many as a lot says, and no grant is made before the peer is
  * heard, who may say that the state is old; then many more are left out, as when
- * it refuses a rung.
+ * it refuses a rung. On a link without return nobody says how far the other side
+ * is behind: every start in the dark takes it further, so the receiver looks a
+ * long way ahead, though seldom, as it does so before anything is proven.
  */
 #include "node/internal.h"
 
@@ -32,11 +34,14 @@ enum {
     VERSION = 1,
     STATE_BYTES = 1 + 16 + 32 + 2 * (8 + 32),
     PASSED_BYTES_MAX = 1 + LADDER_PASSED_MAX * (8 + 32),
-    AHEAD_MAX = 4096,  /* rungs a grant may skip */
-    STRIDE_MAX = 1024, /* left out by the first grant after a start: so many, or fewer, by lot; */
-    LEAP = 1024,       /* ... and when the peer has seen rungs that are not remembered here */
-    LEAP_LIMIT = 2048, /* neither where so many are ahead of what the peer has opened */
+    AHEAD_MAX = 4096,    /* rungs a grant may skip where receipts come back */
+    REACH_MAX = 1 << 18, /* ... and where none do; looked for once in REACH_EVERY */
+    STRIDE_MAX = 1024,   /* left out by the first grant after a start: so many, or fewer, by lot; */
+    LEAP = 1024,         /* ... and when the peer has seen rungs that are not remembered here */
+    LEAP_LIMIT = 2048,   /* neither where so many are ahead of what the peer has opened */
 };
+
+#define REACH_EVERY (60 * SF_SEC)
 
 /* --- At rest --------------------------------------------------------------------------- */
 
@@ -386,10 +391,27 @@ ladder_rolled_back(struct sf_node *node, struct peer *peer)
 
 /* --- From the peer --------------------------------------------------------------------------- */
 
-bool
-ladder_find(const struct peer *peer, uint64_t number, uint8_t ret_psk[32])
+/* Whether it is worth the climb to look for a rung so far above. */
+static bool
+is_in_reach(const struct sf_node *node, struct ladder *ladder, uint64_t number)
 {
-    const struct ladder *ladder = &peer->ladder;
+    if (number < ladder->in.number || number - ladder->in.number >= REACH_MAX) {
+        return false;
+    }
+    if (number - ladder->in.number < AHEAD_MAX) {
+        return true;
+    }
+    if (node->now < ladder->reach_at) {
+        return false;
+    }
+    ladder->reach_at = sf_mono_add(node->now, REACH_EVERY);
+    return true;
+}
+
+bool
+ladder_find(const struct sf_node *node, struct peer *peer, uint64_t number, uint8_t ret_psk[32])
+{
+    struct ladder *ladder = &peer->ladder;
     struct sf_rung rung;
 
     if (!ladder->is_there) {
@@ -401,7 +423,7 @@ ladder_find(const struct peer *peer, uint64_t number, uint8_t ret_psk[32])
             return true;
         }
     }
-    if (number < ladder->in.number || number - ladder->in.number >= AHEAD_MAX) {
+    if (!is_in_reach(node, ladder, number)) {
         return false;
     }
     /* Nothing is proven yet: what is kept stays where it is. */
@@ -448,7 +470,10 @@ ladder_commit(struct sf_node *node, struct peer *peer, uint64_t number)
             break;
         }
     }
-    if (number >= ladder->in.number && number - ladder->in.number < AHEAD_MAX) {
+    if (number >= ladder->in.number && number - ladder->in.number < REACH_MAX) {
+        while (number - ladder->in.number > LADDER_PASSED_MAX) {
+            sf_ladder_climb(&ladder->in); /* its key would not stay among those passed over */
+        }
         while (ladder->in.number < number) {
             pass(ladder);
         }

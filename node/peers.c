@@ -141,35 +141,6 @@ peers_find_card(void *context, const struct sf_fingerprint *fingerprint)
     return peer == NULL ? NULL : &peer->conf.card;
 }
 
-bool
-peers_find_psk(
-    void *context, uint64_t rung, size_t n, uint8_t ret_psk[32], struct sf_fingerprint *ret_sender)
-{
-    struct sf_node *node = context;
-    size_t seen = 0;
-
-    for (size_t i = 0; i < SF_NODE_PEERS_MAX; i++) {
-        struct peer *peer = &node->peers[i];
-
-        if (!peer->used || !peer->conf.has_psk || !ladder_find(peer, rung, ret_psk)) {
-            continue;
-        }
-        if (seen++ == n) {
-            *ret_sender = peer->conf.card.fingerprint;
-            return true;
-        }
-    }
-    return false;
-}
-
-bool
-peers_require_psk(void *context, const struct sf_fingerprint *sender)
-{
-    const struct peer *peer = peer_of(context, sender);
-
-    return peer != NULL && peer->conf.has_psk;
-}
-
 /* What the journal knows of a peer: a newer card perhaps, and its counters if it is new here. */
 static int
 restore(struct sf_node *node, struct peer *peer, bool is_new)

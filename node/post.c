@@ -26,12 +26,39 @@ post_card(struct sf_node *node, struct peer *peer)
     }
 }
 
+struct bearer {
+    struct sf_node *node;
+    struct peer *peer;
+};
+
+/* Who brings a grant must have signed it: no other peer's ladder is climbed for it. */
+static bool
+find_psk(
+    void *context, uint64_t rung, size_t n, uint8_t ret_psk[32], struct sf_fingerprint *ret_sender)
+{
+    const struct bearer *bearer = context;
+
+    *ret_sender = bearer->peer->conf.card.fingerprint;
+    return n == 0 && bearer->peer->conf.has_psk &&
+           ladder_find(bearer->node, bearer->peer, rung, ret_psk);
+}
+
+static bool
+require_psk(void *context, const struct sf_fingerprint *sender)
+{
+    const struct bearer *bearer = context;
+    const struct peer *peer = peer_of(bearer->node, sender);
+
+    return peer != NULL && peer->conf.has_psk;
+}
+
 static void
 take_grant(struct sf_node *node, struct peer *peer, const struct sf_transfer_id *transfer,
     struct sf_view object)
 {
     const struct sf_card_lookup cards = {peers_find_card, node};
-    const struct sf_grant_psk_lookup psks = {peers_find_psk, peers_require_psk, node};
+    struct bearer bearer = {node, peer};
+    const struct sf_grant_psk_lookup psks = {find_psk, require_psk, &bearer};
     struct refusal refusal = {.transfer = *transfer, .retryable = true};
     struct sf_grant grant;
     int status = sf_grant_open(node->identity, &cards, &psks, object, &grant);

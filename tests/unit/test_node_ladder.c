@@ -21,13 +21,14 @@ other_of(struct fixture *f, unsigned number)
 }
 
 static void
-introduce(struct fixture *f, unsigned a, unsigned b, uint8_t seed)
+introduce(struct fixture *f, unsigned a, unsigned b, uint8_t seed, bool no_return)
 {
     struct sf_node_peer conf = {.may_send = true,
         .may_receive = true,
         .has_endpoint = true,
         .rate_bps = 100000000,
-        .has_psk = true};
+        .has_psk = true,
+        .no_return = no_return};
 
     memset(conf.psk, seed, sizeof(conf.psk));
     sf_world_introduce(f->world, a, b, &conf);
@@ -37,8 +38,8 @@ static void
 open_pair(struct fixture *f, uint64_t seed)
 {
     fixture_make(f, seed, 2);
-    introduce(f, GROUND, SAT, SEED);
-    introduce(f, SAT, GROUND, SEED);
+    introduce(f, GROUND, SAT, SEED, false);
+    introduce(f, SAT, GROUND, SEED, false);
     fixture_start(f, GROUND);
     fixture_start(f, SAT);
     fixture_source(f, GROUND, "source/model", 100000, 0);
@@ -218,12 +219,48 @@ test_starts_in_the_dark(void)
     fixture_close(&f);
 }
 
+/*
+ * Where nothing comes back every start of the sender leaves rungs out, and
+ * nobody tells it how far behind the receiver is, which hears nothing meanwhile.
+ */
+static void
+test_starts_without_return(void)
+{
+    static const struct sf_sim_path_config shut = {.loss_ppm = SF_PRNG_PPM};
+    struct sf_world_send order = fixture_order();
+    struct fixture f;
+    unsigned starts = 0;
+
+    fixture_make(&f, 8, 2);
+    introduce(&f, GROUND, SAT, SEED, true);
+    introduce(&f, SAT, GROUND, SEED, false);
+    sf_world_path(f.world, SAT, GROUND, &shut);
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_run(&f, SF_SEC);
+    sf_world_stop(f.world, SAT);
+    fixture_source(&f, GROUND, "source/model", 100000, 0);
+    fixture_send(&f, &order);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_CUSTODY, 60 * SF_SEC));
+    while (other_of(&f, GROUND)->ladder.out.number < 20000) {
+        REQUIRE(starts++ < 1000);
+        sf_world_crash(f.world, GROUND, SF_SIM_DAMAGE_LOSE_ALL);
+        fixture_start(&f, GROUND);
+        fixture_run(&f, SF_SEC);
+    }
+    fixture_start(&f, SAT);
+    CHECK(fixture_until(&f, SAT, SF_NODE_DONE, 900 * SF_SEC));
+    CHECK(other_of(&f, SAT)->ladder.in.number > 20000);
+    fixture_close(&f);
+}
+
 /* --- Reach ------------------------------------------------------------------------------- */
 
 static void
 test_reach(void)
 {
     struct fixture f;
+    struct sf_node *sat;
     struct peer *peer;
     struct sf_rung at;
     uint8_t psk[32];
@@ -232,34 +269,41 @@ test_reach(void)
 
     open_pair(&f, 5);
     fixture_run(&f, SF_SEC);
+    sat = node_of(&f, SAT);
     peer = other_of(&f, SAT);
     first = peer->ladder.in.number;
     CHECK_EQ(first, 1);
-    CHECK(!ladder_find(peer, 0, psk));
-    CHECK(ladder_find(peer, first + 4095, psk));
-    CHECK(!ladder_find(peer, first + 4096, psk));
-    CHECK(!ladder_find(peer, UINT64_MAX, psk));
+    CHECK(!ladder_find(sat, peer, 0, psk));
+    CHECK(ladder_find(sat, peer, first + 4095, psk));
+    CHECK(!ladder_find(sat, peer, UINT64_MAX, psk));
+    /* A long climb, for nothing so far: not another one within a minute. */
+    CHECK(!ladder_find(sat, peer, first + 262144, psk));
+    CHECK(ladder_find(sat, peer, first + 262143, psk));
+    CHECK(!ladder_find(sat, peer, first + 4096, psk));
+    CHECK(ladder_find(sat, peer, first + 4095, psk));
+    fixture_run(&f, 7200 * SF_SEC); /* it looks at its clock once an hour */
+    CHECK(ladder_find(sat, peer, first + 4096, psk));
     CHECK_EQ(peer->ladder.in.number, first); /* looking commits to nothing */
     memset(other, SEED, sizeof(other));
     sf_ladder_begin(other, &sf_node_card(node_of(&f, GROUND))->fingerprint,
         &sf_node_card(node_of(&f, SAT))->fingerprint, &at);
-    CHECK(ladder_find(peer, first, psk));
+    CHECK(ladder_find(sat, peer, first, psk));
     sf_ladder_psk(&at, other);
     CHECK_BYTES(psk, other, 32);
 
     /* Grants overtake each other: what was passed over is still there, once. */
     ladder_commit(node_of(&f, SAT), peer, first + 2);
-    CHECK(ladder_find(peer, first, other));
+    CHECK(ladder_find(sat, peer, first, other));
     CHECK_BYTES(psk, other, 32);
-    CHECK(ladder_find(peer, first + 1, other));
-    CHECK(!ladder_find(peer, first + 2, other));
+    CHECK(ladder_find(sat, peer, first + 1, other));
+    CHECK(!ladder_find(sat, peer, first + 2, other));
     ladder_commit(node_of(&f, SAT), peer, first);
-    CHECK(!ladder_find(peer, first, other));
-    CHECK(ladder_find(peer, first + 1, other));
+    CHECK(!ladder_find(sat, peer, first, other));
+    CHECK(ladder_find(sat, peer, first + 1, other));
     /* ... as far as there is room. */
     ladder_commit(node_of(&f, SAT), peer, first + 1000);
-    CHECK(!ladder_find(peer, first + 1, other));
-    CHECK(ladder_find(peer, first + 999, other));
+    CHECK(!ladder_find(sat, peer, first + 1, other));
+    CHECK(ladder_find(sat, peer, first + 999, other));
     CHECK_EQ(peer->ladder.passed_count, LADDER_PASSED_MAX);
     /* Nothing out of reach moves it. */
     ladder_commit(node_of(&f, SAT), peer, UINT64_MAX);
@@ -280,8 +324,8 @@ test_seed_once(void)
 
     open_pair(&f, 6);
     first = send_one(&f);
-    introduce(&f, GROUND, SAT, 0); /* all zeros: it is in the vault */
-    introduce(&f, SAT, GROUND, 0);
+    introduce(&f, GROUND, SAT, 0, false); /* all zeros: it is in the vault */
+    introduce(&f, SAT, GROUND, 0, false);
     second = send_one(&f);
     CHECK(second > first);
     sf_world_stop(f.world, GROUND);
@@ -289,8 +333,8 @@ test_seed_once(void)
     fixture_start(&f, GROUND);
     fixture_start(&f, SAT);
     CHECK(send_one(&f) > second);
-    introduce(&f, GROUND, SAT, SEED + 1);
-    introduce(&f, SAT, GROUND, SEED + 1);
+    introduce(&f, GROUND, SAT, SEED + 1, false);
+    introduce(&f, SAT, GROUND, SEED + 1, false);
     fixture_run(&f, 60 * SF_SEC);
     CHECK(other_of(&f, GROUND)->ladder.out.number < 3);
     (void)send_one(&f);
@@ -320,6 +364,8 @@ CHECK_MAIN("node: ladders of pre-shared keys",
     {"used rungs are gone at the receiver", test_used_keys_are_gone_at_the_receiver},
     {"a restored sender uses no rung again", test_restored_sender},
     {"starts in the dark cost no rungs", test_starts_in_the_dark},
-    {"a receiver looks 4,096 rungs ahead and commits to what authenticates", test_reach},
+    {"starts without return take a ladder out of no reach", test_starts_without_return},
+    {"a receiver looks 4,096 rungs ahead, seldom further, and commits to what authenticates",
+        test_reach},
     {"the seed is needed once", test_seed_once},
     {"a key that is neither given nor kept is said", test_no_seed_and_none_kept})
