@@ -60,8 +60,8 @@ send_file() {
 }
 
 two_nodes
-check "estimate says how long it takes to a peer" \
-    cli ground estimate "${srcdir:-../..}/README.md" --to sat
+head -c 5000 /dev/urandom >"$work/small"
+check "estimate says how long it takes to a peer" cli ground estimate "$work/small" --to sat
 says "contact at 400 Mbit/s" || fail "at its rate"
 check_exit 1 "estimate knows no other peer" cli ground estimate "$work" --to nobody
 head -c 30000000 /dev/urandom >"$work/noise"
