@@ -173,7 +173,11 @@ take_digests(struct work *work, const struct sf_piece *piece)
 
 /* --- Stepping through bundles --------------------------------------------------------------------------- */
 
-/* Whether the next piece can be taken now. */
+/*
+ * Whether the next piece can be taken now. Frames have no least size, and a bundle
+ * may hold 65,533 of a byte: so not only their bytes are bounded, but their number too.
+ * Those that only wait for the other part are never all, so the others go on.
+ */
 static bool
 may_take(const struct decoder *decoder, const struct sf_piece *piece)
 {
@@ -183,7 +187,7 @@ may_take(const struct decoder *decoder, const struct sf_piece *piece)
     if (!decoder->has_outline || decoder->staging == NULL || !staging_is_ready(decoder->staging)) {
         return false;
     }
-    return decoder->frame_bytes < FRAMES_BYTES_MAX;
+    return decoder->frame_bytes < FRAMES_BYTES_MAX && decoder->task_count < TASKS_MAX;
 }
 
 static void

@@ -9,7 +9,8 @@
 enum {
     WORKS_MAX = 6,              /* bundles being decoded */
     PARTS_MAX = 16,             /* cut frames that wait for the rest */
-    FRAMES_BYTES_MAX = 8 << 20, /* decoded frames on their way to the disk */
+    FRAMES_BYTES_MAX = 8 << 20, /* decoded frames on their way to the disk, */
+    TASKS_MAX = 256,            /* ... and their number, however small; more than PARTS_MAX */
     FETCHES_MAX = 2,
     PUNCH_BYTES = 16 << 20, /* verified since the last time, before slots are given back */
 };
@@ -76,6 +77,7 @@ struct decoder {
     struct task *parts;
     unsigned part_count;
     uint64_t frame_bytes; /* decoded, not yet written */
+    unsigned task_count;  /* frames under way, and parts */
     unsigned fetches;
     unsigned in_flight; /* jobs, writes, the punch, its commit */
     uint64_t noted;     /* verified bytes in the journal */

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+_Static_assert(TASKS_MAX > PARTS_MAX, "parts that wait alone never stop the rest");
+
 static void
 task_free(struct task *task)
 {
@@ -47,6 +49,8 @@ task_finish(struct task *task)
             decode_work_release(task->works[i]);
         }
     }
+    decoder->task_count--;
+    memory_give(decoder->in->node, sizeof(*task));
     flight_end(&task->flight);
     task_free(task);
 }
@@ -144,6 +148,8 @@ task_new(struct work *work, const struct sf_piece *piece)
         return NULL;
     }
     flight_begin(&work->decoder->in->node->flights, &task->flight, task_drop);
+    work->decoder->task_count++;
+    memory_take(work->decoder->in->node, sizeof(*task));
     task->decoder = work->decoder;
     task->works[0] = work;
     task->file = piece->file;

@@ -7,7 +7,8 @@
 
 #include "node/internal.h"
 
-enum { CLASS = 16384, BYTES = 5000 };
+/* A file of as many bytes as one bundle may have pieces, beside the outline and the digests. */
+enum { CLASS = 1 << 20, BYTES = SF_CONTENT_PIECES_MAX - 2, TASKS_BYTES_MAX = 256 << 10 };
 
 /* What goes into the only bundle of a forged transfer, and how it is bent. */
 struct lie {
@@ -18,7 +19,8 @@ struct lie {
     size_t bytes;
     uint32_t file;
     uint64_t offset; /* of the frame */
-    int32_t longer;  /* plaintext of the frame */
+    int32_t longer;  /* its plaintext */
+    uint32_t each;   /* the file is cut into frames of so many bytes; 0: it is one */
     bool no_outline;
     bool no_frame;
     bool no_digests;
@@ -30,6 +32,23 @@ struct lie {
 };
 
 static uint8_t plain[BYTES];
+
+static void
+forge_frames(const struct lie *lie, const uint8_t *bytes, struct sf_content_writer *writer)
+{
+    uint32_t each = lie->each == 0 ? BYTES : lie->each;
+
+    for (uint32_t from = 0; from < BYTES; from += each) {
+        struct sf_coded_frame frame = {.file = lie->file,
+            .offset = lie->offset + from,
+            .codec = SF_CODEC_RAW,
+            .plain_bytes = (uint32_t)((int32_t)each + lie->longer)};
+        size_t offset = 0;
+
+        frame.coded = sf_view(bytes + from, frame.plain_bytes);
+        REQUIRE(sf_content_add_frame(writer, &frame, &offset));
+    }
+}
 
 /* The forged content into `out`; returns its length. */
 static size_t
@@ -46,11 +65,7 @@ forge_content(const struct lie *lie, uint8_t *out, size_t bytes_max)
     struct sf_digests digests = {.bundle_count = lie->bundle_count == 0 ? 1 : lie->bundle_count,
         .files = &digest,
         .file_count = 1};
-    struct sf_coded_frame frame = {.file = lie->file,
-        .offset = lie->offset,
-        .codec = SF_CODEC_RAW,
-        .plain_bytes = (uint32_t)(BYTES + lie->longer)};
-    static uint8_t longest[2 * CLASS];
+    static uint8_t longest[BYTES + 1];
     uint8_t encoded[1024];
     uint8_t tail[256];
     struct sf_content_writer writer;
@@ -77,10 +92,8 @@ forge_content(const struct lie *lie, uint8_t *out, size_t bytes_max)
     if (!lie->no_outline) {
         REQUIRE(sf_content_add_outline(&writer, sf_view(encoded, encoded_bytes), &offset));
     }
-    offset = 0;
-    frame.coded = sf_view(longest, frame.plain_bytes);
     if (!lie->no_frame) {
-        REQUIRE(sf_content_add_frame(&writer, &frame, &offset));
+        forge_frames(lie, longest, &writer);
     }
     offset = 0;
     if (!lie->no_digests) {
@@ -252,7 +265,38 @@ test_content(void)
     }
 }
 
+/* The most that a forged transfer which holds together takes at its receiver. */
+static uint64_t
+take(const struct lie *lie, uint64_t seed)
+{
+    struct fixture f;
+    uint64_t bytes;
+    uint64_t peak;
+
+    send_lie(&f, lie, seed);
+    REQUIRE(fixture_until(&f, SAT, SF_NODE_DONE, 3600 * SF_SEC));
+    fixture_check_file(&f, SAT, "inbox/ground/aab", BYTES, 0);
+    fixture_run(&f, 60 * SF_SEC);
+    sf_node_memory(sf_world_node(f.world, SAT), &bytes, &peak);
+    CHECK_EQ(bytes, 0);
+    fixture_close(&f);
+    return peak;
+}
+
+static void
+test_tiny_frames(void)
+{
+    const struct lie whole = {.what = "one frame"};
+    const struct lie tiny = {.what = "a frame for every byte", .each = 1};
+    uint64_t few = take(&whole, 60);
+    uint64_t many = take(&tiny, 60);
+
+    printf("%llu and %llu KiB ", (unsigned long long)few >> 10, (unsigned long long)many >> 10);
+    CHECK(many <= few + TASKS_BYTES_MAX);
+}
+
 CHECK_MAIN("node: a hostile sender",
     {"a FINAL for another manifest than the sender's own frees nothing", test_truth},
     {"names that lead elsewhere are refused again at the receiver", test_names},
-    {"content that does not hold together is refused", test_content})
+    {"content that does not hold together is refused", test_content},
+    {"as many tiny frames as a bundle holds are taken a few at a time", test_tiny_frames})
