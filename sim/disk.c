@@ -93,6 +93,12 @@ sf_sim_disk_deadline(const struct sf_sim_disk *disk)
     return deadline;
 }
 
+sf_mono
+sf_sim_disk_now(const struct sf_sim_disk *disk)
+{
+    return disk->now;
+}
+
 void
 sf_sim_disk_latency(struct sf_sim_disk *disk, uint64_t min_ns, uint64_t max_ns)
 {

@@ -48,6 +48,12 @@ void sf_sim_disk_advance(struct sf_sim_disk *disk, sf_mono now);
 /* When the next operation in flight is due (maybe already); SF_NEVER if none is. */
 sf_mono sf_sim_disk_deadline(const struct sf_sim_disk *disk);
 
+/*
+ * What time it is here: ahead of what it was last told if somebody waited for
+ * it since. What is submitted now is not done before.
+ */
+sf_mono sf_sim_disk_now(const struct sf_sim_disk *disk);
+
 /* Change the latency from now on; reconfigures nothing else. */
 void sf_sim_disk_latency(struct sf_sim_disk *disk, uint64_t min_ns, uint64_t max_ns);
 

@@ -374,6 +374,25 @@ life_faults(struct life *life)
     attacker_strikes(life);
 }
 
+/*
+ * A start is over at once in the world's time, but not in that of its disk: on a
+ * slow one it took a minute, and what the node writes now is done no sooner.
+ * Until then that disk is as slow as it was.
+ */
+static void
+await_disks(struct life *life)
+{
+    sf_mono now = sf_world_now(life->world);
+    sf_mono last = now;
+
+    for (unsigned i = 0; i < life->node_count; i++) {
+        sf_mono there = sf_sim_disk_now(sf_world_disk(life->world, i));
+
+        last = there > last ? there : last;
+    }
+    life_pass(life, last - now);
+}
+
 void
 life_calm(struct life *life)
 {
@@ -393,6 +412,7 @@ life_calm(struct life *life)
     }
     life_paths(life);
     life_revive(life);
+    await_disks(life);
 }
 
 /* --- What fired ------------------------------------------------------------------------ */
