@@ -6,7 +6,7 @@
 
 #include "node/internal.h"
 
-enum { EACH = 16, BYTES = 2500000, LIMIT_BYTES = 72 << 20 };
+enum { EACH = 16, BYTES = 2500000, LIMIT_BYTES = 72 << 20, TINY = 8000 };
 
 struct all {
     struct sf_transfer_id ids[2][EACH + 1];
@@ -165,7 +165,53 @@ test_an_urgent_one_is_sealed_first(void)
     fixture_close(&f);
 }
 
+/* The most that one transfer of `count` files of a few bytes, some empty, takes at its receiver. */
+static uint64_t
+take_tiny(size_t count)
+{
+    static char names[TINY][16];
+    static const char *paths[TINY];
+    struct sf_world_send order = fixture_order();
+    struct fixture f;
+    uint64_t most;
+
+    open_with_files(&f, 4);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(names[i], sizeof(names[i]), "tiny-%zu", i);
+        paths[i] = names[i];
+        fixture_source(&f, GROUND, names[i], i % 16, i % 16);
+    }
+    order.label = "tiny";
+    order.paths = paths;
+    order.names = paths;
+    order.path_count = count;
+    fixture_send(&f, &order);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_DONE, 3600 * SF_SEC));
+    for (size_t i = 0; i < count; i++) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "inbox/ground/tiny/tiny-%zu", i);
+        fixture_check_file(&f, SAT, path, i % 16, i % 16);
+    }
+    most = peak(&f, SAT);
+    fixture_close(&f);
+    return most;
+}
+
+/* Each has a frame of its own: they wait for each other, and all arrive. */
+static void
+test_tiny_files(void)
+{
+    uint64_t few = take_tiny(16);
+    uint64_t many = take_tiny(TINY);
+
+    printf("%llu and %llu KiB ", (unsigned long long)few >> 10, (unsigned long long)many >> 10);
+    /* While it is decoded, what is there already is read back, through buffers of 1 MiB. */
+    CHECK(many <= few + (2 << 20));
+}
+
 CHECK_MAIN("node: memory",
     {"very many transfers at once take no more than a few", test_many_take_no_more_than_few},
+    {"very many tiny files in one transfer take no more than a few", test_tiny_files},
     {"one that waits for a bundle holds up nobody", test_a_stuck_one_holds_up_nobody},
     {"an urgent one is sealed before those that wait", test_an_urgent_one_is_sealed_first})
