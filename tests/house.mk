@@ -15,7 +15,7 @@ TESTS += $(house_checks)
 check-format:
 	$(AM_V_at)srcdir=$(srcdir) $(srcdir)/tests/house/check_format.sh
 
-EXTRA_DIST += .ci/run tests/bench/bench.sh scripts/demo scripts/demo.py scripts/deps scripts/test
+EXTRA_DIST += .ci/run tests/bench/bench.sh tests/bench/rates.sh scripts/demo scripts/demo.py scripts/deps scripts/test
 EXTRA_DIST += \
 	CHANGELOG.md CONTRIBUTING.md LICENSE README.md \
 	docs/ARCHITECTURE.md docs/CODECS.md docs/CONTROL.md docs/PERFORMANCE.md docs/PROTOCOL.md \
