@@ -129,6 +129,7 @@ struct sf_peer {
     unsigned unanswered; /* openers in a row that nobody heard */
     uint64_t epoch_last; /* of our newest opener */
     sf_mono calling;     /* since when no session of ours is heard; SF_NEVER if one is */
+    bool is_jumping;     /* the boot of `epoch_last` is not durable yet: nothing is opened */
     struct sf_control control;
     sf_mono stamp_due;
     sf_mono stale_sent;
@@ -320,8 +321,11 @@ void sf_peer_contact(struct sf_link *link, struct sf_peer *peer, sf_mono now);
 /* The newest HELLO names `epoch` of ours (0 = none). */
 void sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now);
 
-/* The peer has seen `epoch` of ours: jump above it if it is ahead. */
-void sf_peer_stale(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now);
+/* The peer has seen `epoch` of ours: jump above it if it is ahead, and wait until that is durable. */
+void sf_peer_stale(struct sf_peer *peer, uint64_t epoch);
+
+/* A boot counter of `boot` is durable: open anew, if that was waited for. */
+void sf_peer_boot_durable(struct sf_link *link, struct sf_peer *peer, uint32_t boot, sf_mono now);
 
 /* Tell the peer, in an opener, what we have seen of it. */
 void sf_peer_tell_stale(struct sf_link *link, struct sf_peer *peer, sf_mono now);

@@ -167,8 +167,8 @@ take_report(const struct arrival *arrival, struct sf_message_reader *reader)
 
 /* Types that sessions to the static key must not carry, nor openers but for STALE. */
 static int
-take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_type type,
-    struct sf_message_reader *reader)
+take_inner(
+    const struct arrival *arrival, enum sf_message_type type, struct sf_message_reader *reader)
 {
     struct sf_peer *peer = arrival->peer;
     uint64_t epoch;
@@ -182,7 +182,7 @@ take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_
         if (reader->is_bad) {
             return SF_EFORMAT;
         }
-        sf_peer_stale(link, peer, epoch, arrival->now);
+        sf_peer_stale(peer, epoch);
         return SF_OK;
     case SF_MESSAGE_REPORT:
         return take_report(arrival, reader);
@@ -215,7 +215,7 @@ take_messages(struct sf_link *link, const struct arrival *arrival, struct sf_vie
         }
         status = take_outer(link, arrival, type, &reader);
         if (status == SF_ENOENT) {
-            status = take_inner(link, arrival, type, &reader);
+            status = take_inner(arrival, type, &reader);
         }
     }
 }

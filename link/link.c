@@ -295,8 +295,16 @@ sf_link_restored(struct sf_link *link, unsigned peer, uint64_t epoch)
     if (epoch >> 32 >= UINT32_MAX) {
         return SF_EINVAL;
     }
-    sf_peer_stale(link, link->peers[peer], epoch, link->now);
+    sf_peer_stale(link->peers[peer], epoch);
     return SF_OK;
+}
+
+void
+sf_link_boot_durable(struct sf_link *link, unsigned peer, uint32_t boot)
+{
+    if (peer_at(link, peer) != NULL) {
+        sf_peer_boot_durable(link, link->peers[peer], boot, link->now);
+    }
 }
 
 void

@@ -263,8 +263,8 @@ enum sf_link_event_kind {
     SF_LINK_ADDRESS,  /* peer, addr: the address it is reached at was proven */
     SF_LINK_EPOCH,    /* peer, epoch: make it durable as epoch_seen, then sf_link_epoch_durable() */
     SF_LINK_STALE,    /* peer, epoch: it has seen epochs of ours above what we believed: our state
-                        was rolled back. The link has jumped to `epoch`; the next boot counter must
-                        be greater than epoch >> 32 */
+                        was rolled back. The link jumps to `epoch`: make durable that the next boot
+                        counter is greater than epoch >> 32, then sf_link_boot_durable() */
     SF_LINK_MISMATCH, /* peer: openers come in its name and do not authenticate: the pre-shared
                          keys differ, or somebody else makes them. Nothing was answered */
     SF_LINK_OUTSIDE,  /* peer: it was heard between its contacts, after what was under way */
@@ -317,6 +317,13 @@ bool sf_link_event(struct sf_link *link, struct sf_link_event *ret_event);
  * An unknown peer or epoch is ignored (it was replaced meanwhile).
  */
 void sf_link_epoch_durable(struct sf_link *link, unsigned peer, uint64_t epoch);
+
+/*
+ * The boot counter that STALE asked for is durable as `boot`, or will be above
+ * it at the next start: sessions to the peer may be opened again. Ignored if a
+ * later STALE asked for more, or the peer is unknown.
+ */
+void sf_link_boot_durable(struct sf_link *link, unsigned peer, uint32_t boot);
 
 /* --- Outgoing objects ---------------------------------------------------- */
 

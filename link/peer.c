@@ -228,7 +228,7 @@ wants_session(const struct sf_peer *peer)
     bool has_report = sf_inbox_deadline(peer->inbox) != SF_NEVER;
     bool is_work = is_trusted(peer) && has_work(peer);
 
-    if (peer->opening.is_on || is_dark(peer)) {
+    if (peer->opening.is_on || peer->is_jumping || is_dark(peer)) {
         return false;
     }
     if (data->is_open) {
@@ -372,6 +372,9 @@ sf_peer_call(struct sf_link *link, struct sf_peer *peer, sf_mono now)
     const struct sf_session_out *data = &peer->out[SF_OUT_DATA];
     enum sf_out which;
 
+    if (peer->is_jumping) {
+        return; /* sf_peer_boot_durable() does */
+    }
     if (peer->unanswered % 2 == 1 && !sf_peer_has_no_return(peer)) {
         which = SF_OUT_STATIC;
     } else {
@@ -459,7 +462,7 @@ sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mon
 }
 
 void
-sf_peer_stale(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now)
+sf_peer_stale(struct sf_peer *peer, uint64_t epoch)
 {
     /* What we believe to be our newest is what it should have seen at most. */
     if (epoch <= peer->epoch_last || epoch >> 32 >= UINT32_MAX) {
@@ -473,18 +476,40 @@ sf_peer_stale(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mon
     for (int which = 0; which < SF_OUT_COUNT; which++) {
         sf_session_out_fini(&peer->out[which]);
     }
+    peer->opening.is_on = false;
+    /* Used before it is durable, a power cut would let the node fall behind it once more. */
+    peer->is_jumping = true;
+}
+
+void
+sf_peer_boot_durable(struct sf_link *link, struct sf_peer *peer, uint32_t boot, sf_mono now)
+{
+    if (!peer->is_jumping || boot < peer->epoch_last >> 32) {
+        return;
+    }
+    peer->is_jumping = false;
     peer->unanswered = 0;
-    sf_peer_call(link, peer, now);
+    if (is_dark(peer)) {
+        peer->beacon_due = now;
+    } else {
+        sf_peer_call(link, peer, now);
+    }
 }
 
 void
 sf_peer_tell_stale(struct sf_link *link, struct sf_peer *peer, sf_mono now)
 {
+    bool was_on = peer->opening.is_on;
+    sf_mono first = peer->opening.first;
+
     peer->control.stale = true;
-    /* In the dark the next beacon will say it. */
-    if (!is_dark(peer)) {
-        peer->unanswered = 0;
-        sf_peer_call(link, peer, now);
+    /* In the dark the next beacon will say it; after the fallback, the next opener. */
+    if (is_dark(peer) || peer->unanswered % 2 == 1) {
+        return;
+    }
+    sf_peer_call(link, peer, now);
+    if (was_on) {
+        peer->opening.first = first; /* copies of old openers must not put off giving up */
     }
 }
 

@@ -81,6 +81,7 @@ sf_inspect_in(const struct sf_node *node, const struct sf_transfer_id *id,
         .class_bytes = in->record.class_bytes,
         .generation = in->record.generation,
         .is_stable = in->is_recorded && in->changes == 0,
+        .is_delivered = in->record.phase == SF_IN_DONE && deliver_is_idle(in),
         .punched = in->record.punched,
         .held = &in->held,
     };

@@ -48,8 +48,9 @@ struct sf_inspect_in {
     struct sf_transfer_id local; /* names its spool file and what is staged */
     uint32_t class_bytes;
     uint64_t generation;
-    bool is_stable;   /* a receipt may be given: no fact about it is still on its way */
-    uint64_t punched; /* slots below it were given back */
+    bool is_stable;    /* a receipt may be given: no fact about it is still on its way */
+    bool is_delivered; /* and that is durable: it may be said */
+    uint64_t punched;  /* slots below it were given back */
     const struct sf_range_set *held; /* what a receipt would list now */
 };
 

@@ -696,6 +696,7 @@ struct sf_node {
     struct sf_link *link;
     uint32_t boot;
     uint32_t boot_began; /* what it was when the node started */
+    uint32_t boot_told;  /* what it becomes as soon as that is durable */
 
     struct peer peers[SF_NODE_PEERS_MAX];
     unsigned peer_order[SF_NODE_PEERS_MAX];

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+/* What the link waits for. */
 struct epoch_note {
     struct flight flight;
     struct sf_node *node;
@@ -53,12 +54,32 @@ note_epoch(struct sf_node *node, const struct sf_link_event *event)
     node_commit_then(node, epoch_durable, note);
 }
 
+/* The node's starts count on from where they were before its state was rolled back. */
+static void
+boot_durable(void *owner)
+{
+    struct epoch_note *note = owner;
+    struct sf_node *node = note->node;
+    uint32_t boot = (uint32_t)(note->epoch >> 32);
+
+    if (boot > node->boot) {
+        node->boot = boot;
+        peers_rolled_back(node);
+        inbound_rolled_back(node);
+        node_commit(node);
+    }
+    sf_link_boot_durable(node->link, note->peer, boot);
+    flight_end(&note->flight);
+    free(note);
+}
+
 /* A peer has seen higher epochs of ours than we know of: our state was rolled back. */
 static void
 note_stale(struct sf_node *node, const struct sf_link_event *event)
 {
     struct peer *peer = &node->peers[event->peer];
     uint64_t boot = (event->epoch >> 32) + 1; /* above what was used before */
+    struct epoch_note *note = malloc(sizeof(*note));
     uint8_t value[4];
 
     node_say(node, SF_NODE_EVENT_WARNING, NULL,
@@ -66,21 +87,27 @@ note_stale(struct sf_node *node, const struct sf_link_event *event)
         "restored from an older copy",
         peer->conf.name);
     ladder_rolled_back(node, peer);
-    node_commit(node);
-    if (boot <= node->boot) {
+    if (note == NULL) {
+        node->health = SF_ENOMEM; /* the link would wait for ever */
         return;
     }
-    if (boot - node->boot_began > BOOTS_AHEAD_MAX) {
+    *note = (struct epoch_note){.node = node, .peer = event->peer, .epoch = boot << 32};
+    if (boot > node->boot_told && boot - node->boot_began > BOOTS_AHEAD_MAX) {
+        /* Believed, it could use up all numbers. It gets what it asks for, for this run. */
         record_peer(node, "stale_rejected", peer, "it claims sessions of too many starts ahead");
+        sf_link_boot_durable(node->link, event->peer, (uint32_t)(event->epoch >> 32));
+        free(note);
+        node_commit(node);
         return;
     }
-    node->boot = (uint32_t)boot;
-    sf_put_be32(value, node->boot);
-    node_must(
-        node, sf_journal_set(node->journal, SF_TABLE_NODE, sf_view("boot", 4), sf_view(value, 4)));
-    peers_rolled_back(node);
-    inbound_rolled_back(node);
-    node_commit(node);
+    if (boot > node->boot_told) {
+        node->boot_told = (uint32_t)boot;
+        sf_put_be32(value, node->boot_told);
+        node_must(node, sf_journal_set(node->journal, SF_TABLE_NODE, sf_view("boot", 4),
+                            sf_view(value, sizeof(value))));
+    }
+    flight_begin(&node->flights, &note->flight, epoch_note_drop);
+    node_commit_then(node, boot_durable, note);
 }
 
 /* Somebody calls in a peer's name and cannot prove it: said once an hour, answered never. */

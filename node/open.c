@@ -33,6 +33,7 @@ count_start(struct sf_node *node)
 
     node->boot = value.bytes == 4 ? sf_get_be32(value.data) + 1 : 1;
     node->boot_began = node->boot;
+    node->boot_told = node->boot;
     sf_put_be32(boot, node->boot);
     status = sf_journal_set(node->journal, SF_TABLE_NODE, key, sf_view(boot, sizeof(boot)));
     return status != SF_OK ? status : commit_now(node);

@@ -577,7 +577,7 @@ look_in(struct life *life, struct life_sent *sent, unsigned place)
     if (!sf_inspect_in(node, &sent->id, &life->nodes[sent->from].fingerprint, &in)) {
         return;
     }
-    if (in.phase == SF_IN_DONE && !claim->is_delivered) {
+    if (in.is_delivered && !claim->is_delivered) {
         check_i4_delivered(life, sent, place);
     }
     if (in.phase != SF_IN_RECEIVING || !in.is_stable) {

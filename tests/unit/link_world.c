@@ -370,6 +370,9 @@ on_event(struct world *world, struct end *end, const struct sf_link_event *event
     case SF_LINK_STALE:
         end->stales++;
         end->stale_epoch = event->epoch;
+        if (!end->is_boot_lost) {
+            sf_link_boot_durable(end->link, event->peer, (uint32_t)(event->epoch >> 32));
+        }
         break;
     case SF_LINK_MISMATCH:
         end->mismatches++;

@@ -78,6 +78,7 @@ struct end {
     uint8_t psk[WORLD_ENDS_MAX][32];
     uint32_t knows_prekey[WORLD_ENDS_MAX]; /* of the other's card */
     uint64_t durable_ns;                   /* how long an epoch takes to be durable */
+    bool is_boot_lost;                     /* what STALE asks for never becomes durable */
     bool ignores_cards;
     bool declines;
 

@@ -579,6 +579,34 @@ test_rolled_back(void)
     finish();
 }
 
+/* Before it is durable that it jumps, nothing says so: it might fall back behind it once more. */
+static void
+test_rolled_back_not_durable(void)
+{
+    start(130);
+    open_both();
+    world_run(&world, SF_SEC);
+    world_close(&world, 0);
+    world.ends[0].boot = 7;
+    world_open(&world, 0);
+    world_run(&world, 5 * SF_SEC);
+    world_close(&world, 0);
+    world.ends[0].boot = 2;
+    world.ends[0].is_boot_lost = true;
+    world_open(&world, 0);
+    world_offer(&world, 0, 1, 1, 10, 65536);
+    world_run(&world, 60 * SF_SEC);
+    CHECK_EQ(world.ends[0].stales, 1);
+    CHECK(!world.ends[1].in[1].is_used);
+    CHECK_EQ(world.ends[1].epochs, 2);
+    sf_link_boot_durable(world.ends[0].link, 1, 8); /* too little: STALE asked for 9 */
+    world_run(&world, 10 * SF_SEC);
+    CHECK_EQ(world.ends[1].epochs, 2);
+    sf_link_boot_durable(world.ends[0].link, 1, 9);
+    CHECK(world_deliver(&world, 0, 1, 60 * SF_SEC));
+    finish();
+}
+
 /* The rolled back node receives: its reports are to be believed again. */
 static void
 test_rolled_back_receiver(void)
@@ -752,6 +780,7 @@ CHECK_MAIN("link guard", {"junk gets no byte back and leaves the memory as it wa
     {"no session is used before its epoch is durable", test_epoch_before_use},
     {"an epoch that is never durable is never used", test_epoch_never_durable},
     {"a rolled back node is told, jumps, and says so", test_rolled_back},
+    {"a jump that is not durable yet is not used", test_rolled_back_not_durable},
     {"a rolled back receiver is told as well", test_rolled_back_receiver},
     {"a stale epoch is answered at the peer's own address alone", test_stale_answer_goes_home},
     {"epochs only grow, and each contact has its own", test_epochs_grow},

@@ -471,6 +471,9 @@ test_stale_lies(void)
         }
         node_link_event(node_of(&f, SAT), &event);
     }
+    CHECK_EQ(node_of(&f, SAT)->boot, boot); /* not before it is durable */
+    nudge(&f, SAT);
+    fixture_run(&f, 2 * SF_SEC);
     CHECK_EQ(peer_of(node_of(&f, SAT), &edge)->ladder.out.number, rung);
     CHECK(node_of(&f, SAT)->boot > boot);
     CHECK(node_of(&f, SAT)->boot < 1000);
