@@ -73,9 +73,32 @@ sf_window_drop_object(struct sf_outgoing *object)
     }
 }
 
-/* Give back the bundle not used for the longest time. False if none is here. */
+/* Not yet sent to its end for the first time. */
 static bool
-release_oldest(struct sf_outbox *outbox)
+is_to_come(const struct sf_window_entry *entry)
+{
+    const struct sf_outgoing *object = entry->object;
+
+    return (entry->index + 1) * object->object.class_bytes > object->next;
+}
+
+/*
+ * Whether `entry` is to be given back before `other`: what was not used for
+ * longer, except that what was asked for ahead stays. Of all it was touched the
+ * longest ago, and is used next: each bundle would be fetched twice.
+ */
+static bool
+goes_before(const struct sf_window_entry *entry, const struct sf_window_entry *other)
+{
+    if (is_to_come(entry) != is_to_come(other)) {
+        return is_to_come(other);
+    }
+    return entry->used < other->used;
+}
+
+/* Give back the bundle that can be missed best. False if none is here. */
+static bool
+release_one(struct sf_outbox *outbox)
 {
     struct sf_window *window = &outbox->window;
     struct sf_window_entry *oldest = NULL;
@@ -83,7 +106,7 @@ release_oldest(struct sf_outbox *outbox)
     for (size_t i = 0; i < SF_OUTBOX_WINDOW_BUNDLES_MAX; i++) {
         struct sf_window_entry *entry = &window->entries[i];
 
-        if (entry->state == SF_WINDOW_LOADED && (oldest == NULL || entry->used < oldest->used)) {
+        if (entry->state == SF_WINDOW_LOADED && (oldest == NULL || goes_before(entry, oldest))) {
             oldest = entry;
         }
     }
@@ -117,7 +140,7 @@ sf_window_want(struct sf_outgoing *object, uint64_t index)
         return false;
     }
     while (!has_room(window, object->object.class_bytes)) {
-        if (!release_oldest(outbox)) {
+        if (!release_one(outbox)) {
             return false;
         }
     }

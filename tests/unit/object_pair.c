@@ -273,6 +273,7 @@ run_outbox(struct pair *pair)
 
         switch (event.kind) {
         case SF_OUTBOX_WANT:
+            pair->wants++;
             if (pair->config.read_ns == 0) {
                 lend(pair, event.handle, event.index);
             } else {

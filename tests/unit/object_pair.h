@@ -93,6 +93,7 @@ struct pair {
     struct pair_bytes *loans;  /* bundles supplied and not released */
     size_t lent;               /* how many */
     size_t lent_peak;
+    uint64_t wants; /* WANT events */
 
     uint64_t forward_bytes; /* IP bytes */
     uint64_t forward_dgrams;

@@ -74,6 +74,28 @@ test_clean_path(void)
     }
 }
 
+/* From a disk that is slower than the line for each bundle, and faster for eight at once. */
+static void
+test_read_ahead(void)
+{
+    static const uint32_t classes[] = {64 * KIB, MIB, 4 * MIB};
+
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t count = 200 * MIB / classes[i];
+        struct pair_config config = {.seed = 2, .rate_bps = 10 * MBIT100, .rtt_ns = 2 * SF_MS};
+
+        /* Two bundles of line time. */
+        config.read_ns = 2 * (uint64_t)classes[i] * 8 * SF_SEC / config.rate_bps;
+        pair_open(&pair, &config);
+        pair_offer(&pair, classes[i], count, 5);
+        CHECK(pair_finish(&pair));
+        check_delivered(0);
+        CHECK_EQ(pair.wants, count);
+        CHECK(done_ms() <= line_ms(200 * MIB) * 101 / 100 + 2 * config.read_ns / SF_MS);
+        pair_close(&pair);
+    }
+}
+
 static void
 test_lossy_path(void)
 {
@@ -587,6 +609,7 @@ CHECK_MAIN("objects", {"what goes before a contact ends needs no answer", test_c
     {"the end of a queue waits for no round trip", test_tail},
     {"rows follow what is lost, and in which runs", test_rows},
     {"a clean path is filled, and nothing goes twice", test_clean_path},
+    {"each bundle is read once, and before its turn", test_read_ahead},
     {"loss of 1, 5 and 30 per cent costs its share and a few round trips", test_lossy_path},
     {"with loss, duplicates and reordering the bytes stay within a tenth", test_ratio},
     {"reports take a thousandth of the path at most", test_return_bytes},
