@@ -70,9 +70,9 @@ struct sf_cli_command {
 
 /* The commands, each with its options in a file of its own. */
 extern const struct sf_cli_command sf_cli_init, sf_cli_card, sf_cli_peer_add, sf_cli_peer_list,
-    sf_cli_peer_remove, sf_cli_peer_reset, sf_cli_estimate, sf_cli_send, sf_cli_status,
-    sf_cli_inbox, sf_cli_cancel, sf_cli_contacts, sf_cli_receipt_export, sf_cli_receipt_import,
-    sf_cli_audit_show, sf_cli_audit_verify, sf_cli_passphrase, sf_cli_doctor;
+    sf_cli_peer_remove, sf_cli_peer_reset, sf_cli_peer_revoke, sf_cli_key_rotate, sf_cli_estimate,
+    sf_cli_send, sf_cli_status, sf_cli_inbox, sf_cli_cancel, sf_cli_contacts, sf_cli_receipt_export,
+    sf_cli_receipt_import, sf_cli_audit_show, sf_cli_audit_verify, sf_cli_passphrase, sf_cli_doctor;
 
 /* The value of an option of the running command, NULL if it was not given. */
 const char *sf_cli_option(const struct sf_cli *cli, const char *name);

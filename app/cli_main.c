@@ -21,6 +21,8 @@ static const struct sf_cli_command *const commands[] = {
     &sf_cli_peer_list,
     &sf_cli_peer_remove,
     &sf_cli_peer_reset,
+    &sf_cli_peer_revoke,
+    &sf_cli_key_rotate,
     &sf_cli_estimate,
     &sf_cli_send,
     &sf_cli_status,
@@ -36,7 +38,7 @@ static const struct sf_cli_command *const commands[] = {
 };
 
 /* Their commands have two words. */
-static const char *const groups[] = {"peer", "receipt", "audit"};
+static const char *const groups[] = {"peer", "key", "receipt", "audit"};
 
 enum {
     COMMANDS = sizeof(commands) / sizeof(commands[0]),

@@ -54,6 +54,7 @@ list_offline(struct sf_cli *cli, int *ret_exit)
     struct sf_app_error error = {0};
     struct sf_peers_peer *peers = NULL;
     json_t *list = json_array();
+    json_t *revoked = NULL;
     struct sf_home home;
     size_t count = 0;
     int status;
@@ -64,6 +65,10 @@ list_offline(struct sf_cli *cli, int *ret_exit)
         return NULL;
     }
     status = sf_peers_read_all(&home, &peers, &count, &error);
+    if (status == SF_OK && (revoked = sf_cli_peer_revoked(&home, &error)) == NULL) {
+        sf_peers_free(peers, count);
+        status = error.status;
+    }
     sf_home_close(&home);
     if (status != SF_OK) {
         *ret_exit = sf_cli_fail(sf_cli_exit_of(status), "%s", error.text);
@@ -95,7 +100,7 @@ list_offline(struct sf_cli *cli, int *ret_exit)
         sf_assert(bad == 0);
     }
     sf_peers_free(peers, count);
-    return json_pack("{s:b, s:o}", "running", 0, "peers", list);
+    return json_pack("{s:b, s:o, s:o}", "running", 0, "peers", list, "revoked", revoked);
 }
 
 json_t *
@@ -229,6 +234,11 @@ run_list(struct sf_cli *cli)
             sf_cli_say("No daemon runs, so nothing is known of their state.");
         }
     }
+    json_array_foreach(json_object_get(answer, "revoked"), i, peer)
+    {
+        sf_cli_say("Revoked: %s (%.*s...)", sf_cli_string(peer, "was", "a node"),
+            SF_CLI_FINGERPRINT_SHOWN, sf_cli_string(peer, "fingerprint", "?"));
+    }
     sf_table_fini(&table);
     json_decref(answer);
     return sf_cli_finish(SF_EXIT_DONE);
@@ -249,8 +259,8 @@ const struct sf_cli_command sf_cli_peer_list = {
 
 /* --- remove and reset ------------------------------------------------------ */
 
-static int
-no_such_peer(const struct sf_cli *cli, const char *name)
+int
+sf_cli_peer_unknown(const struct sf_cli *cli, const char *name)
 {
     char shown[256];
 
@@ -273,7 +283,7 @@ remove_offline(struct sf_cli *cli, const char *name)
     status = sf_peers_name_is_valid(name) ? sf_peers_remove(&home, name, &error) : SF_ENOENT;
     sf_home_close(&home);
     if (status == SF_ENOENT) {
-        return no_such_peer(cli, name);
+        return sf_cli_peer_unknown(cli, name);
     }
     if (status != SF_OK) {
         return sf_cli_fail(sf_cli_exit_of(status), "%s", error.text);
@@ -282,9 +292,9 @@ remove_offline(struct sf_cli *cli, const char *name)
     return SF_EXIT_DONE;
 }
 
-/* One call about the peer in operand 0; *ret_reached as in add_online(). */
-static int
-call_peer(struct sf_cli *cli, const char *method, const char *suffix, bool *ret_reached)
+int
+sf_cli_peer_call(
+    struct sf_cli *cli, const struct sf_cli_peer_call *call, json_t **ret_answer, bool *ret_reached)
 {
     const char *name = cli->args.operands[0];
     char path[SF_CLIENT_PATH_BYTES_MAX + 1];
@@ -294,23 +304,21 @@ call_peer(struct sf_cli *cli, const char *method, const char *suffix, bool *ret_
     int exit = SF_EXIT_DONE;
 
     *ret_reached = true;
-    if (sf_client_path("/v1/peers/", name, suffix, path) != SF_OK) {
-        return no_such_peer(cli, name);
+    if (sf_client_path("/v1/peers/", name, call->suffix, path) != SF_OK) {
+        return sf_cli_peer_unknown(cli, name);
     }
     if (!sf_cli_client(cli, &client, &exit)) {
         return exit;
     }
-    if (sf_client_do(client, &(struct sf_client_call){method, path, NULL}, &answer, &error) !=
+    if (sf_client_do(client, &(struct sf_client_call){call->method, path, NULL}, &answer, &error) ==
         SF_OK) {
-        *ret_reached = !error.is_unreachable;
-        exit = error.is_unreachable ? SF_EXIT_FAILED : sf_cli_call_failed(cli, &error);
-        if (error.is_unreachable &&
-            (strcmp(method, "DELETE") != 0 || error.system_error == EACCES)) {
-            *ret_reached = true;
-            exit = sf_cli_call_failed(cli, &error);
-        }
+        *ret_answer = answer;
+    } else if (error.is_unreachable && call->works_offline && error.system_error != EACCES) {
+        *ret_reached = false;
+        exit = SF_EXIT_FAILED;
+    } else {
+        exit = sf_cli_call_failed(cli, &error);
     }
-    json_decref(answer);
     sf_client_close(client);
     return exit;
 }
@@ -319,8 +327,11 @@ static int
 run_remove(struct sf_cli *cli)
 {
     bool reached;
-    int exit = call_peer(cli, "DELETE", "", &reached);
+    json_t *answer = NULL;
+    int exit =
+        sf_cli_peer_call(cli, &(struct sf_cli_peer_call){"DELETE", "", true}, &answer, &reached);
 
+    json_decref(answer);
     if (!reached) {
         return remove_offline(cli, cli->args.operands[0]);
     }
@@ -334,8 +345,11 @@ static int
 run_reset(struct sf_cli *cli)
 {
     bool reached;
-    int exit = call_peer(cli, "POST", "/reset", &reached);
+    json_t *answer = NULL;
+    int exit = sf_cli_peer_call(
+        cli, &(struct sf_cli_peer_call){"POST", "/reset", false}, &answer, &reached);
 
+    json_decref(answer);
     if (exit == SF_EXIT_DONE) {
         sf_cli_say(
             "The next session with %s will count as newer than any before.", cli->args.operands[0]);

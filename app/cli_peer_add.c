@@ -8,6 +8,7 @@
 
 #include "app/peers.h"
 #include "app/plan.h"
+#include "app/revoked.h"
 #include "app/units.h"
 #include "base/assert.h"
 #include "base/crypto.h"
@@ -42,6 +43,7 @@ struct wish {
     uint64_t quota_bytes;
     bool has_return;
     bool no_return;
+    bool is_readmitted; /* revoked or not */
 };
 
 /* --- Reading the options of `peer add` ------------------------------------- */
@@ -193,6 +195,7 @@ read_values(struct sf_cli *cli, struct wish *wish)
     wish->has_allow = allow != NULL;
     wish->has_quota = quota != NULL;
     wish->has_return = back != NULL;
+    wish->is_readmitted = sf_cli_option(cli, "readmit") != NULL;
     wish->no_return = back != NULL && strcmp(back, "none") == 0;
     return SF_EXIT_DONE;
 }
@@ -214,6 +217,9 @@ read_wish(struct sf_cli *cli, struct wish *wish)
         return sf_cli_usage(cli, "standard input cannot be both the card and the key");
     }
     exit = read_values(cli, wish);
+    if (exit == SF_EXIT_DONE && wish->is_readmitted && card == NULL) {
+        return sf_cli_usage(cli, "--readmit: whom? give the card too");
+    }
     if (exit == SF_EXIT_DONE) {
         exit = read_path(cli, wish);
     }
@@ -331,6 +337,39 @@ say_added(const struct wish *wish, bool is_new, const char *fingerprint, bool ha
     }
 }
 
+/* In the answer of GET /v1/peers: the node of that fingerprint cannot be a peer. */
+static bool
+is_revoked(const json_t *answer, const char *fingerprint)
+{
+    json_t *node;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "revoked"), i, node)
+    {
+        if (strcmp(sf_cli_string(node, "fingerprint", ""), fingerprint) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int
+readmit(struct sf_cli *cli, struct sf_client *client, const char *fingerprint)
+{
+    char path[SF_CLIENT_PATH_BYTES_MAX + 1];
+    struct sf_client_error error;
+    json_t *answer = NULL;
+    int exit = SF_EXIT_DONE;
+
+    sf_assert(sf_client_path("/v1/revoked/", fingerprint, "", path) == SF_OK);
+    if (sf_client_do(client, &(struct sf_client_call){"DELETE", path, NULL}, &answer, &error) !=
+        SF_OK) {
+        exit = sf_cli_call_failed(cli, &error);
+    }
+    json_decref(answer);
+    return exit;
+}
+
 /* SF_EXIT_DONE and *ret_reached, or failures that were told; not reached is no failure. */
 static int
 add_online(struct sf_cli *cli, const struct wish *wish, bool *ret_reached)
@@ -366,6 +405,12 @@ add_online(struct sf_cli *cli, const struct wish *wish, bool *ret_reached)
         exit = other_card(wish, known);
         goto out;
     }
+    if (wish->is_readmitted && is_revoked(answer, fingerprint)) {
+        exit = readmit(cli, client, fingerprint);
+        if (exit != SF_EXIT_DONE) {
+            goto out;
+        }
+    }
     json_decref(answer);
     answer = NULL;
     body = wish_json(wish);
@@ -386,6 +431,29 @@ out:
 }
 
 /* --- Adding, without a daemon ---------------------------------------------- */
+
+/* A revoked node is a peer again only if the operator says so. */
+static int
+check_revoked(const struct sf_home *home, const struct wish *wish)
+{
+    const struct sf_fingerprint *fingerprint = &wish->card.fingerprint;
+    struct sf_app_error error = {0};
+    struct sf_revoked_node *nodes = NULL;
+    const struct sf_revoked_node *revoked = NULL;
+    size_t count = 0;
+    int status = sf_revoked_read_all(home, &nodes, &count, &error);
+
+    if (status == SF_OK && wish->has_card) {
+        revoked = sf_revoked_find(nodes, count, fingerprint);
+    }
+    if (revoked != NULL && wish->is_readmitted) {
+        status = sf_revoked_remove(home, fingerprint, &error);
+    } else if (revoked != NULL) {
+        status = sf_revoked_refuse(revoked, wish->name, &error);
+    }
+    free(nodes);
+    return status == SF_OK ? SF_EXIT_DONE : sf_cli_fail(sf_cli_exit_of(status), "%s", error.text);
+}
 
 static void
 apply(const struct wish *wish, struct sf_peers_peer *peer)
@@ -466,6 +534,10 @@ add_offline(struct sf_cli *cli, const struct wish *wish)
         exit = other_card(wish, fingerprint);
         goto out;
     }
+    exit = check_revoked(&home, wish);
+    if (exit != SF_EXIT_DONE) {
+        goto out;
+    }
     if (is_new) {
         /* Of a peer of that name that was removed just before a crash: it means nothing. */
         status = sf_plan_remove(&home, wish->name, &error);
@@ -520,6 +592,7 @@ static const struct sf_arg_option add_options[] = {
     {"psk", 0, "FILE|-", "a pre-shared key, 64 hex digits, the same on both sides"},
     {"quota", 0, "SIZE", "sealed bytes it may have waiting here, e.g. 200GByte"},
     {"return", 0, "none|normal", "none: a one-way link, nothing ever comes back"},
+    {"readmit", 0, NULL, "trust the node of this card again although it was revoked"},
 };
 
 const struct sf_cli_command sf_cli_peer_add = {

@@ -66,6 +66,7 @@ json_t *sf_control_node_json(struct sf_daemon *daemon);
 json_t *sf_control_transfer_json(
     struct sf_daemon *daemon, const struct sf_node_transfer *transfer, bool details);
 json_t *sf_control_peer_json(struct sf_daemon *daemon, const struct sf_daemon_peer *peer);
+json_t *sf_control_revoked_json(const struct sf_revoked_node *node);
 /* NULL if the transfer is no delivered one. */
 json_t *sf_control_inbox_json(struct sf_daemon *daemon, const struct sf_node_transfer *transfer);
 json_t *sf_control_news_json(const struct sf_daemon_news *news);

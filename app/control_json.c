@@ -207,6 +207,7 @@ sf_control_node_json(struct sf_daemon *daemon)
     sf_control_set_hex(
         object, "fingerprint", sf_view(card->fingerprint.b, sizeof(card->fingerprint.b)));
     sf_control_set(object, "card", own_card(daemon, text) ? json_string(text) : json_null());
+    sf_control_set_count(object, "card_issue", card->issue);
     sf_control_set_text(object, "program", PACKAGE_VERSION);
     sf_control_set_count(object, "pid", (uint64_t)getpid());
     sf_control_set_count(object, "started_ms", (uint64_t)daemon->started_wall.ms);
@@ -302,6 +303,8 @@ recipient_word(enum sf_node_recipient_state state)
         return "refused";
     case SF_NODE_TO_CANCELLED:
         return "cancelled";
+    case SF_NODE_TO_REVOKED:
+        return "revoked";
     }
     return "unknown";
 }
@@ -643,6 +646,19 @@ set_path(json_t *object, const struct sf_peers_peer *conf)
     sf_control_set(object, "dscp", conf->has_dscp ? json_string(dscp) : json_null());
     sf_control_set(object, "interface",
         conf->interface[0] == '\0' ? json_null() : json_string(conf->interface));
+}
+
+json_t *
+sf_control_revoked_json(const struct sf_revoked_node *node)
+{
+    json_t *object = json_object();
+
+    sf_control_set_hex(
+        object, "fingerprint", sf_view(node->fingerprint.b, sizeof(node->fingerprint.b)));
+    sf_control_set(object, "was", node->was[0] == '\0' ? json_null() : json_string(node->was));
+    sf_control_set(
+        object, "revoked_ms", node->when_ms == 0 ? json_null() : json_integer(node->when_ms));
+    return object;
 }
 
 json_t *

@@ -281,6 +281,17 @@ post_cancel(struct task *task)
     answer_with(task, HTTP_OK, id_body(&id));
 }
 
+static json_t *
+revoked_list(const struct sf_daemon *daemon)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < daemon->revoked_count; i++) {
+        append(list, sf_control_revoked_json(&daemon->revoked[i]));
+    }
+    return list;
+}
+
 static void
 get_peers(struct task *task)
 {
@@ -291,6 +302,7 @@ get_peers(struct task *task)
         append(list, sf_control_peer_json(task->daemon, &task->daemon->peers[i]));
     }
     sf_control_set(body, "peers", list);
+    sf_control_set(body, "revoked", revoked_list(task->daemon));
     answer_with(task, HTTP_OK, body);
 }
 
@@ -344,6 +356,55 @@ delete_peer(struct task *task)
         return;
     }
     answer_with(task, HTTP_OK, sf_control_object());
+}
+
+static void
+post_peer_revoke(struct task *task)
+{
+    struct sf_revoked_node node;
+    struct sf_app_error error;
+    uint64_t ended = 0;
+    json_t *body;
+
+    if (sf_daemon_peer_revoke(task->daemon, task->name, &node, &ended, &error) != SF_OK) {
+        sf_control_refuse(task->reply, &error);
+        return;
+    }
+    body = sf_control_object();
+    sf_control_set(body, "revoked", sf_control_revoked_json(&node));
+    sf_control_set_count(body, "transfers_ended", ended);
+    answer_with(task, HTTP_OK, body);
+}
+
+static void
+delete_revoked(struct task *task)
+{
+    struct sf_app_error error;
+
+    if (sf_daemon_readmit(task->daemon, task->name, &error) != SF_OK) {
+        sf_control_refuse(task->reply, &error);
+        return;
+    }
+    answer_with(task, HTTP_OK, sf_control_object());
+}
+
+static void
+post_keys_rotate(struct task *task)
+{
+    struct sf_node_error why;
+    struct sf_app_error error;
+    uint64_t issue = 0;
+    json_t *body;
+    int status = sf_node_rotate(task->daemon->node, &issue, &why);
+
+    if (status != SF_OK) {
+        (void)sf_app_error_set(&error, status, "%s", why.text);
+        sf_control_refuse(task->reply, &error);
+        return;
+    }
+    body = sf_control_object();
+    sf_control_set_count(body, "card_issue", issue);
+    answer_with(task, HTTP_ACCEPTED, body);
 }
 
 static void
@@ -566,6 +627,9 @@ static const struct {
     {"PUT", "/v1/peers/*", put_peer},
     {"DELETE", "/v1/peers/*", delete_peer},
     {"POST", "/v1/peers/*/reset", post_peer_reset},
+    {"POST", "/v1/peers/*/revoke", post_peer_revoke},
+    {"DELETE", "/v1/revoked/*", delete_revoked},
+    {"POST", "/v1/keys/rotate", post_keys_rotate},
     {"GET", "/v1/contacts", get_contacts},
     {"GET", "/v1/peers/*/contacts", get_peer_contacts},
     {"PUT", "/v1/peers/*/contacts", put_peer_contacts},

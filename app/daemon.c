@@ -522,6 +522,7 @@ sf_daemon_close(struct sf_daemon *daemon)
         }
         sf_wipe(daemon->peers, SF_PEERS_MAX * sizeof(*daemon->peers));
         free(daemon->peers);
+        free(daemon->revoked);
         daemon->peers = NULL;
     }
 }

@@ -7,6 +7,7 @@
  *
  *     daemon.c         opening, the loop, closing
  *     daemon_peers.c   peers/ and the node's peers, and the look-up of their names
+ *     daemon_revoke.c  nodes that are not trusted any more
  *     daemon_limits.c  ceilings that peers share, by the hour
  *     daemon_plan.c    their contact plans
  *     daemon_news.c    events kept for those who ask, and rates
@@ -21,6 +22,7 @@
 #include "app/error.h"
 #include "app/home.h"
 #include "app/peers.h"
+#include "app/revoked.h"
 #include "app/plan.h"
 #include "app/resolve.h"
 #include "app/threads.h"
@@ -113,6 +115,8 @@ struct sf_daemon {
 
     struct sf_daemon_peer *peers; /* SF_PEERS_MAX */
     size_t peer_count;
+    struct sf_revoked_node *revoked; /* their transfers have ended, and they cannot be peers */
+    size_t revoked_count;
     uint64_t tag_last;
     sf_mono interfaces_at; /* when to look at the interfaces peers are bound to */
     sf_mono limits_at;     /* when the hours of limits are to be looked at */
@@ -185,6 +189,27 @@ struct sf_daemon_listener {
 };
 SF_MUST_USE int sf_daemon_listen(struct sf_daemon *daemon,
     const struct sf_daemon_listener *listener, int *ret_fd, struct sf_app_error *error);
+
+/* --- daemon_revoke.c ---------------------------------------------------------- */
+
+/* Read who is revoked, and hold the node to it. SF_ELIMIT, SF_ENOMEM, SF_EIO, with *error. */
+SF_MUST_USE int sf_daemon_revoked_load(struct sf_daemon *daemon, struct sf_app_error *error);
+/* The revoked node of that fingerprint, or NULL. */
+const struct sf_revoked_node *sf_daemon_revoked_find(
+    const struct sf_daemon *daemon, const struct sf_fingerprint *fingerprint);
+/* Take those of revoked nodes out of the list just read: a crash left their files. *count falls. */
+void sf_daemon_revoked_leave_out(
+    const struct sf_daemon *daemon, struct sf_peers_peer *peers, size_t *count);
+/*
+ * Revoke the peer of that name, or the node of that fingerprint, durably; *ret_ended
+ * of its transfers ended; once more changes nothing. SF_ENOENT; what the disk says, and then
+ * it holds until the daemon stops; with *error.
+ */
+SF_MUST_USE int sf_daemon_peer_revoke(struct sf_daemon *daemon, const char *name,
+    struct sf_revoked_node *ret_node, uint64_t *ret_ended, struct sf_app_error *error);
+/* The revoked node of that fingerprint may be added again. SF_ENOENT; what the disk says. */
+SF_MUST_USE int sf_daemon_readmit(
+    struct sf_daemon *daemon, const char *digits, struct sf_app_error *error);
 
 /* --- daemon_peers.c ----------------------------------------------------------- */
 

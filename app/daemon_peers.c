@@ -130,6 +130,11 @@ static int
 check_change(const struct sf_daemon *daemon, const struct sf_daemon_peer *known,
     const struct sf_peers_peer *conf, struct sf_app_error *error)
 {
+    const struct sf_revoked_node *revoked = sf_daemon_revoked_find(daemon, &conf->card.fingerprint);
+
+    if (revoked != NULL) {
+        return sf_revoked_refuse(revoked, conf->name, error);
+    }
     if (known == NULL && daemon->peer_count == SF_PEERS_MAX) {
         return sf_app_error_set(error, SF_ELIMIT,
             "a node has at most %d peers: remove one before adding %s", SF_PEERS_MAX, conf->name);
@@ -217,11 +222,19 @@ sf_daemon_peers_load(struct sf_daemon *daemon, struct sf_app_error *error)
 {
     struct sf_peers_peer *peers;
     size_t count;
-    int status = sf_peers_read_all(&daemon->home, &peers, &count, error);
+    size_t all;
+    int status = sf_peers_read_all(&daemon->home, &peers, &all, error);
 
     if (status != SF_OK) {
         return status;
     }
+    count = all;
+    status = sf_daemon_revoked_load(daemon, error);
+    if (status != SF_OK) {
+        sf_peers_free(peers, all);
+        return status;
+    }
+    sf_daemon_revoked_leave_out(daemon, peers, &count);
     retire_missing(daemon, peers, count);
     for (size_t i = 0; i < count; i++) {
         struct sf_app_error why;
@@ -234,7 +247,7 @@ sf_daemon_peers_load(struct sf_daemon *daemon, struct sf_app_error *error)
             status = sf_app_error_set(error, one, "peer %s: %s", peers[i].name, why.text);
         }
     }
-    sf_peers_free(peers, count);
+    sf_peers_free(peers, all);
     return status;
 }
 

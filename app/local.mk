@@ -8,6 +8,7 @@ app_libapp_a_SOURCES = \
 	%D%/limit.c %D%/limit.h \
 	%D%/mark.c %D%/mark.h \
 	%D%/peers.c %D%/peers.h \
+	%D%/revoked.c %D%/revoked.h \
 	%D%/plan.c %D%/plan.h \
 	%D%/submit_protocol.c %D%/submit_protocol.h \
 	%D%/threads.c %D%/threads.h \
@@ -31,6 +32,7 @@ skyferryd_SOURCES = \
 	%D%/daemon_news.c \
 	%D%/daemon_peers.c \
 	%D%/daemon_plan.c \
+	%D%/daemon_revoke.c \
 	%D%/outbox.c \
 	%D%/privilege.c %D%/privilege.h \
 	%D%/resolve.c %D%/resolve.h \
@@ -72,10 +74,12 @@ skyferry_SOURCES = \
 	%D%/cli_estimate.c \
 	%D%/cli_inbox.c \
 	%D%/cli_init.c \
+	%D%/cli_key.c \
 	%D%/cli_main.c \
 	%D%/cli_passphrase.c \
 	%D%/cli_peer.c %D%/cli_peer.h \
 	%D%/cli_peer_add.c \
+	%D%/cli_peer_revoke.c \
 	%D%/cli_receipt.c \
 	%D%/cli_send.c \
 	%D%/cli_status.c \

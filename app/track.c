@@ -138,7 +138,7 @@ sf_track_exit(const json_t *transfer)
         return SF_EXIT_REFUSED;
     }
     if (strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0 ||
-        any_recipient(transfer, "cancelled")) {
+        any_recipient(transfer, "cancelled") || any_recipient(transfer, "revoked")) {
         return SF_EXIT_FAILED;
     }
     return strcmp(state, "done") == 0 ? SF_EXIT_DONE : SF_EXIT_NOT_YET;
@@ -155,7 +155,7 @@ recipient_words(const char *state)
         const char *words;
     } names[] = {{"waiting", "not reached yet"}, {"held", "on its way"},
         {"verified", "verified, being delivered"}, {"paused", "paused"}, {"final", "delivered"},
-        {"refused", "refused"}, {"cancelled", "cancelled"}};
+        {"refused", "refused"}, {"cancelled", "cancelled"}, {"revoked", "revoked here"}};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(names[i].state, state) == 0) {

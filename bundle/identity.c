@@ -391,6 +391,20 @@ sf_identity_rotate(
     return changed;
 }
 
+int
+sf_identity_renew(struct sf_identity *identity, const struct sf_random *random)
+{
+    if (identity->prekeys.count >= SF_PREKEYS_RENEWED_MAX ||
+        identity->link_prekeys.count >= SF_PREKEYS_RENEWED_MAX ||
+        identity->number_last > UINT32_MAX - 2) {
+        return SF_ELIMIT;
+    }
+    ring_add(&identity->prekeys, identity, random);
+    ring_add(&identity->link_prekeys, identity, random);
+    identity->card_issue++;
+    return SF_OK;
+}
+
 const struct sf_prekey *
 sf_prekey_find(const struct sf_prekey_ring *ring, uint32_t number)
 {

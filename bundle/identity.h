@@ -32,7 +32,8 @@
 enum {
     SF_NAME_BYTES_MAX = 63, /* of a node, without the NUL; [A-Za-z0-9._-], not starting with '.' */
     SF_HINT_KEY_BYTES = 32,
-    SF_PREKEYS_MAX = 16,
+    SF_PREKEYS_MAX = 32,           /* of a ring: those that age in it, */
+    SF_PREKEYS_RENEWED_MAX = 24,   /* ... and as many as it may hold when more are asked for */
     SF_PREKEY_NEW_DAYS = 7,        /* of run time, then a new one is made */
     SF_PREKEY_KEPT_DAYS = 45,      /* of run time, then its secret is erased */
     SF_LINK_PREKEY_KEPT_DAYS = 14, /* the same for link prekeys */
@@ -124,6 +125,16 @@ SF_MUST_USE int sf_identity_decode_sealed(
  */
 bool sf_identity_rotate(
     struct sf_identity *identity, const struct sf_random *random, uint64_t elapsed_ms);
+
+/*
+ * Make new prekeys of both kinds now, because somebody asked for it; the old ones
+ * stay, age and are erased as ever, so what was sealed to them can be opened.
+ * The caller writes the key file before the new card goes out.
+ *
+ * Returns SF_OK; SF_ELIMIT, and nothing changed, when a ring holds
+ * SF_PREKEYS_RENEWED_MAX keys already, or the numbers are used up.
+ */
+SF_MUST_USE int sf_identity_renew(struct sf_identity *identity, const struct sf_random *random);
 
 /* The key of that number, or NULL if there never was one or it is erased. */
 const struct sf_prekey *sf_prekey_find(const struct sf_prekey_ring *ring, uint32_t number);

@@ -403,6 +403,20 @@ drop_control(struct control **at)
 }
 
 void
+arrive_drop_controls(struct sf_node *node, unsigned peer)
+{
+    struct control **at = &node->controls;
+
+    while (*at != NULL) {
+        if ((*at)->peer == peer) {
+            drop_control(at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
+}
+
+void
 arrive_fini(struct sf_node *node)
 {
     while (node->controls != NULL) {

@@ -18,7 +18,7 @@ const char *
 sf_node_recipient_state_name(enum sf_node_recipient_state state)
 {
     static const char *const names[] = {
-        "waiting", "held", "verified", "paused", "final", "refused", "cancelled"};
+        "waiting", "held", "verified", "paused", "final", "refused", "cancelled", "revoked"};
 
     return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
 }
@@ -53,6 +53,8 @@ to_state(const struct out_to *to)
     case SF_TO_CANCELLING:
     case SF_TO_CANCELLED:
         return SF_NODE_TO_CANCELLED;
+    case SF_TO_REVOKED:
+        return SF_NODE_TO_REVOKED;
     default:
         break;
     }
@@ -103,8 +105,11 @@ fill_recipient(
         to->data_handle == 0 ? NULL : sf_link_peer_has(node->link, to->data_handle);
 
     memset(ret, 0, sizeof(*ret));
-    snprintf(ret->name, sizeof(ret->name), "%s", peer == NULL ? "(removed)" : peer->conf.name);
     ret->state = to_state(to);
+    snprintf(ret->name, sizeof(ret->name), "%s",
+        peer != NULL                       ? peer->conf.name
+        : ret->state == SF_NODE_TO_REVOKED ? "(revoked)"
+                                           : "(removed)");
     ret->held = to->record.phase == SF_TO_FINAL ? out->record.count
                                                 : sf_range_set_total(&to->receipts.held);
     if (has != NULL) {
@@ -112,7 +117,9 @@ fill_recipient(
     }
     ret->link_bytes = (to->record.phase == SF_TO_FINAL ? out->record.count : to->link_has) *
                       (uint64_t)out->record.class_bytes;
-    if (to->why[0] == '\0' && ret->state <= SF_NODE_TO_VERIFIED) {
+    if (ret->state == SF_NODE_TO_REVOKED) {
+        snprintf(ret->why, sizeof(ret->why), "it was revoked here");
+    } else if (to->why[0] == '\0' && ret->state <= SF_NODE_TO_VERIFIED) {
         snprintf(ret->why, sizeof(ret->why), "%s", silence(node, peer));
     } else {
         snprintf(ret->why, sizeof(ret->why), "%s", to->why);

@@ -8,6 +8,7 @@
  *   commits.c   facts that are to become durable
  *   names.c     names at rest
  *   peers.c     peers and their cards
+ *   revoke.c    peers that are not trusted any more
  *   ladder.c    pre-shared keys, used once
  *   contacts.c  when they can be reached, by their contact plans
  *   keyring.c   the key file and the ageing of prekeys
@@ -143,6 +144,12 @@ SF_MUST_USE int peer_save(struct sf_node *node, const struct peer *peer);
 /* Hand the peer's keys and address to the link again after a change. */
 SF_MUST_USE int peer_link(struct sf_node *node, struct peer *peer);
 
+/* It was revoked once and is a peer again, on purpose (revoke.c). */
+void revoked_readmit(struct sf_node *node, const struct sf_fingerprint *fingerprint);
+
+/* Take a peer that nothing refers to any more out of the link and the list. */
+void peer_drop(struct sf_node *node, struct peer *peer);
+
 /* Take a card of a known peer if it is newer; returns whether it was. */
 bool peer_take_card(struct sf_node *node, struct peer *peer, struct sf_view encoded);
 
@@ -177,6 +184,8 @@ bool ladder_find(
     const struct sf_node *node, struct peer *peer, uint64_t number, uint8_t ret_psk[32]);
 /* A grant under it authenticates: it is gone from now on, and for good when the next put is. */
 void ladder_commit(struct sf_node *node, struct peer *peer, uint64_t number);
+/* Nothing of what was shared with the node of that fingerprint is kept. */
+void ladder_erase(struct sf_node *node, const struct sf_fingerprint *fingerprint);
 
 /* Look-ups for grants and letters. */
 const struct sf_card *peers_find_card(void *context, const struct sf_fingerprint *fingerprint);
@@ -485,6 +494,8 @@ void inbound_advance(struct inbound *in);
 /* Bundles that waited for the spool, and orphans that waited for the grant, go on. */
 void arrive_go_on(struct inbound *in);
 void arrive_drop(struct inbound *in);
+/* Grants and letters of that peer that are not whole yet are forgotten. */
+void arrive_drop_controls(struct sf_node *node, unsigned peer);
 void arrive_fini(struct sf_node *node);
 
 /* A receipt that is signed but not necessarily about a known transfer. */
@@ -529,6 +540,8 @@ void postpone(struct sf_node *node, const struct peer *peer, const struct refusa
 /* It was taken, or called back. */
 void postponed_end(struct sf_node *node, const struct sf_transfer_id *transfer,
     const struct sf_fingerprint *sender);
+/* All of that sender; returns how many there were. */
+uint64_t postponed_end_all(struct sf_node *node, const struct sf_fingerprint *sender);
 /* What it would make this node keep, if it was refused before; else 0. */
 uint64_t postponed_bytes(struct sf_node *node, const struct sf_transfer_id *transfer,
     const struct sf_fingerprint *sender);
@@ -634,6 +647,9 @@ void sweep_begin(struct inbound *in, void (*done)(struct inbound *in));
 void record_out(struct outbound *out, const char *event, const struct out_to *to, const char *why);
 void record_in(struct inbound *in, const char *event, const char *why);
 void record_peer(struct sf_node *node, const char *event, struct peer *peer, const char *why);
+/* What the operator did to a peer, by which `ended` transfers ended; never left out. */
+void record_operator(struct sf_node *node, const char *event,
+    const struct sf_fingerprint *fingerprint, uint64_t ended);
 /*
  * Whether one more record that a peer causes at will may be written; those that
  * may not are counted, and record_peer() tells how many they were.

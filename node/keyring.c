@@ -31,6 +31,7 @@ struct keyring {
     uint8_t *bytes; /* the encoded key file, in guarded memory */
     size_t count;
     bool is_card_new;
+    bool is_rotation_due; /* asked for while the file was being written */
 };
 
 static int
@@ -112,6 +113,7 @@ publish(struct sf_node *node)
 }
 
 static void step(struct sf_disk_op *op);
+static void write_keys(struct keyring *keyring);
 
 static void
 submit(struct keyring *keyring, enum step step_now, struct sf_disk_op op)
@@ -135,6 +137,13 @@ finish(struct keyring *keyring, int status)
     } else if (keyring->is_card_new) {
         keyring->is_card_new = false;
         publish(keyring->node);
+    }
+    if (keyring->is_rotation_due) {
+        keyring->is_rotation_due = false;
+        if (sf_identity_renew(keyring->node->identity, &keyring->node->config.random) == SF_OK) {
+            keyring->is_card_new = true;
+            write_keys(keyring);
+        }
     }
 }
 
@@ -194,6 +203,43 @@ step(struct sf_disk_op *op)
     }
 }
 
+/* Nothing may be being written. */
+static void
+write_keys(struct keyring *keyring)
+{
+    struct sf_node *node = keyring->node;
+
+    if (sf_identity_encode_sealed(node->identity, node->config.master, &node->config.random,
+            keyring->bytes, &keyring->count) == SF_OK) {
+        submit(keyring, STEP_OPEN,
+            (struct sf_disk_op){
+                .kind = SF_DISK_OPEN, .path = "keys.new", .flags = SF_DISK_RDWR | SF_DISK_CREATE});
+    }
+}
+
+int
+sf_node_rotate(struct sf_node *node, uint64_t *ret_issue, struct sf_node_error *error)
+{
+    struct keyring *keyring = node->keyring;
+
+    if (!keyring_is_idle(node)) {
+        /* The keys in memory must stay those that are being written until they are. */
+        keyring->is_rotation_due = true;
+        *ret_issue = node->identity->card_issue + 1;
+        return SF_OK;
+    }
+    if (sf_identity_renew(node->identity, &node->config.random) != SF_OK) {
+        return node_error(error, SF_ELIMIT,
+            "%d prekeys are kept already, as what was sealed to them may still come; the oldest "
+            "goes when it is %d days old",
+            SF_PREKEYS_RENEWED_MAX, SF_PREKEY_KEPT_DAYS);
+    }
+    keyring->is_card_new = true;
+    *ret_issue = node->identity->card_issue;
+    write_keys(keyring);
+    return SF_OK;
+}
+
 void
 keyring_tick(struct sf_node *node)
 {
@@ -209,12 +255,7 @@ keyring_tick(struct sf_node *node)
         keyring->is_card_new |= issue != node->identity->card_issue;
     }
     /* Ages are written as well, or a node that restarts daily would never retire a key. */
-    if (sf_identity_encode_sealed(node->identity, node->config.master, &node->config.random,
-            keyring->bytes, &keyring->count) == SF_OK) {
-        submit(keyring, STEP_OPEN,
-            (struct sf_disk_op){
-                .kind = SF_DISK_OPEN, .path = "keys.new", .flags = SF_DISK_RDWR | SF_DISK_CREATE});
-    }
+    write_keys(keyring);
 }
 
 sf_mono

@@ -46,10 +46,11 @@ enum {
 /* --- At rest --------------------------------------------------------------------------- */
 
 static void
-vault_key(const struct peer *peer, uint8_t kind, uint8_t ret_key[SF_VAULT_KEY_BYTES])
+vault_key(
+    const struct sf_fingerprint *fingerprint, uint8_t kind, uint8_t ret_key[SF_VAULT_KEY_BYTES])
 {
     ret_key[0] = kind;
-    memcpy(ret_key + 1, peer->conf.card.fingerprint.b, SF_VAULT_KEY_BYTES - 1);
+    memcpy(ret_key + 1, fingerprint->b, SF_VAULT_KEY_BYTES - 1);
 }
 
 static uint8_t *
@@ -121,7 +122,7 @@ save(struct sf_node *node, const struct peer *peer, const struct save_order *ord
     put->done = order->done;
     put->owner = order->owner;
     put->op = (struct sf_vault_op){.done = saved, .owner = put};
-    vault_key(peer, order->kind, put->op.key);
+    vault_key(&peer->conf.card.fingerprint, order->kind, put->op.key);
     flight_begin(&node->flights, &put->flight, save_drop);
     sf_vault_put(node->vault, &put->op, order->secret, node->now);
     return SF_OK;
@@ -178,7 +179,7 @@ load(const struct sf_node *node, const struct peer *peer, struct ladder *ret_lad
     bool is_there;
 
     memset(ret_ladder, 0, sizeof(*ret_ladder));
-    vault_key(peer, LADDER_STATE, key);
+    vault_key(&peer->conf.card.fingerprint, LADDER_STATE, key);
     is_there = sf_vault_get(node->vault, key, bytes, sizeof(bytes), &count) == SF_OK &&
                count == STATE_BYTES && bytes[0] == VERSION;
     if (is_there) {
@@ -191,7 +192,7 @@ load(const struct sf_node *node, const struct peer *peer, struct ladder *ret_lad
         ret_ladder->is_there = true;
         ret_ladder->is_durable = true;
     }
-    vault_key(peer, LADDER_PASSED, key);
+    vault_key(&peer->conf.card.fingerprint, LADDER_PASSED, key);
     if (is_there && sf_vault_get(node->vault, key, bytes, sizeof(bytes), &count) == SF_OK &&
         count >= 1 && (count - 1) % 40 == 0 && bytes[0] == VERSION) {
         at = bytes + 1;
@@ -483,4 +484,65 @@ ladder_commit(struct sf_node *node, struct peer *peer, uint64_t number)
     if (count != ladder->passed_count || ladder->in.number > first + 1) {
         node_must(node, save_passed(node, peer));
     }
+}
+
+/* --- The end of trust ---------------------------------------------------------------------- */
+
+struct erasure {
+    struct flight flight;
+    struct sf_node *node;
+    struct sf_vault_op op;
+};
+
+static void
+erasure_drop(struct flight *flight)
+{
+    free(FLIGHT_OF(flight, struct erasure));
+}
+
+static void
+erased(struct sf_vault_op *op)
+{
+    struct erasure *erasure = op->owner;
+
+    if (op->status != SF_OK && op->status != SF_ENOENT) {
+        node_say(erasure->node, SF_NODE_EVENT_WARNING, NULL,
+            "what is left of a pre-shared key could not be erased: %s", sf_status_text(op->status));
+    }
+    flight_end(&erasure->flight);
+    free(erasure);
+}
+
+static void
+erase(struct sf_node *node, const struct sf_fingerprint *fingerprint, uint8_t kind)
+{
+    struct erasure *erasure;
+    uint8_t key[SF_VAULT_KEY_BYTES];
+    uint8_t bytes[SF_VAULT_SECRET_BYTES_MAX];
+    size_t count;
+    bool is_there;
+
+    vault_key(fingerprint, kind, key);
+    is_there = sf_vault_get(node->vault, key, bytes, sizeof(bytes), &count) == SF_OK;
+    sf_wipe(bytes, sizeof(bytes));
+    if (!is_there) {
+        return;
+    }
+    erasure = calloc(1, sizeof(*erasure));
+    if (erasure == NULL) {
+        node->health = SF_ENOMEM; /* the next start does it */
+        return;
+    }
+    erasure->node = node;
+    erasure->op = (struct sf_vault_op){.done = erased, .owner = erasure};
+    memcpy(erasure->op.key, key, sizeof(key));
+    flight_begin(&node->flights, &erasure->flight, erasure_drop);
+    sf_vault_erase(node->vault, &erasure->op, node->now);
+}
+
+void
+ladder_erase(struct sf_node *node, const struct sf_fingerprint *fingerprint)
+{
+    erase(node, fingerprint, LADDER_STATE);
+    erase(node, fingerprint, LADDER_PASSED);
 }

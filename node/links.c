@@ -10,15 +10,41 @@ struct epoch_note {
     struct flight flight;
     struct sf_node *node;
     unsigned peer;
+    struct sf_fingerprint fingerprint; /* another peer may have the number by then */
     uint64_t epoch;
 };
+
+static struct epoch_note *
+note_new(struct sf_node *node, unsigned peer, uint64_t epoch)
+{
+    struct epoch_note *note = malloc(sizeof(*note));
+
+    if (note != NULL) {
+        *note = (struct epoch_note){.node = node,
+            .peer = peer,
+            .fingerprint = node->peers[peer].conf.card.fingerprint,
+            .epoch = epoch};
+    }
+    return note;
+}
+
+/* The peer it is about is still there. */
+static bool
+note_holds(const struct epoch_note *note)
+{
+    const struct peer *peer = &note->node->peers[note->peer];
+
+    return peer->used && sf_fingerprint_equal(&peer->conf.card.fingerprint, &note->fingerprint);
+}
 
 static void
 epoch_durable(void *owner)
 {
     struct epoch_note *note = owner;
 
-    sf_link_epoch_durable(note->node->link, note->peer, note->epoch);
+    if (note_holds(note)) {
+        sf_link_epoch_durable(note->node->link, note->peer, note->epoch);
+    }
     flight_end(&note->flight);
     free(note);
 }
@@ -34,12 +60,11 @@ static void
 note_epoch(struct sf_node *node, const struct sf_link_event *event)
 {
     struct peer *peer = &node->peers[event->peer];
-    struct epoch_note *note = malloc(sizeof(*note));
+    struct epoch_note *note = note_new(node, event->peer, event->epoch);
 
     if (note == NULL) {
         return; /* the opener is repeated */
     }
-    *note = (struct epoch_note){.node = node, .peer = event->peer, .epoch = event->epoch};
     if (event->epoch >> 32 > peer->record.epoch_in >> 32) {
         inbound_peer_restarted(node, peer);
     }
@@ -68,7 +93,9 @@ boot_durable(void *owner)
         inbound_rolled_back(node);
         node_commit(node);
     }
-    sf_link_boot_durable(node->link, note->peer, boot);
+    if (note_holds(note)) {
+        sf_link_boot_durable(node->link, note->peer, boot);
+    }
     flight_end(&note->flight);
     free(note);
 }
@@ -79,7 +106,7 @@ note_stale(struct sf_node *node, const struct sf_link_event *event)
 {
     struct peer *peer = &node->peers[event->peer];
     uint64_t boot = (event->epoch >> 32) + 1; /* above what was used before */
-    struct epoch_note *note = malloc(sizeof(*note));
+    struct epoch_note *note = note_new(node, event->peer, boot << 32);
     uint8_t value[4];
 
     node_say(node, SF_NODE_EVENT_WARNING, NULL,
@@ -91,7 +118,6 @@ note_stale(struct sf_node *node, const struct sf_link_event *event)
         node->health = SF_ENOMEM; /* the link would wait for ever */
         return;
     }
-    *note = (struct epoch_note){.node = node, .peer = event->peer, .epoch = boot << 32};
     if (boot > node->boot_told && boot - node->boot_began > BOOTS_AHEAD_MAX) {
         /* Believed, it could use up all numbers. It gets what it asks for, for this run. */
         record_peer(node, "stale_rejected", peer, "it claims sessions of too many starts ahead");

@@ -36,6 +36,7 @@ node_libnode_a_SOURCES = \
 	%D%/receipt.c \
 	%D%/record.c \
 	%D%/recover.c \
+	%D%/revoke.c \
 	%D%/room.c \
 	%D%/schema.c %D%/schema.h \
 	%D%/send.c \

@@ -197,6 +197,27 @@ SF_MUST_USE int sf_node_peer_set(
 SF_MUST_USE int sf_node_peer_remove(
     struct sf_node *node, const char *name, struct sf_node_error *error);
 
+/*
+ * Revoke the node of that fingerprint: from now on nothing of it is accepted or
+ * answered, nothing goes to it, and no pre-shared key of it is kept. Its open
+ * transfers end (except what is verified whole and on its way into the inbox);
+ * those to other recipients as well go on. The audit log says so.
+ *
+ * Returns how many transfers ended. That it may not be a peer again is the
+ * caller's to keep: durably, before the call, and called again after every
+ * start, which finishes what a crash interrupted and otherwise changes nothing.
+ */
+uint64_t sf_node_revoke(struct sf_node *node, const struct sf_fingerprint *fingerprint);
+
+/*
+ * Make new prekeys now; they are on this node's card once the key file is
+ * durable, when *ret_issue of the card is reached or passed. What was sealed to the old
+ * ones can still be opened. SF_OK; SF_ELIMIT: too many are kept already; *error
+ * explains.
+ */
+SF_MUST_USE int sf_node_rotate(
+    struct sf_node *node, uint64_t *ret_issue, struct sf_node_error *error);
+
 struct sf_node_peer_info {
     struct sf_node_peer peer; /* the psk is zeroed */
     bool is_psk_kept;         /* what is left of the seed is durable: the seed can go */
@@ -284,6 +305,7 @@ enum sf_node_recipient_state {
     SF_NODE_TO_FINAL,
     SF_NODE_TO_REFUSED, /* for good */
     SF_NODE_TO_CANCELLED,
+    SF_NODE_TO_REVOKED,
 };
 
 struct sf_node_recipient {

@@ -334,18 +334,25 @@ outbound_fail(struct outbound *out, enum sf_cancel_reason reason, const char *wh
     node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "failed: %s", why);
 }
 
+void
+out_cancel(struct outbound *out, const char *why)
+{
+    end_with_cancel(out, SF_OUT_CANCELLED, SF_CANCEL_OPERATOR);
+    snprintf(out->why, sizeof(out->why), "%s", why);
+    record_out(out, "cancelled", NULL, why);
+    node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "cancelled: %s", why);
+}
+
 int
 outbound_cancel(struct sf_node *node, struct outbound *out, struct sf_node_error *error)
 {
+    (void)node;
     if (out->record.phase == SF_OUT_DONE || out->record.phase == SF_OUT_CANCELLED ||
         out->record.reason != 0) {
         return node_error(error, SF_ESTATE, "this transfer has ended already (%s)",
             out->record.phase == SF_OUT_DONE ? "done" : "cancelled or failed");
     }
-    end_with_cancel(out, SF_OUT_CANCELLED, SF_CANCEL_OPERATOR);
-    snprintf(out->why, sizeof(out->why), "%s", "cancelled here");
-    record_out(out, "cancelled", NULL, "cancelled here");
-    node_say(node, SF_NODE_EVENT_TRANSFER, &out->id, "cancelled");
+    out_cancel(out, "cancelled here");
     return SF_OK;
 }
 

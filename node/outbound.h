@@ -9,6 +9,8 @@
 
 #define OUT_REFUSED_WHY "a recipient refused it for good; `skyferry cancel` gives its space back"
 
+#define OUT_REVOKED_WHY "without a recipient that was revoked here"
+
 #define FINAL_FIRST (30 * SF_SEC) /* after the peer's link has all, before it is asked again */
 
 static inline struct sf_view
@@ -58,6 +60,9 @@ void out_settle(void *owner);
 
 /* The content key goes, from memory and from the disk, and with it the label. */
 void out_erase_key(struct outbound *out);
+
+/* Nobody is to have it any more: cancelled, with that reason at this end. */
+void out_cancel(struct outbound *out, const char *why);
 
 /* Free spool and key of a transfer that is over, as far as nothing uses them. */
 void out_free_step(struct outbound *out);

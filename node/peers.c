@@ -235,8 +235,9 @@ add(struct sf_node *node)
     return NULL;
 }
 
+/* Out of the list. */
 static void
-drop(struct sf_node *node, struct peer *peer)
+forget(struct sf_node *node, struct peer *peer)
 {
     unsigned number = peer_number(node, peer);
     size_t at = 0;
@@ -249,6 +250,15 @@ drop(struct sf_node *node, struct peer *peer)
     node->peer_count--;
     contacts_drop(peer);
     sf_wipe(peer, sizeof(*peer));
+}
+
+void
+peer_drop(struct sf_node *node, struct peer *peer)
+{
+    mail_drop_peer(node, peer_number(node, peer));
+    arrive_drop_controls(node, peer_number(node, peer));
+    sf_link_peer_remove(node->link, peer_number(node, peer));
+    forget(node, peer);
 }
 
 int
@@ -283,7 +293,7 @@ sf_node_peer_set(struct sf_node *node, const struct sf_node_peer *conf, struct s
     }
     if (status != SF_OK) {
         if (is_new) {
-            drop(node, peer);
+            forget(node, peer);
         } else {
             *peer = before;
         }
@@ -297,6 +307,7 @@ sf_node_peer_set(struct sf_node *node, const struct sf_node_peer *conf, struct s
             status = node_error(error, status, "peer %s: %s", conf->name, sf_status_text(status));
         }
     } else {
+        revoked_readmit(node, &peer->conf.card.fingerprint);
         outbound_peer_changed(node, peer_number(node, peer));
         inbound_peer_changed(node, peer);
     }
@@ -316,9 +327,7 @@ sf_node_peer_remove(struct sf_node *node, const char *name, struct sf_node_error
         return node_error(error, SF_ESTATE,
             "peer %s still has open transfers; cancel them or wait for them first", name);
     }
-    mail_drop_peer(node, peer_number(node, peer));
-    sf_link_peer_remove(node->link, peer_number(node, peer));
-    drop(node, peer);
+    peer_drop(node, peer);
     return SF_OK;
 }
 

@@ -59,6 +59,23 @@ postponed_end(struct sf_node *node, const struct sf_transfer_id *transfer,
     }
 }
 
+uint64_t
+postponed_end_all(struct sf_node *node, const struct sf_fingerprint *sender)
+{
+    struct postponed **at = &node->postponed;
+    uint64_t ended = 0;
+
+    while (*at != NULL) {
+        if (sf_fingerprint_equal(&(*at)->sender, sender)) {
+            drop(at);
+            ended++;
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    return ended;
+}
+
 /* The peer has as many as it may: the one not asked for longest goes. */
 static void
 make_room(struct sf_node *node, const struct sf_fingerprint *sender)

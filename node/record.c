@@ -190,3 +190,15 @@ record_peer(struct sf_node *node, const char *event, struct peer *peer, const ch
     }
     append(node, &entry);
 }
+
+void
+record_operator(struct sf_node *node, const char *event, const struct sf_fingerprint *fingerprint,
+    uint64_t ended)
+{
+    struct sf_audit_entry entry;
+
+    begin(node, &entry, event, NULL);
+    add_node(node, &entry, "peer", "peer_key", fingerprint);
+    sf_audit_entry_number(&entry, "transfers_ended", ended);
+    append(node, &entry);
+}

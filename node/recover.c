@@ -116,8 +116,10 @@ restore(struct sf_node *node, struct sf_view key, const struct sf_record_in *rec
             deliver_name(in, label, in->delivered_as);
         }
         if (record->phase == SF_IN_REFUSED) {
-            snprintf(
-                in->why, sizeof(in->why), "%s", sf_refusal_text((enum sf_refusal)record->reason));
+            snprintf(in->why, sizeof(in->why), "%s",
+                record->reason == SF_REFUSAL_NOT_ALLOWED
+                    ? "its sender may not send here, or was revoked"
+                    : sf_refusal_text((enum sf_refusal)record->reason));
         }
         in->want_freed = true;
         in->is_freed = !in->is_key_stored && in->seal == NULL;

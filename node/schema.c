@@ -196,7 +196,7 @@ sf_record_to_decode(struct sf_view value, struct sf_record_to *ret_record)
     record.rung = take_u64(&at);
     record.generation = take_u64(&at);
     record.counter = take_u64(&at);
-    if (record.phase < SF_TO_OPEN || record.phase > SF_TO_CANCELLED) {
+    if (record.phase < SF_TO_OPEN || record.phase > SF_TO_REVOKED) {
         return SF_EFORMAT;
     }
     *ret_record = record;

@@ -14,6 +14,7 @@
  *   NODE           "run"                      u64: milliseconds this node has run
  *   PEER           fingerprint                struct sf_record_peer
  *   CARD           fingerprint                newest card learnt over the link
+ *   REVOKED        fingerprint                i64: when, in ms of the wall clock
  *   OUT            transfer                   struct sf_record_out
  *   OUT_SEALED     transfer                   set of bundle indices, each tagged with its siv but
  *                                             the last 4 bytes, and the CRC-32C of the object
@@ -44,6 +45,7 @@ enum sf_table {
     SF_TABLE_NODE = 1,
     SF_TABLE_PEER = 2,
     SF_TABLE_CARD = 3,
+    SF_TABLE_REVOKED = 4,
     SF_TABLE_OUT = 10,
     SF_TABLE_OUT_SEALED = 11,
     SF_TABLE_OUT_MANIFEST = 12,
@@ -107,6 +109,7 @@ enum sf_to_phase {
     SF_TO_REFUSED = 4,
     SF_TO_CANCELLING = 5, /* the signed cancel has not been answered yet */
     SF_TO_CANCELLED = 6,
+    SF_TO_REVOKED = 7, /* it was revoked before it had all; nobody tells it */
 };
 
 struct sf_record_to {

@@ -64,11 +64,10 @@ record_facts(struct outbound *out)
         struct out_to *to = &out->to[i];
         struct peer *peer = peer_of(node, &to->fingerprint);
 
-        if (peer == NULL) {
-            continue; /* removed meanwhile; the transfer waits for it */
+        if (peer != NULL) { /* not removed or revoked meanwhile */
+            to->record.number = peer->record.number_next++;
+            node_must(node, peer_save(node, peer));
         }
-        to->record.number = peer->record.number_next++;
-        node_must(node, peer_save(node, peer));
         node_must(node, outbound_save_to(out, to));
     }
     node_must(node,

@@ -69,16 +69,18 @@ save_held(struct outbound *out, const struct out_to *to, bool is_new_generation)
     }
 }
 
-/* Whether every recipient has ended, and whether all of them have the files. */
+/* Whether every recipient has ended, and how. */
 static bool
-all_ended(const struct outbound *out, bool *ret_all_final)
+all_ended(const struct outbound *out, uint32_t *ret_final, uint32_t *ret_revoked)
 {
-    *ret_all_final = true;
+    *ret_final = 0;
+    *ret_revoked = 0;
     for (uint32_t i = 0; i < out->record.recipient_count; i++) {
         if (out_to_is_open(&out->to[i])) {
             return false;
         }
-        *ret_all_final &= out->to[i].record.phase == SF_TO_FINAL;
+        *ret_final += out->to[i].record.phase == SF_TO_FINAL;
+        *ret_revoked += out->to[i].record.phase == SF_TO_REVOKED;
     }
     return true;
 }
@@ -91,7 +93,8 @@ done_durable(void *owner)
     out->want_freed = true;
     out_free_step(out);
     record_out(out, "done", NULL, NULL);
-    node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "done: every recipient has it");
+    node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "done: every recipient has it%s",
+        out->why[0] == '\0' ? "" : " that was not revoked");
 }
 
 void
@@ -99,13 +102,19 @@ out_settle(void *owner)
 {
     struct outbound *out = owner;
     struct sf_node *node = out->node;
-    bool all_final;
+    uint32_t final;
+    uint32_t revoked;
 
-    if (!out_is_open(out) || !all_ended(out, &all_final)) {
+    if (!out_is_open(out) || !all_ended(out, &final, &revoked)) {
+        return;
+    }
+    if (revoked == out->record.recipient_count) {
+        out_cancel(out, "every recipient was revoked here");
         return;
     }
     out->record.ended = node->wall;
-    if (all_final) {
+    if (final + revoked == out->record.recipient_count) {
+        snprintf(out->why, sizeof(out->why), "%s", revoked == 0 ? "" : OUT_REVOKED_WHY);
         out->record.phase = SF_OUT_DONE;
         node_must(node, sf_journal_unset(node->journal, SF_TABLE_OUT_SEALED, out_id_view(out)));
         node_must(node, sf_journal_unset(node->journal, SF_TABLE_OUT_LABEL, out_id_view(out)));
@@ -221,7 +230,7 @@ receipt_after_end(
     struct outbound *out, struct out_to *to, struct peer *peer, const struct sf_receipt *receipt)
 {
     if (!is_terminal(receipt)) {
-        if (to->record.phase == SF_TO_FINAL) {
+        if (to->record.phase == SF_TO_FINAL || to->record.phase == SF_TO_REVOKED) {
             disown(out->node, peer, &out->id);
         } else if (to->record.phase == SF_TO_CANCELLED && out->record.reason != 0) {
             /* A grant that was on its way has begun it there after all. */

@@ -29,6 +29,7 @@ enum { STREAM_GATEWAY = 5000 };
 
 struct known_peer {
     bool is_known;
+    bool is_revoked; /* and therefore not known */
     struct sf_node_peer conf;
 };
 
@@ -573,6 +574,9 @@ sf_world_start(struct sf_world *world, unsigned number, struct sf_node_error *er
         return status;
     }
     for (unsigned i = 0; i < SF_WORLD_NODES_MAX; i++) {
+        if (self->peers[i].is_revoked) {
+            (void)sf_node_revoke(self->node, &self->peers[i].conf.card.fingerprint);
+        }
         if (self->peers[i].is_known) {
             status = sf_node_peer_set(self->node, &self->peers[i].conf, error);
             sf_assert(status == SF_OK);
@@ -623,6 +627,7 @@ sf_world_introduce(
     struct sf_node_error error;
 
     known->is_known = true;
+    known->is_revoked = false;
     known->conf = conf != NULL ? *conf
                                : (struct sf_node_peer){
                                      .may_send = true,
@@ -637,6 +642,22 @@ sf_world_introduce(
         sf_assert(sf_node_peer_set(self->node, &known->conf, &error) == SF_OK);
         step(self);
     }
+}
+
+uint64_t
+sf_world_revoke(struct sf_world *world, unsigned number, unsigned other)
+{
+    struct world_node *self = world->nodes[number];
+    struct known_peer *known = &self->peers[other];
+    uint64_t ended = 0;
+
+    known->is_known = false;
+    known->is_revoked = true;
+    if (self->node != NULL) {
+        ended = sf_node_revoke(self->node, &known->conf.card.fingerprint);
+        step(self);
+    }
+    return ended;
 }
 
 void

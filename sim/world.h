@@ -76,6 +76,12 @@ void sf_world_stop(struct sf_world *world, unsigned number);
 void sf_world_introduce(
     struct sf_world *world, unsigned number, unsigned other, const struct sf_node_peer *conf);
 
+/*
+ * `number` revokes `other`, whom it knew, now and after every start, until it is
+ * introduced again. Returns how many of its transfers ended.
+ */
+uint64_t sf_world_revoke(struct sf_world *world, unsigned number, unsigned other);
+
 /* What becomes of datagrams from one node to another; the default is a clean path of 1 ms. */
 void sf_world_path(
     struct sf_world *world, unsigned from, unsigned to, const struct sf_sim_path_config *config);

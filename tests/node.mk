@@ -3,7 +3,7 @@
 node_tests = tests/unit/test_node tests/unit/test_node_custody tests/unit/test_node_refusal \
 	tests/unit/test_node_restart tests/unit/test_node_review tests/unit/test_node_hostile \
 	tests/unit/test_node_contacts tests/unit/test_node_room tests/unit/test_node_rate \
-	tests/unit/test_node_ladder tests/unit/test_node_memory
+	tests/unit/test_node_ladder tests/unit/test_node_memory tests/unit/test_node_revoke
 check_PROGRAMS += $(node_tests)
 TESTS += $(node_tests)
 
@@ -35,6 +35,10 @@ tests_unit_test_node_contacts_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 tests_unit_test_node_ladder_SOURCES = \
 	tests/unit/test_node_ladder.c tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_ladder_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
+tests_unit_test_node_revoke_SOURCES = \
+	tests/unit/test_node_revoke.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_revoke_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 
 tests_unit_test_node_memory_SOURCES = \
 	tests/unit/test_node_memory.c tests/unit/node_fixture.h tests/unit/check.h

@@ -177,6 +177,7 @@ test_limits(void)
     CHECK_EQ(decode_body(&body), SF_EFORMAT);
     body = good;
     body.prekeys = SF_PREKEYS_MAX;
+    body.number_last = 100;
     CHECK_EQ(decode_body(&body), SF_OK);
     body.prekeys = SF_PREKEYS_MAX + 1;
     CHECK_EQ(decode_body(&body), SF_ELIMIT);
@@ -288,6 +289,44 @@ test_endless_time(void)
 }
 
 static void
+test_renew(void)
+{
+    struct sf_identity *identity = fresh();
+    struct sf_identity *back = NULL;
+    uint8_t file[SF_IDENTITY_BYTES_MAX];
+    uint32_t first = sf_prekey_current(&identity->prekeys)->number;
+    uint64_t issue = identity->card_issue;
+    unsigned renewed = 0;
+
+    REQUIRE_EQ(sf_identity_renew(identity, &people.random), SF_OK);
+    CHECK_EQ(identity->card_issue, issue + 1);
+    CHECK(sf_prekey_current(&identity->prekeys)->number > first);
+    CHECK(sf_prekey_find(&identity->prekeys, first) != NULL); /* what is under way can be opened */
+    CHECK_EQ(sf_prekey_current(&identity->link_prekeys)->age_ms, 0);
+    CHECK_EQ(identity->link_prekeys.count, 2);
+
+    /* However often somebody asks, what ages in the rings has its time. */
+    pass_hours(identity, 40 * 24);
+    CHECK(sf_prekey_find(&identity->prekeys, first) != NULL);
+    while (sf_identity_renew(identity, &people.random) == SF_OK) {
+        renewed++;
+    }
+    CHECK(renewed >= 10);
+    CHECK_EQ(identity->prekeys.count, SF_PREKEYS_RENEWED_MAX);
+    issue = identity->card_issue;
+    CHECK_EQ(sf_identity_renew(identity, &people.random), SF_ELIMIT);
+    CHECK_EQ(identity->card_issue, issue);
+    CHECK_EQ(sf_identity_decode(sf_view(file, encoded(identity, file)), &back), SF_OK);
+    sf_identity_fini(back);
+    pass_hours(identity, 4 * 24 + 23);
+    CHECK(sf_prekey_find(&identity->prekeys, first) != NULL);
+    pass_hours(identity, 60 * 24);
+    CHECK(identity->prekeys.count < SF_PREKEYS_RENEWED_MAX);
+    CHECK_EQ(sf_identity_renew(identity, &people.random), SF_OK);
+    sf_identity_fini(identity);
+}
+
+static void
 test_numbers_end(void)
 {
     struct sf_identity *identity = fresh();
@@ -296,6 +335,8 @@ test_numbers_end(void)
     sf_identity_rotate(identity, &people.random, 400 * SF_DAY_MS);
     CHECK_EQ(identity->prekeys.count, 1);
     CHECK_EQ(identity->number_last, UINT32_MAX);
+    CHECK_EQ(sf_identity_renew(identity, &people.random), SF_ELIMIT);
+    CHECK_EQ(identity->prekeys.count, 1);
     sf_identity_fini(identity);
 }
 
@@ -309,6 +350,7 @@ static const struct check_test tests[] = {
     {"prekeys are erased after 45 days of run time, link prekeys after 14", test_retire},
     {"at most one prekey is erased for each seven days that pass", test_at_most_one},
     {"any length of time passes in bounded work and leaves a valid key file", test_endless_time},
+    {"new prekeys come when somebody asks, and cost no old one its time", test_renew},
     {"when prekey numbers run out the current key stays", test_numbers_end},
 };
 

@@ -2,6 +2,7 @@
  * Peers as the operator writes them down.
  */
 #include "app/peers.h"
+#include "app/revoked.h"
 
 #include "base/crypto.h"
 #include "bundle/card.h"
@@ -354,6 +355,50 @@ test_words(void)
           !sf_peers_name_is_valid("a/b") && !sf_peers_name_is_valid("\xc3\xa4"));
 }
 
+/* Who is revoked is revoked by the name of a file; what stands in it is for people. */
+static void
+test_revoked(void)
+{
+    struct sf_peers_peer peer;
+    struct sf_revoked_node node = {.was = "sat-7", .when_ms = 1795446000000};
+    struct sf_revoked_node *nodes = NULL;
+    char path[128];
+    size_t count = 9;
+
+    begin();
+    peer = example("sat-7");
+    node.fingerprint = peer.card.fingerprint;
+    REQUIRE_EQ(sf_revoked_read_all(&home, &nodes, &count, &error), SF_OK);
+    CHECK_EQ(count, 0);
+    free(nodes);
+    REQUIRE_EQ(sf_revoked_write(&home, &node, &error), SF_OK);
+    REQUIRE_EQ(sf_revoked_write(&home, &node, &error), SF_OK);
+    REQUIRE_EQ(sf_revoked_read_all(&home, &nodes, &count, &error), SF_OK);
+    REQUIRE_EQ(count, 1);
+    CHECK(sf_revoked_find(nodes, count, &node.fingerprint) == &nodes[0]);
+    CHECK_TEXT(nodes[0].was, "sat-7");
+    CHECK_EQ(nodes[0].when_ms, node.when_ms);
+    CHECK_EQ(sf_revoked_refuse(&nodes[0], "sat-7", &error), SF_EAUTH);
+    CHECK(strstr(error.text, "--readmit") != NULL && strstr(error.text, "2026-11-23") != NULL);
+    free(nodes);
+
+    /* Not even an empty file lets anybody in again. */
+    snprintf(path, sizeof(path), "%s/peers/", root);
+    for (size_t i = 0; i < sizeof(node.fingerprint.b); i++) {
+        snprintf(path + strlen(path), sizeof(path) - strlen(path), "%02x", node.fingerprint.b[i]);
+    }
+    snprintf(path + strlen(path), sizeof(path) - strlen(path), ".revoked");
+    REQUIRE_EQ(truncate(path, 0), 0);
+    REQUIRE_EQ(sf_revoked_read_all(&home, &nodes, &count, &error), SF_OK);
+    REQUIRE_EQ(count, 1);
+    CHECK_TEXT(nodes[0].was, "");
+    CHECK_EQ(nodes[0].when_ms, 0);
+    free(nodes);
+    CHECK_EQ(sf_revoked_remove(&home, &node.fingerprint, &error), SF_OK);
+    CHECK_EQ(sf_revoked_remove(&home, &node.fingerprint, &error), SF_ENOENT);
+    end();
+}
+
 CHECK_MAIN("peers", {"a peer comes back as it was written", test_round_trip},
     {"an empty conf is every default", test_defaults},
     {"all are read in order, a bad one is named, and removing removes all files", test_all},
@@ -362,4 +407,5 @@ CHECK_MAIN("peers", {"a peer comes back as it was written", test_round_trip},
     {"a value out of form is refused and changes nothing", test_bad_values},
     {"endpoints are addresses or names, with a port", test_endpoints},
     {"rights, keys and names have one form", test_words},
+    {"a revoked node is one by the name of its file, whatever is in it", test_revoked},
     {"a rate is given, found or found while giving way, and has a ceiling", test_rates})
