@@ -262,6 +262,7 @@ decoder_take(struct decoder *decoder, const struct opened *opened)
     struct work **at = &decoder->works;
     struct work *work;
 
+    decoder->is_starved = false;
     make_room(decoder, opened->index);
     work = may_begin(decoder, opened->index) ? calloc(1, sizeof(*work)) : NULL;
     if (work == NULL) {
@@ -362,7 +363,7 @@ fetch_next(struct decoder *decoder)
     uint64_t index;
 
     while (decoder->fetches < FETCHES_MAX && decoder->in->spool != NULL && !decoder->is_stopping &&
-           !decoder->is_yielding &&
+           !decoder->is_yielding && !decoder->is_starved &&
            (decoder->staging == NULL || staging_is_ready(decoder->staging)) &&
            next_to_fetch(decoder, &index) && turn_is_to_decode(decoder)) {
         struct fetch *fetch;
@@ -531,21 +532,28 @@ decoder_step(struct decoder *decoder)
     }
 }
 
+/* Nothing but want of bundles, or of its turn, keeps it from going on. */
+static bool
+may_go_on(const struct decoder *decoder)
+{
+    return !decoder->is_stopping && !decoder->is_complete && decoder->in->spool != NULL &&
+           (decoder->staging == NULL || staging_is_ready(decoder->staging));
+}
+
 bool
 decoder_has_work(const struct decoder *decoder)
 {
     uint64_t index;
 
-    if (decoder->is_stopping || decoder->is_complete || decoder->in->spool == NULL ||
-        (decoder->staging != NULL && !staging_is_ready(decoder->staging))) {
-        return false;
-    }
-    return decoder->in_flight > 0 || decoder->fetches > 0 || next_to_fetch(decoder, &index);
+    return may_go_on(decoder) && !decoder->is_starved &&
+           (decoder->in_flight > 0 || decoder->fetches > 0 || next_to_fetch(decoder, &index));
 }
 
 void
 decoder_yield(struct decoder *decoder)
 {
+    /* What is left are parts whose rest has not come: begun once more they would wait again. */
+    decoder->is_starved = may_go_on(decoder) && !decoder_has_work(decoder);
     decoder->is_yielding = true;
     while (decoder->parts != NULL) {
         decode_drop_part(decoder, &decoder->parts);

@@ -89,6 +89,7 @@ struct decoder {
     bool is_stepping;
     bool is_told;        /* complete, and delivery has begun */
     bool is_yielding;    /* its turn ends as soon as nothing of it is in memory */
+    bool is_starved;     /* what it has was decoded as far as it goes: more must come first */
     uint64_t turn;       /* the number of its last turn */
     uint64_t turn_bytes; /* of bundles taken in it */
 };

@@ -133,6 +133,50 @@ test_a_stuck_one_holds_up_nobody(void)
     fixture_close(&f);
 }
 
+/* What can be coded, so that its frames are cut. */
+static void
+generate_nibbles(void *context, uint64_t offset, uint8_t *out, size_t bytes)
+{
+    sf_sim_disk_generate(context, offset, out, bytes);
+    for (size_t i = 0; i < bytes; i++) {
+        out[i] &= 0x0f;
+    }
+}
+
+/* Two that both wait for the rest of a frame are not decoded in turns, over and over. */
+static void
+test_those_that_wait_rest(void)
+{
+    const struct sf_sim_path_config slow = {
+        .delay_ns = 20 * SF_MS, .rate_bps = 1000000, .queue_bytes = 1 << 20, .loss_ppm = 100000};
+    static const unsigned senders[] = {GROUND, EDGE};
+    struct sf_node_transfer transfer;
+    struct sf_transfer_id ids[2];
+    struct fixture f;
+
+    fixture_open(&f, 3, 3);
+    fixture_run(&f, SF_SEC);
+    for (unsigned i = 0; i < 2; i++) {
+        struct sf_world_send order = fixture_order();
+
+        sf_world_path(f.world, senders[i], SAT, &slow);
+        REQUIRE_EQ(sf_sim_disk_source(fixture_disk(&f, senders[i]), "source/model", BYTES,
+                       generate_nibbles, &fixture_seeds[i]),
+            SF_OK);
+        order.from = senders[i];
+        REQUIRE_EQ(sf_world_send(f.world, &order, &ids[i], &f.error), SF_OK);
+    }
+    for (unsigned second = 0; second < 120; second++) {
+        fixture_run(&f, SF_SEC);
+        REQUIRE(sf_world_node(f.world, SAT)->turns < 300);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        REQUIRE(sf_world_transfer(f.world, senders[i], &ids[i], &transfer));
+        CHECK_EQ(transfer.state, SF_NODE_DONE);
+    }
+    fixture_close(&f);
+}
+
 /* While many large ones are sealed in turns an urgent one is taken into custody at once. */
 static void
 test_an_urgent_one_is_sealed_first(void)
@@ -214,4 +258,5 @@ CHECK_MAIN("node: memory",
     {"very many transfers at once take no more than a few", test_many_take_no_more_than_few},
     {"very many tiny files in one transfer take no more than a few", test_tiny_files},
     {"one that waits for a bundle holds up nobody", test_a_stuck_one_holds_up_nobody},
+    {"those that wait for a bundle rest until it comes", test_those_that_wait_rest},
     {"an urgent one is sealed before those that wait", test_an_urgent_one_is_sealed_first})
