@@ -254,6 +254,13 @@ sf_aead_open_detached(const uint8_t key[SF_AEAD_KEY_BYTES],
     return SF_OK;
 }
 
+int
+sf_aead_check(const uint8_t key[SF_AEAD_KEY_BYTES], const uint8_t nonce[SF_AEAD_NONCE_BYTES],
+    struct sf_view ad, struct sf_view cipher, const uint8_t tag[SF_AEAD_TAG_BYTES])
+{
+    return bulk()->aead_check(key, nonce, ad, cipher, tag) ? SF_OK : SF_EAUTH;
+}
+
 /* --- X25519 and Ed25519 ---------------------------------------------------- */
 
 void

@@ -125,6 +125,14 @@ SF_MUST_USE int sf_aead_open_detached(const uint8_t key[SF_AEAD_KEY_BYTES],
     const uint8_t nonce[SF_AEAD_NONCE_BYTES], struct sf_view ad, struct sf_view cipher,
     const uint8_t tag[SF_AEAD_TAG_BYTES], uint8_t *out);
 
+/*
+ * Whether sf_aead_open_detached() would take it, without deciphering a byte: for
+ * what only has to be what it was. SF_OK or SF_EAUTH.
+ */
+SF_MUST_USE int sf_aead_check(const uint8_t key[SF_AEAD_KEY_BYTES],
+    const uint8_t nonce[SF_AEAD_NONCE_BYTES], struct sf_view ad, struct sf_view cipher,
+    const uint8_t tag[SF_AEAD_TAG_BYTES]);
+
 /* --- X25519 and Ed25519 ---------------------------------------------------- */
 
 /* The public key of a secret one (any 32 random bytes). */

@@ -22,6 +22,9 @@ struct sf_crypto_bulk {
     /* False if the tag is wrong; then `out` may hold anything. */
     bool (*aead_open)(const uint8_t *key, const uint8_t *nonce, struct sf_view ad,
         struct sf_view cipher, const uint8_t *tag, uint8_t *out);
+    /* Whether the tag is right; deciphers nothing. */
+    bool (*aead_check)(const uint8_t *key, const uint8_t *nonce, struct sf_view ad,
+        struct sf_view cipher, const uint8_t *tag);
 };
 
 extern const struct sf_crypto_bulk sf_crypto_bulk_sodium;

@@ -173,8 +173,11 @@ test_aead_refuses(void)
     const uint8_t zero[40] = {0};
 
     sf_aead_seal(key, nonce, sf_view("ad", 2), sf_view(zero, 40), sealed);
+    CHECK_EQ(sf_aead_check(key, nonce, sf_view("ad", 2), sf_view(sealed, 40), sealed + 40), SF_OK);
     for (size_t bit = 0; bit < sizeof(sealed) * 8; bit++) {
         sealed[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        CHECK_EQ(sf_aead_check(key, nonce, sf_view("ad", 2), sf_view(sealed, 40), sealed + 40),
+            SF_EAUTH);
         memset(out, 0xff, sizeof(out));
         CHECK_EQ(sf_aead_open(key, nonce, sf_view("ad", 2), sf_view(sealed, sizeof(sealed)), out),
             SF_EAUTH);
@@ -199,7 +202,7 @@ static const struct sf_crypto_bulk *const bulks[] = {
 
 /* Lengths around every block size, and a large one. */
 static const size_t lengths[] = {0, 1, 15, 16, 17, 31, 32, 55, 56, 63, 64, 65, 127, 128, 129, 255,
-    256, 511, 512, 1000, 1024, 1399, 4095, 4096, 16384, 65537, 1048576 + 3};
+    256, 511, 512, 1000, 1024, 1399, 4031, 4032, 4033, 4095, 4096, 16384, 65537, 1048576 + 3};
 
 static void
 compare_sha256(const uint8_t *data, size_t bytes, size_t cut)
@@ -243,10 +246,14 @@ compare_aead(struct sf_prng *prng, const uint8_t *data, size_t bytes, uint8_t *o
         CHECK(bulks[i]->aead_open(
             key, nonce, sf_view(ad, ad_bytes), sf_view(sealed, bytes), tags[1 - i], sealed));
         CHECK_BYTES(sealed, data, bytes);
-        memcpy(wrong, tags[1 - i], sizeof(wrong));
-        wrong[sf_prng_below(prng, sizeof(wrong))] ^= 1;
         bulks[1 - i]->aead_seal(
             key, nonce, sf_view(ad, ad_bytes), sf_view(data, bytes), sealed, tags[1 - i]);
+        CHECK(bulks[i]->aead_check(
+            key, nonce, sf_view(ad, ad_bytes), sf_view(sealed, bytes), tags[1 - i]));
+        memcpy(wrong, tags[1 - i], sizeof(wrong));
+        wrong[sf_prng_below(prng, sizeof(wrong))] ^= 1;
+        CHECK(!bulks[i]->aead_check(
+            key, nonce, sf_view(ad, ad_bytes), sf_view(sealed, bytes), wrong));
         CHECK(!bulks[i]->aead_open(
             key, nonce, sf_view(ad, ad_bytes), sf_view(sealed, bytes), wrong, sealed));
     }
