@@ -1,5 +1,5 @@
 /*
- * envelope.c - data bundles sealed and opened in place.
+ * envelope.c - data bundles sealed, opened and checked.
  */
 #include "bundle/envelope.h"
 
@@ -283,14 +283,40 @@ sf_envelope_seal(const struct sf_seal *seal, const struct sf_identity *signer, e
     return SF_OK;
 }
 
+/*
+ * The outside of `object`: every byte of the header, and id and IV against those
+ * of the place it is to stand in. On SF_OK the caller wipes *ret_derived.
+ */
+static int
+check_outside(const struct sf_seal *seal, struct sf_view object, enum sf_kind kind,
+    const uint8_t place[PLACE_BYTES], uint64_t index, struct derived *ret_derived)
+{
+    uint8_t id[SF_OBJECT_ID_BYTES];
+
+    if (!sf_envelope_class_is_valid(object.bytes)) {
+        return SF_EINVAL;
+    }
+    if (!header_is_canonical(object.data, object.bytes)) {
+        return SF_EFORMAT;
+    }
+    sf_envelope_id(seal, kind, index, id);
+    derive(seal, object.data + AT_SIV, place, ret_derived);
+    if (!sf_ct_equal(id, object.data + AT_ID, sizeof(id)) ||
+        !sf_ct_equal(ret_derived->iv, object.data + AT_IV, sizeof(ret_derived->iv))) {
+        sf_wipe(ret_derived, sizeof(*ret_derived));
+        return SF_EAUTH;
+    }
+    return SF_OK;
+}
+
 /* What follows decryption: siv, signature, padding; in that order. */
 static int
 check_plain(const struct sf_seal *seal, const struct sf_envelope_expect *expect,
-    const uint8_t place[PLACE_BYTES], const uint8_t *object, size_t class_bytes,
-    struct sf_view *ret_content)
+    const uint8_t place[PLACE_BYTES], const uint8_t siv[SF_SIV_BYTES], const uint8_t *plain,
+    size_t class_bytes, struct sf_view *ret_content)
 {
-    struct sf_view padded = padded_of(object, class_bytes);
-    uint8_t siv[SF_SIV_BYTES];
+    struct sf_view padded = padded_of(plain, class_bytes);
+    uint8_t computed[SF_SIV_BYTES];
     uint8_t payload[PAYLOAD_BYTES_MAX];
     uint8_t scratch[SCRATCH_BYTES];
 
@@ -298,14 +324,14 @@ check_plain(const struct sf_seal *seal, const struct sf_envelope_expect *expect,
      * Whoever knows the CEK can put any content under a true siv and signature
      * of another: only this comparison ties the content to what was signed.
      */
-    compute_siv(seal, place, padded, siv);
-    if (!sf_ct_equal(siv, object + AT_SIV, sizeof(siv))) {
+    compute_siv(seal, place, padded, computed);
+    if (!sf_ct_equal(computed, siv, sizeof(computed))) {
         return SF_EAUTH;
     }
     if (sf_cose_verify(expect->signer_pk, SF_LABEL_VIEW(SF_LABEL_SIGN_BUNDLE),
             sign_payload(
-                seal, expect->signer_fingerprint, expect->kind, expect->index, siv, payload),
-            scratch, sizeof(scratch), object + header_bytes(class_bytes)) != SF_OK) {
+                seal, expect->signer_fingerprint, expect->kind, expect->index, computed, payload),
+            scratch, sizeof(scratch), plain + header_bytes(class_bytes)) != SF_OK) {
         return SF_EAUTH;
     }
     return sf_padding_take(padded, ret_content);
@@ -313,44 +339,55 @@ check_plain(const struct sf_seal *seal, const struct sf_envelope_expect *expect,
 
 int
 sf_envelope_open(const struct sf_seal *seal, const struct sf_envelope_expect *expect,
-    uint8_t *object, size_t class_bytes, struct sf_view *ret_content, uint8_t ret_siv[SF_SIV_BYTES])
+    struct sf_view object, uint8_t *plain, struct sf_view *ret_content,
+    uint8_t ret_siv[SF_SIV_BYTES])
 {
     struct derived derived;
     struct sf_view content;
     uint8_t place[PLACE_BYTES];
-    uint8_t id[SF_OBJECT_ID_BYTES];
-    bool is_ours;
+    uint8_t siv[SF_SIV_BYTES];
     int status;
 
-    if (!sf_envelope_class_is_valid(class_bytes)) {
-        return SF_EINVAL;
-    }
-    if (!header_is_canonical(object, class_bytes)) {
-        return SF_EFORMAT;
-    }
     put_place(seal, expect->kind, expect->index, place);
-    sf_envelope_id(seal, expect->kind, expect->index, id);
-    derive(seal, object + AT_SIV, place, &derived);
-    is_ours = sf_ct_equal(id, object + AT_ID, sizeof(id)) &&
-              sf_ct_equal(derived.iv, object + AT_IV, sizeof(derived.iv));
-    if (!is_ours) {
-        sf_wipe(&derived, sizeof(derived));
-        return SF_EAUTH;
+    status = check_outside(seal, object, expect->kind, place, expect->index, &derived);
+    if (status != SF_OK) {
+        return status;
     }
+    memcpy(siv, object.data + AT_SIV, sizeof(siv));
     status = sf_aead_open_detached(derived.key, derived.iv,
-        sf_view(sf_cose_seal_ad, sizeof(sf_cose_seal_ad)), plain_of(object, class_bytes),
-        object + class_bytes - SF_AEAD_TAG_BYTES, object + header_bytes(class_bytes));
+        sf_view(sf_cose_seal_ad, sizeof(sf_cose_seal_ad)), plain_of(object.data, object.bytes),
+        object.data + object.bytes - SF_AEAD_TAG_BYTES, plain + header_bytes(object.bytes));
     sf_wipe(&derived, sizeof(derived));
     if (status == SF_OK) {
-        status = check_plain(seal, expect, place, object, class_bytes, &content);
+        status = check_plain(seal, expect, place, siv, plain, object.bytes, &content);
     }
     if (status != SF_OK) {
-        sf_wipe(object, class_bytes);
+        sf_wipe(plain, object.bytes);
         return status;
     }
     *ret_content = content;
-    memcpy(ret_siv, object + AT_SIV, SF_SIV_BYTES);
+    memcpy(ret_siv, siv, sizeof(siv));
     return SF_OK;
+}
+
+int
+sf_envelope_check(
+    const struct sf_seal *seal, enum sf_kind kind, uint64_t index, struct sf_view object)
+{
+    struct derived derived;
+    uint8_t place[PLACE_BYTES];
+    int status;
+
+    put_place(seal, kind, index, place);
+    status = check_outside(seal, object, kind, place, index, &derived);
+    if (status != SF_OK) {
+        return status;
+    }
+    status =
+        sf_aead_check(derived.key, derived.iv, sf_view(sf_cose_seal_ad, sizeof(sf_cose_seal_ad)),
+            plain_of(object.data, object.bytes), object.data + object.bytes - SF_AEAD_TAG_BYTES);
+    sf_wipe(&derived, sizeof(derived));
+    return status;
 }
 
 int

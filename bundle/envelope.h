@@ -16,7 +16,7 @@
  * and IV for two plaintexts). The whole object has one of the
  * classes below.
  *
- * Everything is done in place, without allocation, by pure functions:
+ * Everything is done without allocation, by pure functions:
  * thread-safe for distinct objects; a `struct sf_seal` may be shared by threads
  * that only read it.
  */
@@ -106,19 +106,32 @@ struct sf_envelope_expect {
 };
 
 /*
- * Open an object of `class_bytes` in place. Checked in this order: class; every
- * byte of the outer header; id and IV against the derived ones; the AEAD; the
- * recomputed siv, in constant time; the signature; the padding in full. That the
- * content is one CBOR item is for its reader to say.
+ * Open a whole object into `plain`, as many bytes, which is object.data (in place)
+ * or does not overlap it. Checked in this order: class; every byte of the outer
+ * header; id and IV against the derived ones; the AEAD; the recomputed siv, in
+ * constant time; the signature; the padding in full. That the content is one CBOR
+ * item is for its reader to say.
  *
- * Returns SF_OK, *ret_content (in `object`, valid as long as it is unchanged) and
+ * Returns SF_OK, *ret_content (in `plain`, valid as long as it is unchanged) and
  * the siv; SF_EINVAL (class), SF_EFORMAT (not such an object; or padding wrong
  * although signed), SF_EAUTH (another transfer, place, key, or signer). When the
- * header, id or IV is wrong the object is unchanged; after a later error it is zeroed.
+ * header, id or IV is wrong `plain` is unchanged; after a later error it is zeroed.
  */
 SF_MUST_USE int sf_envelope_open(const struct sf_seal *seal,
-    const struct sf_envelope_expect *expect, uint8_t *object, size_t class_bytes,
+    const struct sf_envelope_expect *expect, struct sf_view object, uint8_t *plain,
     struct sf_view *ret_content, uint8_t ret_siv[SF_SIV_BYTES]);
+
+/*
+ * Whether a whole object is, to the last bit, one that was sealed with `seal` for
+ * (kind, index): the outer header, id and IV, and the tag over the ciphertext.
+ * Nothing is deciphered. For what this node itself has sealed and kept: it tells
+ * rot, and anybody without the content key. Who has that key could make such an
+ * object, so what others send is opened, never only checked.
+ *
+ * Returns SF_OK, SF_EINVAL (class), SF_EFORMAT or SF_EAUTH, as sf_envelope_open().
+ */
+SF_MUST_USE int sf_envelope_check(
+    const struct sf_seal *seal, enum sf_kind kind, uint64_t index, struct sf_view object);
 
 /*
  * What the outside of a bundle shows without any key. `object` is a whole bundle

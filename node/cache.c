@@ -22,8 +22,7 @@ struct cached {
     unsigned lent_count;
     uint64_t used; /* by the cache's own clock */
     struct sf_spool_io io;
-    uint8_t *scratch; /* while it is checked with the key */
-    uint32_t crc;     /* what it had when it was sealed, once the key is forgotten */
+    uint32_t crc; /* what it had when it was sealed, once the key is forgotten */
     int status;
     struct sf_job job;
     struct cached *next;
@@ -52,7 +51,6 @@ remove_entry(struct sf_node *node, struct cached *entry)
     node->cache_bytes -= entry->out->record.class_bytes;
     memory_give(node, entry->out->record.class_bytes);
     free(entry->object);
-    free(entry->scratch);
     free(entry);
 }
 
@@ -153,24 +151,13 @@ run_check(struct sf_job *job)
 {
     struct cached *entry = cached_of(job);
     const struct outbound *out = entry->out;
-    const struct sf_envelope_expect expect = {
-        .signer_pk = out->node->identity->sign_pk,
-        .signer_fingerprint = &out->node->card.fingerprint,
-        .kind = SF_KIND_DATA,
-        .index = entry->index,
-    };
-    uint8_t siv[SF_SIV_BYTES];
-    struct sf_view content;
+    struct sf_view object = sf_view(entry->object, out->record.class_bytes);
 
-    if (entry->scratch == NULL) {
-        entry->status =
-            sf_crc32c(0, entry->object, out->record.class_bytes) == entry->crc ? SF_OK : SF_EFORMAT;
-        return;
+    if (out->seal != NULL) {
+        entry->status = sf_envelope_check(out->seal, SF_KIND_DATA, entry->index, object);
+    } else {
+        entry->status = sf_crc32c(0, object.data, object.bytes) == entry->crc ? SF_OK : SF_EFORMAT;
     }
-    memcpy(entry->scratch, entry->object, out->record.class_bytes);
-    entry->status = sf_envelope_open(
-        out->seal, &expect, entry->scratch, out->record.class_bytes, &content, siv);
-    sf_wipe(entry->scratch, out->record.class_bytes);
 }
 
 static void
@@ -178,14 +165,12 @@ checked(struct sf_job *job)
 {
     struct cached *entry = cached_of(job);
 
-    free(entry->scratch);
-    entry->scratch = NULL;
     finish_load(entry, entry->status == SF_OK);
 }
 
 /*
  * What the disk gave is checked before it flies, or rot would be sent again and
- * again: with the key, or by its checksum once the key is forgotten.
+ * again: by its tag, or by its checksum once the key is forgotten.
  */
 static void
 loaded(struct sf_spool_io *io)
@@ -198,13 +183,7 @@ loaded(struct sf_spool_io *io)
         finish_load(entry, false);
         return;
     }
-    if (out->seal != NULL) {
-        entry->scratch = malloc(out->record.class_bytes);
-        if (entry->scratch == NULL) {
-            finish_load(entry, false);
-            return;
-        }
-    } else {
+    if (out->seal == NULL) {
         tag = sf_journal_tag(out->node->journal, SF_TABLE_OUT_SEALED,
             sf_view(out->id.b, sizeof(out->id.b)), entry->index);
         if (tag == NULL) {

@@ -17,8 +17,8 @@ open_bundle(const struct inbound *in, uint64_t index, const uint8_t *sealed, uin
         .index = index,
     };
 
-    memcpy(plain, sealed, in->record.class_bytes);
-    return sf_envelope_open(in->seal, &expect, plain, in->record.class_bytes, ret_content, siv);
+    return sf_envelope_open(
+        in->seal, &expect, sf_view(sealed, in->record.class_bytes), plain, ret_content, siv);
 }
 
 void

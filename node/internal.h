@@ -586,7 +586,7 @@ SF_MUST_USE int fetch_begin(struct fetch *fetch);
 /* Free what a fetch in flight owns, not the fetch itself. */
 void fetch_drop(struct fetch *fetch);
 
-/* On a worker: open `sealed`, copied to `plain` first. */
+/* On a worker: open `sealed` into `plain`, another buffer of that size. */
 SF_MUST_USE int open_bundle(const struct inbound *in, uint64_t index, const uint8_t *sealed,
     uint8_t *plain, struct sf_view *ret_content);
 

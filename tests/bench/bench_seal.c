@@ -93,7 +93,8 @@ bench_envelope(const struct people *people, size_t class_bytes)
     for (size_t i = 0; i < ROUNDS; i++) {
         memcpy(object, saved, class_bytes);
         start = seconds();
-        status |= sf_envelope_open(&seal, &expect, object, class_bytes, &content, siv);
+        status |=
+            sf_envelope_open(&seal, &expect, sf_view(object, class_bytes), object, &content, siv);
         elapsed += seconds() - start;
     }
     report("open", class_bytes, ROUNDS, elapsed);

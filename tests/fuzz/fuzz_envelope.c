@@ -42,7 +42,7 @@ open_object(uint8_t *object, struct sf_view *ret_content)
         .index = 3};
     uint8_t siv[SF_SIV_BYTES];
 
-    return sf_envelope_open(&seal, &expect, object, CLASS, ret_content, siv);
+    return sf_envelope_open(&seal, &expect, sf_view(object, CLASS), object, ret_content, siv);
 }
 
 /* Only the true object itself opens. */
@@ -57,6 +57,8 @@ try_object(const uint8_t *data, size_t bytes)
     memcpy(object, sealed, CLASS);
     memcpy(object, data, take);
     is_true = memcmp(object, sealed, CLASS) == 0;
+    sf_assert(
+        (sf_envelope_check(&seal, SF_KIND_DATA, 3, sf_view(object, CLASS)) == SF_OK) == is_true);
     sf_assert((open_object(object, &content) == SF_OK) == is_true);
 }
 

@@ -45,9 +45,10 @@ true_content(struct lab *lab, uint64_t index)
     REQUIRE_EQ(sf_disk_run(disk, &op), SF_OK);
     op = (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = op.file};
     REQUIRE_EQ(sf_disk_run(disk, &op), SF_OK);
-    memcpy(lab->plain, lab->object, class_bytes);
-    REQUIRE_EQ(sf_envelope_open(out->seal, &expect, lab->plain, class_bytes, &content, siv), SF_OK);
-    memcpy(lab->plain, content.data, content.bytes);
+    REQUIRE_EQ(sf_envelope_open(out->seal, &expect, sf_view(lab->object, class_bytes), lab->plain,
+                   &content, siv),
+        SF_OK);
+    memmove(lab->plain, content.data, content.bytes);
     return content.bytes;
 }
 

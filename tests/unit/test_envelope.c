@@ -26,6 +26,7 @@ static const struct sf_transfer_id transfer = {{9, 8, 7}};
 
 static uint8_t object[4 << 20];
 static uint8_t copy[4 << 20];
+static uint8_t plain[4 << 20];
 
 static struct sf_envelope_expect
 expect_from(size_t who)
@@ -63,7 +64,8 @@ open_as(struct sf_envelope_expect expect, uint8_t *bytes, size_t class_bytes)
 {
     struct sf_view content = {NULL, 0};
     uint8_t siv[SF_SIV_BYTES];
-    int status = sf_envelope_open(&seal, &expect, bytes, class_bytes, &content, siv);
+    int status =
+        sf_envelope_open(&seal, &expect, sf_view(bytes, class_bytes), bytes, &content, siv);
 
     CHECK((status == SF_OK) == (content.data != NULL));
     return status;
@@ -106,7 +108,9 @@ test_round_trip(void)
             if (class_bytes < sizeof(object)) {
                 CHECK_EQ(object[class_bytes], 0xee);
             }
-            REQUIRE_EQ(sf_envelope_open(&seal, &expect, object, class_bytes, &content, siv), SF_OK);
+            REQUIRE_EQ(sf_envelope_open(
+                           &seal, &expect, sf_view(object, class_bytes), object, &content, siv),
+                SF_OK);
             CHECK_EQ(content.bytes, lengths[j]);
             CHECK(content.data == at);
             CHECK_BYTES(content.data, copy, lengths[j]);
@@ -128,7 +132,8 @@ test_limits(void)
         CHECK_EQ(
             sf_envelope_seal(&seal, people.identities[0], SF_KIND_DATA, 0, object, bad[i], 10, siv),
             SF_EINVAL);
-        CHECK_EQ(sf_envelope_open(&seal, &expect, object, bad[i], &content, siv), SF_EINVAL);
+        CHECK_EQ(sf_envelope_open(&seal, &expect, sf_view(object, bad[i]), object, &content, siv),
+            SF_EINVAL);
         CHECK_EQ(sf_envelope_peek(sf_view(object, bad[i]), siv, siv), SF_EFORMAT);
     }
     memset(object, 0x77, CLASS);
@@ -221,9 +226,11 @@ test_wrong_place(void)
     CHECK_EQ(open_as(expect, object, CLASS), SF_EAUTH);
     expect = expect_from(0);
     sf_seal_init(&other, cek, &other_transfer);
-    CHECK_EQ(sf_envelope_open(&other, &expect, object, CLASS, &content, siv), SF_EAUTH);
+    CHECK_EQ(
+        sf_envelope_open(&other, &expect, sf_view(object, CLASS), object, &content, siv), SF_EAUTH);
     sf_seal_init(&other, other_cek, &transfer);
-    CHECK_EQ(sf_envelope_open(&other, &expect, object, CLASS, &content, siv), SF_EAUTH);
+    CHECK_EQ(
+        sf_envelope_open(&other, &expect, sf_view(object, CLASS), object, &content, siv), SF_EAUTH);
     /* Told apart by the header alone, so nothing was touched. */
     CHECK_BYTES(object, copy, CLASS);
     CHECK_EQ(open_as(expect, object, CLASS), SF_OK);
@@ -447,6 +454,54 @@ test_padding_is_covered(void)
     CHECK_EQ(open_as(expect_from(0), object, CLASS), SF_EAUTH);
 }
 
+/* --- Checked, not opened --------------------------------------------------- */
+
+static void
+test_check(void)
+{
+    const uint8_t other_cek[SF_CEK_BYTES] = {77};
+    struct sf_seal other;
+
+    for (unsigned i = 0; i < SF_ENVELOPE_CLASSES; i++) {
+        size_t class_bytes = sf_envelope_class(i);
+        struct sf_view view = sf_view(object, class_bytes);
+
+        seal_one(object, class_bytes, CONTENT);
+        memcpy(copy, object, class_bytes);
+        CHECK_EQ(sf_envelope_check(&seal, SF_KIND_DATA, INDEX, view), SF_OK);
+        CHECK_BYTES(object, copy, class_bytes);
+        CHECK_EQ(sf_envelope_check(&seal, SF_KIND_DATA, INDEX + 1, view), SF_EAUTH);
+        CHECK_EQ(sf_envelope_check(&seal, SF_KIND_GRANT, INDEX, view), SF_EAUTH);
+        CHECK_EQ(sf_envelope_check(&seal, SF_KIND_DATA, INDEX, sf_view(object, class_bytes - 1)),
+            SF_EINVAL);
+        sf_seal_init(&other, other_cek, &seal.transfer);
+        CHECK_EQ(sf_envelope_check(&other, SF_KIND_DATA, INDEX, view), SF_EAUTH);
+        sf_seal_fini(&other);
+    }
+}
+
+static void
+test_open_elsewhere(void)
+{
+    struct sf_envelope_expect expect = expect_from(0);
+    struct sf_view content;
+    uint8_t siv[SF_SIV_BYTES];
+
+    seal_one(object, CLASS, CONTENT);
+    memcpy(copy, object, CLASS);
+    memset(plain, 0xff, CLASS);
+    CHECK_EQ(sf_envelope_open(&seal, &expect, sf_view(object, CLASS), plain, &content, siv), SF_OK);
+    CHECK_BYTES(object, copy, CLASS);
+    CHECK(content.data == plain + OFFSET && content.bytes == CONTENT);
+    CHECK_BYTES(siv, object + AT_SIV, sizeof(siv));
+    put_content(copy, CONTENT);
+    CHECK_BYTES(content.data, copy, CONTENT);
+    object[CLASS - 1] ^= 1;
+    CHECK_EQ(
+        sf_envelope_open(&seal, &expect, sf_view(object, CLASS), plain, &content, siv), SF_EAUTH);
+    CHECK(is_zero(plain, CLASS));
+}
+
 /* --- Every flip and cut ---------------------------------------------------- */
 
 static void
@@ -462,7 +517,9 @@ test_every_flip(void)
 
         memcpy(object, copy, CLASS);
         object[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        passed += sf_envelope_open(&seal, &expect, object, CLASS, &content, siv) == SF_OK;
+        passed += sf_envelope_check(&seal, SF_KIND_DATA, INDEX, sf_view(object, CLASS)) == SF_OK;
+        passed += sf_envelope_open(&seal, &expect, sf_view(object, CLASS), object, &content, siv) ==
+                  SF_OK;
     }
     CHECK_EQ(passed, 0);
 }
@@ -482,9 +539,12 @@ test_every_cut(void)
         /* The slot is always whole: what is missing reads as zeros. */
         memcpy(object, copy, bytes);
         memset(object + bytes, 0, CLASS - bytes);
-        status = sf_envelope_open(&seal, &expect, object, CLASS, &content, siv);
+        passed += sf_envelope_check(&seal, SF_KIND_DATA, INDEX, sf_view(object, CLASS)) == SF_OK &&
+                  bytes < CLASS - 16;
+        status = sf_envelope_open(&seal, &expect, sf_view(object, CLASS), object, &content, siv);
         passed += status == SF_OK && bytes < CLASS - 16;
-        passed += sf_envelope_open(&seal, &expect, object, bytes, &content, siv) == SF_OK;
+        passed += sf_envelope_open(&seal, &expect, sf_view(object, bytes), object, &content, siv) ==
+                  SF_OK;
         passed += sf_envelope_peek(sf_view(copy, bytes), siv, siv) == SF_OK;
     }
     CHECK_EQ(passed, 0);
@@ -570,7 +630,12 @@ static const struct check_test tests[] = {
     {"a signature cannot be moved to another index", test_signature_moved},
     {"padding is checked in full, even when signed", test_padding},
     {"padding is covered by the siv", test_padding_is_covered},
-    {"every single flipped bit of a bundle of 16 KiB is refused", test_every_flip},
+    {"a check takes what was sealed for this place, of every class, and changes nothing",
+        test_check},
+    {"a bundle opens into another buffer, and leaves nothing there when it does not",
+        test_open_elsewhere},
+    {"every single flipped bit of a bundle of 16 KiB is refused, opened or checked",
+        test_every_flip},
     {"every truncation of a bundle of 16 KiB is refused", test_every_cut},
     {"a flipped bit of the header is a wrong format or a wrong value, never more",
         test_header_flips},

@@ -229,7 +229,7 @@ open_bundle(const struct vector *vector, uint8_t *object, size_t bytes)
     expect.signer_fingerprint = &fingerprint;
     expect.index = strtoull(vector_text(vector, "index"), NULL, 10);
     sf_seal_init(&seal, cek, &transfer);
-    status = sf_envelope_open(&seal, &expect, object, bytes, &content, siv);
+    status = sf_envelope_open(&seal, &expect, sf_view(object, bytes), object, &content, siv);
     if (status == SF_OK) {
         check_field(vector, "content", content.data, content.bytes);
         check_field(vector, "siv", siv, sizeof(siv));
