@@ -322,7 +322,7 @@ void sf_peer_contact(struct sf_link *link, struct sf_peer *peer, sf_mono now);
 void sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now);
 
 /* The peer has seen `epoch` of ours: jump above it if it is ahead, and wait until that is durable. */
-void sf_peer_stale(struct sf_peer *peer, uint64_t epoch);
+void sf_peer_stale(const struct sf_link *link, struct sf_peer *peer, uint64_t epoch);
 
 /* A boot counter of `boot` is durable: open anew, if that was waited for. */
 void sf_peer_boot_durable(struct sf_link *link, struct sf_peer *peer, uint32_t boot, sf_mono now);

@@ -182,7 +182,7 @@ take_inner(
         if (reader->is_bad) {
             return SF_EFORMAT;
         }
-        sf_peer_stale(peer, epoch);
+        sf_peer_stale(link, peer, epoch);
         return SF_OK;
     case SF_MESSAGE_REPORT:
         return take_report(arrival, reader);

@@ -295,7 +295,7 @@ sf_link_restored(struct sf_link *link, unsigned peer, uint64_t epoch)
     if (epoch >> 32 >= UINT32_MAX) {
         return SF_EINVAL;
     }
-    sf_peer_stale(link->peers[peer], epoch);
+    sf_peer_stale(link, link->peers[peer], epoch);
     return SF_OK;
 }
 

@@ -462,10 +462,13 @@ sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mon
 }
 
 void
-sf_peer_stale(struct sf_peer *peer, uint64_t epoch)
+sf_peer_stale(const struct sf_link *link, struct sf_peer *peer, uint64_t epoch)
 {
-    /* What we believe to be our newest is what it should have seen at most. */
-    if (epoch <= peer->epoch_last || epoch >> 32 >= UINT32_MAX) {
+    /*
+     * What we believe to be our newest is what it should have seen at most; in this boot, as
+     * earlier ones are known to have been, though not how far they came.
+     */
+    if (epoch <= peer->epoch_last || epoch >> 32 < link->boot || epoch >> 32 >= UINT32_MAX) {
         return;
     }
     /* Into a boot of its own: what handles meant in the forgotten ones must not come back. */

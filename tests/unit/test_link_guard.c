@@ -607,6 +607,39 @@ test_rolled_back_not_durable(void)
     finish();
 }
 
+/*
+ * Who has just started has opened nothing yet. That the peer has seen sessions of the boot before
+ * is no news then, and no sign of a state that was rolled back.
+ */
+static void
+test_earlier_boot_is_no_news(void)
+{
+    struct packet opener;
+
+    start(131);
+    world.is_taping = true;
+    open_both();
+    world_run(&world, SF_SEC);
+    world.is_taping = false;
+    REQUIRE(world.tape_count > 0);
+    opener = world.tape[0];
+    CHECK(sf_addr_equal(&opener.from, &world.ends[0].addr) && opener.bytes == SF_OPENER_BYTES);
+    world_close(&world, 0);
+    world_open(&world, 0);
+    world_run(&world, SF_SEC);
+    world_close(&world, 0);
+    world_close(&world, 1); /* it forgets which openers it has seen, not how far they counted */
+    world_open(&world, 1);
+    world_run(&world, SF_SEC);
+    world.ends[0].has_endpoint[1] = false; /* so that it does not call by itself */
+    world_open(&world, 0);
+    world_inject(&world, 1, &opener.from, opener.data, opener.bytes);
+    world_run(&world, 20 * SF_SEC);
+    CHECK(world.ends[0].ups > 0);
+    CHECK_EQ(world.ends[0].stales, 0);
+    finish();
+}
+
 /* The rolled back node receives: its reports are to be believed again. */
 static void
 test_rolled_back_receiver(void)
@@ -781,6 +814,8 @@ CHECK_MAIN("link guard", {"junk gets no byte back and leaves the memory as it wa
     {"an epoch that is never durable is never used", test_epoch_never_durable},
     {"a rolled back node is told, jumps, and says so", test_rolled_back},
     {"a jump that is not durable yet is not used", test_rolled_back_not_durable},
+    {"a session of the boot before is no news to who has just started",
+        test_earlier_boot_is_no_news},
     {"a rolled back receiver is told as well", test_rolled_back_receiver},
     {"a stale epoch is answered at the peer's own address alone", test_stale_answer_goes_home},
     {"epochs only grow, and each contact has its own", test_epochs_grow},
