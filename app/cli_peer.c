@@ -126,6 +126,12 @@ sf_cli_peer_all(struct sf_cli *cli, int *ret_exit)
 }
 
 static void
+print_number(uint64_t value, char *text)
+{
+    (void)snprintf(text, SF_TEXT_AMOUNT_BYTES, "%" PRIu64, value);
+}
+
+static void
 add_amount(struct sf_table *table, uint64_t value, void (*print)(uint64_t, char *))
 {
     char text[SF_TEXT_AMOUNT_BYTES];
@@ -166,7 +172,8 @@ add_peer_row(struct sf_table *table, const json_t *peer)
             i > 0 ? "," : "", json_is_string(item) ? json_string_value(item) : "?");
     }
     sf_table_add(table, sf_cli_string(peer, "name", "?"));
-    sf_table_add(table, sf_cli_string(link, "state", "-"));
+    sf_table_add(
+        table, sf_cli_bool(link, "is_narrow") ? "narrow" : sf_cli_string(link, "state", "-"));
     if (sf_cli_string(link, "address", NULL) != NULL) {
         endpoint = sf_cli_string(link, "address", NULL);
     }
@@ -179,6 +186,7 @@ add_peer_row(struct sf_table *table, const json_t *peer)
             rtt_ns % SF_MS / (SF_MS / 10));
         sf_table_add(table, text);
     }
+    add_amount(table, sf_cli_number(link, "mtu_bytes", UINT64_MAX), print_number);
     add_amount(table, sf_cli_number(link, "heard_s", UINT64_MAX), sf_text_duration);
     add_amount(table, sf_cli_number(link, "bytes_out", UINT64_MAX), sf_text_size);
     add_amount(table, sf_cli_number(link, "bytes_in", UINT64_MAX), sf_text_size);
@@ -198,6 +206,7 @@ run_list(struct sf_cli *cli)
         {"ADDRESS", false, true, false},
         {"RATE", true, false, false},
         {"RTT", true, false, false},
+        {"MTU", true, false, true},
         {"HEARD", true, false, false},
         {"OUT", true, false, true},
         {"IN", true, false, true},
@@ -250,8 +259,9 @@ const struct sf_cli_command sf_cli_peer_list = {
     .name = "peer list",
     .operands = "",
     .summary = "List the peers, whether they are reached, and what they may do",
-    .more =
-        "STATE is up (it answers), dark (it did, and will again) or never (not yet heard of).\n",
+    .more = "STATE is up (it answers), dark (it did, and will again), never (not yet heard of) or\n"
+            "narrow (it answers, but the path takes no datagrams of 1,200 bytes: nothing can go).\n"
+            "MTU is what the path was found to take.\n",
     .options = plain_options,
     .option_count = SF_CLI_GLOBALS,
     .run = run_list,

@@ -228,7 +228,7 @@ sf_control_node_json(struct sf_daemon *daemon)
     sf_control_set_text(object, "confined", confined_name(&daemon->confine));
     sf_control_set_count(object, "workers", daemon->config.workers);
     sf_control_set_count(object, "mtu_bytes",
-        daemon->config.mtu_bytes == 0 ? SF_LINK_MTU_DEFAULT : daemon->config.mtu_bytes);
+        daemon->config.mtu_bytes == 0 ? SF_LINK_MTU_MAX : daemon->config.mtu_bytes);
     sf_control_set(object, "udp_gso", json_boolean(udp.is_gso));
     sf_control_set(object, "udp_gro", json_boolean(udp.is_gro));
     sf_control_set_count(object, "udp_dropped_out", udp.dropped_out);
@@ -596,6 +596,8 @@ link_json(const struct sf_daemon *daemon, const struct sf_link_peer_stats *link)
     set_addr(object, "address", link->has_addr, &link->addr);
     sf_control_set(object, "is_proven", json_boolean(link->is_proven));
     set_known(object, "rtt_ns", link->rtt_ns);
+    set_known(object, "mtu_bytes", link->mtu_bytes);
+    sf_control_set(object, "is_narrow", json_boolean(link->is_narrow));
     if (link->heard == 0 || link->heard > daemon->now) {
         sf_control_set(object, "heard_s", json_null());
     } else {

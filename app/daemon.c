@@ -329,7 +329,11 @@ open_node(struct sf_daemon *daemon, struct sf_app_error *error)
         .random = sf_random_system,
         .master = daemon->master,
         .worker_count = workers,
-        .mtu_bytes = daemon->config.mtu_bytes,
+        /* As much as the interface takes, and the path; where nothing comes back, what most take. */
+        .mtu_bytes =
+            daemon->config.mtu_bytes != 0 ? daemon->config.mtu_bytes : (uint32_t)SF_LINK_MTU_MAX,
+        .mtu_blind_bytes = daemon->config.mtu_bytes != 0 ? daemon->config.mtu_bytes
+                                                         : (uint32_t)SF_LINK_MTU_DEFAULT,
         .reserve_bytes = daemon->config.reserve_bytes,
         .quota_bytes = daemon->config.quota_bytes,
         .class_bytes = daemon->config.class_bytes,
@@ -544,19 +548,15 @@ advance(struct sf_daemon *daemon)
     }
 }
 
+/* What the interface does not take is made smaller. */
 static void
-tell_too_large(struct sf_daemon *daemon)
+take_refusals(struct sf_daemon *daemon)
 {
-    struct sf_udp_stats stats;
+    struct sf_addr to;
+    size_t bytes;
 
-    sf_udp_stats(daemon->udp, &stats);
-    /* At the first, the second, the fourth, ...: it can be many thousands a second. */
-    if (stats.too_large >= daemon->too_large_told && stats.too_large > 0) {
-        daemon->too_large_told = 2 * stats.too_large;
-        sf_log(SF_LOG_WARNING,
-            "%llu datagrams did not fit the path to a peer: set `mtu` in the config to what the "
-            "path takes",
-            (unsigned long long)stats.too_large);
+    while (sf_udp_refused(daemon->udp, &to, &bytes)) {
+        sf_node_refused(daemon->node, &to, bytes);
     }
 }
 
@@ -582,11 +582,11 @@ send_output(struct sf_daemon *daemon)
             daemon->is_udp_full = sf_daemon_watch(daemon, &udp_sources[daemon->udp_full],
                                       EPOLLIN | EPOLLOUT) == SF_OK;
         }
+        take_refusals(daemon);
         if (!is_more) {
             break;
         }
     }
-    tell_too_large(daemon);
 }
 
 /* Set the timer to `at`, if it is not already. */

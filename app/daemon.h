@@ -96,7 +96,6 @@ struct sf_daemon {
     struct sf_udp *udp;
     bool is_udp_full; /* wait until socket `udp_full` is writable */
     size_t udp_full;
-    uint64_t too_large_told;
     struct sf_node *node;
     struct sf_resolver *resolver;
     struct sf_control *control;

@@ -32,6 +32,7 @@ enum {
     MESSAGES_MAX = 32,     /* of one sendmmsg */
     SEGMENTS_MAX = 64,     /* of one UDP_SEGMENT call; the kernel's own limit */
     RUN_BYTES_MAX = 65000, /* of one UDP_SEGMENT call: an IP packet with its heads */
+    REFUSED_MAX = 16,      /* addresses to which something was too large, not told yet */
     IN_MESSAGES = 16,      /* of one recvmmsg */
     IN_BYTES = 65536,      /* of one, which UDP_GRO may fill */
     IN_CALLS_MAX = 4,      /* before others get their turn */
@@ -72,6 +73,13 @@ struct sf_udp {
     struct datagram queue[OUT_DATAGRAMS_MAX]; /* [sent, queued) wait to be sent */
     size_t queued;
     size_t sent;
+
+    struct {
+        struct sf_addr to;
+        size_t bytes;
+    } refused[REFUSED_MAX];
+    size_t refused_count;
+    bool is_single; /* the next datagram goes alone: UDP_SEGMENT was refused, or its size */
 
     uint8_t in[IN_MESSAGES][IN_BYTES];
 };
@@ -221,10 +229,10 @@ open_socket(const struct sf_config *config, const struct sf_config_listen *liste
     opened->takes_v4 = !only_v6;
     if (opened->is_v6) {
         set_option(opened->fd, IPPROTO_IPV6, IPV6_V6ONLY, only_v6 ? 1 : 0);
-        set_option(opened->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
+        set_option(opened->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
     }
     if (opened->takes_v4) {
-        set_option(opened->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+        set_option(opened->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     }
     granted = set_buffers(opened->fd);
     set_option(opened->fd, IPPROTO_IP, IP_RECVTOS, 1);
@@ -499,7 +507,7 @@ run_length(const struct sf_udp *udp, size_t at)
     size_t bytes = first->bytes;
     size_t count = 1;
 
-    if (!udp->stats.is_gso || first->bytes == 0) {
+    if (!udp->stats.is_gso || udp->is_single || first->bytes == 0) {
         return 1;
     }
     while (at + count < udp->queued && count < SEGMENTS_MAX) {
@@ -651,9 +659,43 @@ collect(struct sf_udp *udp, struct batch *batch)
     }
 }
 
+/* Others that are not told any more will be refused again. */
+static void
+note_refused(struct sf_udp *udp, const struct datagram *datagram)
+{
+    size_t at = 0;
+
+    while (at < udp->refused_count && !sf_addr_equal(&udp->refused[at].to, &datagram->to)) {
+        at++;
+    }
+    if (at == REFUSED_MAX) {
+        return;
+    }
+    if (at == udp->refused_count || datagram->bytes < udp->refused[at].bytes) {
+        udp->refused[at].to = datagram->to;
+        udp->refused[at].bytes = datagram->bytes;
+    }
+    udp->refused_count += at == udp->refused_count ? 1 : 0;
+}
+
+bool
+sf_udp_refused(struct sf_udp *udp, struct sf_addr *ret_to, size_t *ret_bytes)
+{
+    if (udp->refused_count == 0) {
+        return false;
+    }
+    udp->refused_count--;
+    *ret_to = udp->refused[udp->refused_count].to;
+    *ret_bytes = udp->refused[udp->refused_count].bytes;
+    return true;
+}
+
 static void
 drop(struct sf_udp *udp, size_t count, int failed)
 {
+    if (failed == EMSGSIZE) {
+        note_refused(udp, &udp->queue[udp->sent]);
+    }
     udp->stats.dropped_out += count;
     udp->stats.too_large += failed == EMSGSIZE ? count : 0;
     udp->stats.errno_out = failed;
@@ -672,14 +714,16 @@ static void
 first_refused(struct sf_udp *udp, const struct batch *batch, int failed)
 {
     /*
-     * A device without checksum offload answers EIO, older kernels EINVAL:
-     * then everything is sent datagram by datagram from here on.
+     * A device without checksum offload answers EIO, older kernels EINVAL; but
+     * EINVAL may also mean that the segments are too large for the interface. Whether
+     * the first goes alone tells which it is.
      */
     if (batch->datagrams[0] > 1 &&
         (failed == EIO || failed == EINVAL || failed == EOPNOTSUPP || failed == ENOPROTOOPT)) {
-        udp->stats.is_gso = false;
+        udp->is_single = true;
         return;
     }
+    udp->is_single = false;
     drop(udp, batch->datagrams[0], failed);
 }
 
@@ -704,6 +748,11 @@ sf_udp_flush(struct sf_udp *udp, size_t *ret_index)
         }
         if (done < 0 && errno != EINTR) {
             first_refused(udp, &batch, errno);
+        }
+        if (done > 0 && udp->is_single) {
+            /* It did: from here on all go datagram by datagram. */
+            udp->is_single = false;
+            udp->stats.is_gso = false;
         }
         for (int i = 0; i < done; i++) {
             udp->stats.datagrams_out += batch.datagrams[i];

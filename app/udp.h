@@ -4,7 +4,8 @@
  * A run of equal datagrams to one address leaves as one call with UDP_SEGMENT
  * and comes in as one with UDP_GRO, where the kernel has them; else, and after
  * the first refusal at run time, plain sendmmsg and recvmmsg do the same.
- * Packets are never fragmented (IP_PMTUDISC_DO). Not thread-safe.
+ * Packets are never fragmented, and what routers say of their size is not heard
+ * (IP_PMTUDISC_PROBE): the link finds out by itself. Not thread-safe.
  */
 #ifndef SF_APP_UDP_H
 #define SF_APP_UDP_H
@@ -32,7 +33,7 @@ struct sf_udp_stats {
     uint64_t calls_out;
     uint64_t calls_in;
     uint64_t dropped_out; /* no route, too large for the path, ... */
-    uint64_t too_large;   /* of these: EMSGSIZE, the path takes less than the MTU */
+    uint64_t too_large;   /* of these: EMSGSIZE, the interface takes less */
     uint64_t dropped_in;  /* larger than any datagram of ours */
     int errno_out;        /* of the latest one dropped */
     bool is_gso;
@@ -92,6 +93,12 @@ void sf_udp_add(struct sf_udp *udp, const struct sf_addr *to, uint32_t mark, siz
  * is writable, then flush again, and add nothing before.
  */
 bool sf_udp_flush(struct sf_udp *udp, size_t *ret_index);
+
+/*
+ * A datagram of *ret_bytes to *ret_to was dropped since, as larger than the
+ * interface takes. False: none. Of many to one address the smallest is told.
+ */
+bool sf_udp_refused(struct sf_udp *udp, struct sf_addr *ret_to, size_t *ret_bytes);
 
 void sf_udp_stats(const struct sf_udp *udp, struct sf_udp_stats *ret_stats);
 

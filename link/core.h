@@ -4,6 +4,7 @@
  *   link.c    the public functions, and events
  *   peer.c          one peer: when to open a session, when it is dark, what is due
  *   peer_contact.c  when a contact plan lets it be sent to
+ *   peer_mtu.c      how large they may be
  *   peer_rate.c     how fast datagrams leave towards it
  *   input.c         a datagram comes in
  *   output.c        a datagram goes out
@@ -25,6 +26,7 @@
 #include "link/opener.h"
 #include "link/outbox.h"
 #include "link/pacer.h"
+#include "link/path_mtu.h"
 #include "link/pool.h"
 #include "link/rate.h"
 #include "link/report.h"
@@ -41,6 +43,7 @@ enum {
         96, /* UDP bytes of the largest control datagram without card or report */
     SF_LINK_STAMP_DGRAMS = 128,   /* between two stamps, by line time */
     SF_LINK_OPENERS_FIRST = 3,    /* sent before bulk when nobody will say that one was heard */
+    SF_LINK_PATHS_MAX = 8,        /* addresses of a peer whose largest datagram is remembered */
     SF_LINK_HANDLE_PEER_BITS = 6, /* a handle: sequence, then the peer's number */
     SF_LINK_HANDLE_SEQUENCES = (SF_OBJECT_HANDLE_MAX + 1) >> SF_LINK_HANDLE_PEER_BITS,
 };
@@ -63,6 +66,7 @@ enum {
 #define SF_LINK_NO_RETURN_OPEN_NS (10 * SF_SEC) /* a new opener where nothing comes back */
 #define SF_LINK_STALE_NS          SF_SEC        /* between two STALE to one peer */
 #define SF_LINK_STAMP_NS_MIN      (25 * SF_MS)  /* between two stamps */
+#define SF_LINK_PROBE_NS_MIN      (100 * SF_MS) /* a larger datagram on trial is not lost before */
 #define SF_LINK_LOST_NS_MIN       (250 * SF_MS) /* a session just opened is not yet lost */
 
 enum sf_hello_flags {
@@ -94,8 +98,11 @@ struct sf_control {
     bool poll;
     bool answer;
     bool card;
-    bool stale; /* goes with an opener */
-    bool echo;  /* goes along, is never a reason to send */
+    bool stale;  /* goes with an opener */
+    bool ask;    /* with a poll: what came of the segments */
+    bool probed; /* a probe came in: its number is to be said */
+    bool echo;   /* goes along, is never a reason to send */
+    uint64_t probed_number;
     uint8_t token[SF_MESSAGE_TOKEN_BYTES];
     uint32_t stamp;
     sf_mono stamp_at; /* when `stamp` came in */
@@ -110,6 +117,14 @@ enum sf_peer_notice {
     SF_NOTICE_CARD = 32,
     SF_NOTICE_MISMATCH = 64,
     SF_NOTICE_OUTSIDE = 128,
+    SF_NOTICE_NARROW = 256,
+};
+
+/* An address the peer was reached at, and what its path takes. */
+struct sf_peer_path {
+    struct sf_addr addr;
+    uint64_t used; /* when, among all uses; 0 = nothing is here */
+    struct sf_path_mtu mtu;
 };
 
 struct sf_peer {
@@ -117,6 +132,9 @@ struct sf_peer {
     struct sf_link_peer config;
     struct sf_hmac mac_key; /* of openers to it */
     struct sf_addresses addresses;
+    struct sf_peer_path paths[SF_LINK_PATHS_MAX];
+    uint64_t path_uses;
+    uint64_t probe_number; /* of the last probe */
     struct sf_pacer pacer;
     struct sf_rate *rate; /* used where the rate is found */
     struct sf_rtt rtt;
@@ -202,7 +220,8 @@ struct sf_link {
     uint32_t boot;
     uint32_t session_number;
     uint64_t hello_number; /* of the last HELLO written to anybody */
-    size_t mtu;
+    size_t mtu;            /* IP bytes: the most that is tried */
+    size_t mtu_blind;      /* IP bytes where nobody can say what came through */
     uint64_t burst_ns;
     struct sf_pacer limits[SF_LINK_LIMITS_MAX];
     uint32_t limits_on; /* bits */
@@ -286,6 +305,33 @@ void sf_peer_line_idle(struct sf_link *link, struct sf_peer *peer);
 void sf_peer_paced(struct sf_link *link, struct sf_peer *peer, size_t ip_bytes, sf_mono now);
 
 void sf_peer_rate_stats(
+    const struct sf_link *link, const struct sf_peer *peer, struct sf_link_peer_stats *stats);
+
+/* --- peer_mtu.c ---------------------------------------------------------------- */
+
+/* UDP payload of the largest datagram that the path to `addr` is known to take. */
+size_t sf_peer_mtu_bytes(
+    const struct sf_link *link, struct sf_peer *peer, const struct sf_addr *addr);
+
+/* When the path that bulk takes has a probe to send, or one to give up; SF_NEVER: not now. */
+sf_mono sf_peer_mtu_due(const struct sf_link *link, const struct sf_peer *peer);
+
+/* UDP payload of the probe that is to go there now; 0 = none. It left as `probe_number`. */
+size_t sf_peer_mtu_probe(const struct sf_link *link, struct sf_peer *peer, sf_mono now);
+void sf_peer_mtu_probed(
+    const struct sf_link *link, struct sf_peer *peer, const struct sf_addr *addr, sf_mono now);
+
+/* The peer says that probe `number` came through. */
+void sf_peer_mtu_answered(struct sf_peer *peer, uint64_t number, sf_mono now);
+
+/* A report was taken in: it tells whether datagrams of the size in use come through. */
+void sf_peer_mtu_report(const struct sf_link *link, struct sf_peer *peer, sf_mono now);
+
+/* The own host refused a datagram of `bytes` to `addr` as too large. */
+void sf_peer_mtu_refused(
+    struct sf_peer *peer, const struct sf_addr *addr, size_t bytes, sf_mono now);
+
+void sf_peer_mtu_stats(
     const struct sf_link *link, const struct sf_peer *peer, struct sf_link_peer_stats *stats);
 
 /* --- peer.c ------------------------------------------------------------------- */

@@ -49,6 +49,14 @@ grow_store(struct sf_extent_store *store)
     return true;
 }
 
+void
+sf_extent_store_watch(struct sf_extent_store *store, uint32_t segment)
+{
+    store->watched = segment;
+    store->watched_came = 0;
+    store->watched_lost = 0;
+}
+
 bool
 sf_extent_store_reserve(struct sf_extent_store *store)
 {
@@ -297,6 +305,17 @@ sf_extents_skip(struct sf_extents *extents, uint64_t from, uint64_t to)
     return true;
 }
 
+/* Whole segments of the watched size in the part of an extent within [from, to). */
+static uint64_t
+watched(const struct sf_extents *extents, const struct sf_extent *node, uint64_t from, uint64_t to)
+{
+    from = from > node->from ? from : node->from;
+    to = to < node->to ? to : node->to;
+    return node->segment == 0 || node->segment != extents->store->watched || from >= to
+               ? 0
+               : (to - from) / node->segment;
+}
+
 /* --- What reports say ---------------------------------------------------------------------- */
 
 uint32_t
@@ -306,6 +325,7 @@ sf_extents_confirm(struct sf_extents *extents, uint32_t at, uint64_t from, uint6
     while (at != SF_EXTENT_NONE && sf_extents_at(extents, at)->from < to) {
         struct sf_extent *node = sf_extents_at(extents, at);
 
+        extents->store->watched_came += watched(extents, node, from, to);
         if (node->from < from) {
             uint32_t upper = node->to > to ? split(extents, at, to) : SF_EXTENT_NONE;
 
@@ -395,6 +415,7 @@ sf_extents_missing(
             until = sent_by(node, horizon);
             until = until < to ? until : to;
             if (until > from) {
+                extents->store->watched_lost += watched(extents, node, from, until);
                 at = lose(extents, at, from, until);
             }
         }

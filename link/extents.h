@@ -41,6 +41,11 @@ struct sf_extent_store {
     uint32_t used;
     uint32_t used_peak;
     uint32_t free_first;
+
+    /* Of segments of this size, whole ones: how many were confirmed, how many lost. */
+    uint32_t watched;
+    uint64_t watched_came;
+    uint64_t watched_lost;
 };
 
 struct sf_extents {
@@ -54,6 +59,9 @@ struct sf_extents {
 
 void sf_extent_store_init(struct sf_extent_store *store, uint32_t capacity_max);
 void sf_extent_store_fini(struct sf_extent_store *store);
+
+/* Count segments of `segment` bytes from now on. */
+void sf_extent_store_watch(struct sf_extent_store *store, uint32_t segment);
 
 /* See to it that the next node can be had; false at the limit or without memory. */
 bool sf_extent_store_reserve(struct sf_extent_store *store);

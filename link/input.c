@@ -126,6 +126,25 @@ take_time(
     return SF_OK;
 }
 
+static int
+take_probe(
+    const struct arrival *arrival, struct sf_message_reader *reader, enum sf_message_type type)
+{
+    struct sf_peer *peer = arrival->peer;
+    uint64_t number = sf_message_get_varint(reader);
+
+    if (reader->is_bad) {
+        return SF_EFORMAT;
+    }
+    if (type == SF_MESSAGE_PROBE) {
+        peer->control.probed = true;
+        peer->control.probed_number = number;
+    } else {
+        sf_peer_mtu_answered(peer, number, arrival->now);
+    }
+    return SF_OK;
+}
+
 /* Types that every session may carry. SF_ENOENT: not one of them. */
 static int
 take_outer(struct sf_link *link, const struct arrival *arrival, enum sf_message_type type,
@@ -142,6 +161,9 @@ take_outer(struct sf_link *link, const struct arrival *arrival, enum sf_message_
     case SF_MESSAGE_STAMP:
     case SF_MESSAGE_ECHO:
         return take_time(arrival, reader, type);
+    case SF_MESSAGE_PROBE:
+    case SF_MESSAGE_PROBED:
+        return take_probe(arrival, reader, type);
     default:
         break;
     }
@@ -153,7 +175,7 @@ take_outer(struct sf_link *link, const struct arrival *arrival, enum sf_message_
 }
 
 static int
-take_report(const struct arrival *arrival, struct sf_message_reader *reader)
+take_report(struct sf_link *link, const struct arrival *arrival, struct sf_message_reader *reader)
 {
     struct sf_peer *peer = arrival->peer;
     uint64_t number = sf_outbox_newest_report(peer->outbox)->number;
@@ -161,14 +183,15 @@ take_report(const struct arrival *arrival, struct sf_message_reader *reader)
 
     if (sf_outbox_newest_report(peer->outbox)->number != number) {
         sf_peer_rate_report(peer, sf_outbox_newest_report(peer->outbox), arrival->now);
+        sf_peer_mtu_report(link, peer, arrival->now);
     }
     return status;
 }
 
 /* Types that sessions to the static key must not carry, nor openers but for STALE. */
 static int
-take_inner(
-    const struct arrival *arrival, enum sf_message_type type, struct sf_message_reader *reader)
+take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_type type,
+    struct sf_message_reader *reader)
 {
     struct sf_peer *peer = arrival->peer;
     uint64_t epoch;
@@ -185,7 +208,7 @@ take_inner(
         sf_peer_stale(link, peer, epoch);
         return SF_OK;
     case SF_MESSAGE_REPORT:
-        return take_report(arrival, reader);
+        return take_report(link, arrival, reader);
     case SF_MESSAGE_DATA:
     case SF_MESSAGE_DATA_SIZED:
     case SF_MESSAGE_REPAIR:
@@ -215,7 +238,7 @@ take_messages(struct sf_link *link, const struct arrival *arrival, struct sf_vie
         }
         status = take_outer(link, arrival, type, &reader);
         if (status == SF_ENOENT) {
-            status = take_inner(arrival, type, &reader);
+            status = take_inner(link, arrival, type, &reader);
         }
     }
 }

@@ -16,11 +16,16 @@ int
 sf_link_open(const struct sf_link_config *config, struct sf_link **ret_link)
 {
     size_t mtu = config->mtu != 0 ? config->mtu : SF_LINK_MTU_DEFAULT;
+    size_t blind = config->mtu_blind;
     struct sf_link *link = NULL;
     int status = SF_ENOMEM;
 
-    if (mtu < SF_LINK_MTU_MIN || mtu > SF_LINK_MTU_MAX || config->prekey == NULL ||
-        config->random == NULL || config->burst_ns > SF_PACER_BURST_NS_MAX) {
+    if (blind == 0) {
+        blind = mtu < SF_LINK_MTU_DEFAULT ? mtu : (size_t)SF_LINK_MTU_DEFAULT;
+    }
+    if (mtu < SF_LINK_MTU_MIN || mtu > SF_LINK_MTU_MAX || blind < SF_LINK_MTU_MIN || blind > mtu ||
+        config->prekey == NULL || config->random == NULL ||
+        config->burst_ns > SF_PACER_BURST_NS_MAX) {
         return SF_EINVAL;
     }
     link = calloc(1, sizeof(*link));
@@ -47,6 +52,7 @@ sf_link_open(const struct sf_link_config *config, struct sf_link **ret_link)
     link->random = config->random;
     link->boot = config->boot;
     link->mtu = mtu;
+    link->mtu_blind = blind;
     link->burst_ns = config->burst_ns != 0 ? config->burst_ns : SF_LINK_BURST_NS_DEFAULT;
     link->now = config->now;
     sf_flood_init(&link->flood, link->random, link->now);
@@ -348,6 +354,16 @@ sf_link_output(struct sf_link *link, struct sf_addr *ret_to, uint8_t *dgram, siz
     return false;
 }
 
+void
+sf_link_refused(struct sf_link *link, const struct sf_addr *to, size_t dgram_bytes)
+{
+    for (unsigned i = 0; i < link->peer_end; i++) {
+        if (link->peers[i] != NULL) {
+            sf_peer_mtu_refused(link->peers[i], to, dgram_bytes, link->now);
+        }
+    }
+}
+
 uint32_t
 sf_link_mark(const struct sf_link *link)
 {
@@ -595,6 +611,7 @@ static const struct notice_kind {
     {SF_NOTICE_CARD, SF_LINK_CARD},
     {SF_NOTICE_MISMATCH, SF_LINK_MISMATCH},
     {SF_NOTICE_OUTSIDE, SF_LINK_OUTSIDE},
+    {SF_NOTICE_NARROW, SF_LINK_NARROW},
 };
 
 static bool
@@ -722,6 +739,7 @@ sf_link_peer_stats(const struct sf_link *link, unsigned peer, struct sf_link_pee
         stats.addr = p->addresses.paths[path].addr;
     }
     stats.rtt_ns = p->rtt.srtt_ns;
+    sf_peer_mtu_stats(link, p, &stats);
     stats.heard = p->heard;
     stats.reach = p->reach.kind;
     stats.reach_heard = p->reach_heard;

@@ -46,7 +46,7 @@
 
 enum {
     SF_LINK_PEERS_MAX = 64, /* peers are numbered 0 .. 63 by the caller */
-    SF_LINK_MTU_MIN = 1280, /* IP bytes of the largest datagram */
+    SF_LINK_MTU_MIN = 1280, /* IP bytes of the largest datagram that is tried */
     SF_LINK_MTU_MAX = 9000,
     SF_LINK_MTU_DEFAULT = 1400,
     SF_LINK_DGRAM_BYTES_MAX = 9000, /* room that sf_link_output() needs at most */
@@ -80,10 +80,11 @@ struct sf_link_config {
     void *context;
 
     const struct sf_random *random; /* lives as long as the link */
-    uint32_t boot;     /* durable before the link is opened; greater than at any start before */
-    uint16_t mtu;      /* IP bytes; 0 = SF_LINK_MTU_DEFAULT */
-    size_t pool_bytes; /* memory for bundles being assembled; 0 = default; >= 2 largest bundles */
-    uint64_t burst_ns; /* how far ahead of its rate a peer may be sent to; 0 = default */
+    uint32_t boot;      /* durable before the link is opened; greater than at any start before */
+    uint16_t mtu;       /* IP bytes of the largest datagram tried; 0 = SF_LINK_MTU_DEFAULT */
+    uint16_t mtu_blind; /* IP bytes where nothing comes back; 0 = mtu, or the default if less */
+    size_t pool_bytes;  /* memory for bundles being assembled; 0 = default; >= 2 largest bundles */
+    uint64_t burst_ns;  /* how far ahead of its rate a peer may be sent to; 0 = default */
     sf_mono now;
 };
 
@@ -238,9 +239,15 @@ void sf_link_input(struct sf_link *link, const struct sf_addr *from, uint8_t *dg
 void sf_link_congested(struct sf_link *link);
 
 /*
+ * The own host could not send a datagram of `dgram_bytes` (UDP payload) to `to`:
+ * it is larger than its interface takes. Smaller ones are made from now on.
+ */
+void sf_link_refused(struct sf_link *link, const struct sf_addr *to, size_t dgram_bytes);
+
+/*
  * The next datagram that may leave at `now`, if any. `dgram_bytes_max` must
- * hold the MTU of the config. Datagrams of bulk to one peer are all of the
- * same size, so a driver may collect them for one UDP_SEGMENT call.
+ * hold the MTU of the config. Datagrams of bulk to one peer are of the same
+ * size for long, so a driver may collect them for one UDP_SEGMENT call.
  *
  * Returns false when nothing may leave before sf_link_deadline() or new input.
  */
@@ -268,6 +275,8 @@ enum sf_link_event_kind {
     SF_LINK_MISMATCH, /* peer: openers come in its name and do not authenticate: the pre-shared
                          keys differ, or somebody else makes them. Nothing was answered */
     SF_LINK_OUTSIDE,  /* peer: it was heard between its contacts, after what was under way */
+    SF_LINK_NARROW,   /* peer: it is heard, but datagrams of 1,200 bytes do not come through, and
+                         without them nothing can be sent. UP, or none again, once they do */
     SF_LINK_CARD,     /* peer, bytes: its current card; if it verifies, sf_link_peer_set() */
 
     /* About outgoing objects: `handle` as given by sf_link_offer(). */
@@ -463,6 +472,8 @@ struct sf_link_peer_stats {
     bool is_proven;      /* `addr` answered a challenge in this run */
     struct sf_addr addr; /* where it is reached now */
     uint64_t rtt_ns;     /* smoothed; 0 = not measured */
+    uint16_t mtu_bytes;  /* IP bytes of the datagrams that bulk goes in; 0 = not known */
+    bool is_narrow;      /* the path takes no datagrams of 1,200 bytes */
     sf_mono heard;       /* last authentic datagram; 0 = never */
     enum sf_link_reach_kind reach;
     sf_mono reach_heard; /* the first authentic datagram since this contact began; 0 = none */

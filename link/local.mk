@@ -14,7 +14,9 @@ link_liblink_a_SOURCES = \
 	%D%/opener.c %D%/opener.h \
 	%D%/output.c \
 	%D%/peer.c \
+	%D%/path_mtu.c %D%/path_mtu.h \
 	%D%/peer_contact.c \
+	%D%/peer_mtu.c \
 	%D%/peer_rate.c \
 	%D%/session.c %D%/session.h
 

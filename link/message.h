@@ -24,6 +24,8 @@
  *   0x14 STAMP      varint microseconds of the sender's clock, cut to 32 bits
  *   0x15 ECHO       varint stamp, varint microseconds it was held
  *   0x16 STALE      u64 highest epoch seen
+ *   0x17 PROBE      varint number: a datagram made large to see whether it comes through
+ *   0x18 PROBED     varint number: of the probe that did
  *   0x40 - 0x7f     varint bytes, bytes: not known today, skipped
  *
  * Any other type, a field that is cut off or not in its shortest form ends the
@@ -57,6 +59,8 @@ enum sf_message_type {
     SF_MESSAGE_STAMP = 0x14,
     SF_MESSAGE_ECHO = 0x15,
     SF_MESSAGE_STALE = 0x16,
+    SF_MESSAGE_PROBE = 0x17,
+    SF_MESSAGE_PROBED = 0x18,
     SF_MESSAGE_EXTENSION_FIRST = 0x40,
     SF_MESSAGE_EXTENSION_LAST = 0x7f,
 };

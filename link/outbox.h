@@ -124,6 +124,16 @@ bool sf_outbox_fill(
 SF_MUST_USE int sf_outbox_report(
     struct sf_outbox *outbox, struct sf_message_reader *reader, sf_mono now);
 
+/* Whether datagrams of the size that segments are sent in come through, by all reports so far. */
+enum sf_outbox_passage {
+    SF_OUTBOX_PASSAGE_UNKNOWN,
+    SF_OUTBOX_PASSAGE_OPEN, /* one came through */
+    SF_OUTBOX_PASSAGE_SHUT, /* none did for long, and other datagrams do */
+};
+
+/* The answer; to begin anew with asking. */
+enum sf_outbox_passage sf_outbox_passage(struct sf_outbox *outbox);
+
 /* The head of the newest report taken in; its number is 0 before the first. */
 const struct sf_report *sf_outbox_newest_report(const struct sf_outbox *outbox);
 

@@ -461,6 +461,16 @@ symbol_of(const struct sf_message_writer *writer)
     return room / SF_OBJECT_UNIT * SF_OBJECT_UNIT;
 }
 
+/* Datagrams are larger or smaller from now on: see how those fare. */
+static void
+set_symbol(struct sf_outbox *outbox, size_t symbol_bytes)
+{
+    if (symbol_bytes != outbox->symbol_bytes) {
+        outbox->symbol_bytes = symbol_bytes;
+        sf_extent_store_watch(&outbox->store, (uint32_t)symbol_bytes);
+    }
+}
+
 bool
 sf_outbox_fill(
     struct sf_outbox *outbox, struct sf_message_writer *writer, uint64_t counter, sf_mono now)
@@ -473,7 +483,7 @@ sf_outbox_fill(
         return false;
     }
     outbox->now = now;
-    outbox->symbol_bytes = symbol_of(writer);
+    set_symbol(outbox, symbol_of(writer));
     session = &outbox->sessions[(outbox->session_count - 1) % SF_OUTBOX_SESSIONS_MAX];
     seq = session->base + counter;
     if (outbox->timer <= now) {

@@ -184,8 +184,8 @@ sf_outgoing_is_in_block(const struct sf_outgoing *object, uint64_t address)
     const struct sf_outgoing_block *block = &object->block;
     uint32_t class_bytes = object->object.class_bytes;
 
-    return block->at.symbols > 0 && address / class_bytes == block->index &&
-           address % class_bytes >= block->at.start &&
+    return block->at.symbols > 0 && block->at.symbol_bytes == object->outbox->symbol_bytes &&
+           address / class_bytes == block->index && address % class_bytes >= block->at.start &&
            address % class_bytes - block->at.start < block->at.bytes;
 }
 
@@ -225,8 +225,12 @@ sf_outgoing_write_row(struct sf_outgoing *object, struct sf_message_writer *writ
         .row = object->row_next};
     uint8_t *out;
 
-    if (bundle == NULL) {
-        block->rows = 0; /* it was given back: what is lost of it goes again when it is missed */
+    if (bundle == NULL || block->at.symbol_bytes > object->outbox->symbol_bytes) {
+        /*
+         * It was given back, or datagrams have become too small for its rows: what is lost of
+         * it goes again when it is missed.
+         */
+        block->rows = 0;
         return false;
     }
     out = sf_object_repair_encode(writer, &repair, block->at.symbol_bytes);

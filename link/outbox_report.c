@@ -18,6 +18,10 @@
 #define MARKS_PER_RTT     64
 #define FAREWELL_NS_FIRST (100 * SF_MS)
 
+enum {
+    SHUT_SEGMENTS = 4
+}; /* lost in a row: chance seldom does that, and costs little if it does */
+
 /* --- Time ----------------------------------------------------------------------------- */
 
 uint64_t
@@ -298,6 +302,23 @@ session_of(const struct sf_outbox *outbox, uint64_t epoch)
         }
     }
     return NULL;
+}
+
+enum sf_outbox_passage
+sf_outbox_passage(struct sf_outbox *outbox)
+{
+    struct sf_extent_store *store = &outbox->store;
+    enum sf_outbox_passage passage = SF_OUTBOX_PASSAGE_UNKNOWN;
+
+    if (store->watched_came > 0) {
+        passage = SF_OUTBOX_PASSAGE_OPEN;
+    } else if (store->watched_lost >= SHUT_SEGMENTS) {
+        passage = SF_OUTBOX_PASSAGE_SHUT;
+    }
+    if (passage != SF_OUTBOX_PASSAGE_UNKNOWN) {
+        sf_extent_store_watch(store, store->watched);
+    }
+    return passage;
 }
 
 const struct sf_report *

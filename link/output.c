@@ -69,6 +69,15 @@ put_token(struct sf_message_writer *writer, enum sf_message_type type, const uin
 }
 
 static void
+put_number(struct sf_message_writer *writer, enum sf_message_type type, uint64_t number)
+{
+    size_t begin = sf_message_begin(writer, type);
+
+    sf_message_put_varint(writer, number);
+    (void)sf_message_end(writer, begin);
+}
+
+static void
 put_echo(struct sf_peer *peer, struct sf_message_writer *writer, sf_mono now)
 {
     size_t begin = sf_message_begin(writer, SF_MESSAGE_ECHO);
@@ -100,12 +109,21 @@ put_control(struct sf_link *link, struct sf_peer *peer, bool is_static,
     bool is_trusted = peer->addresses.use != SF_ADDRESS_NONE;
     bool is_heard = peer->out[is_static ? SF_OUT_STATIC : SF_OUT_DATA].is_heard;
     bool poll = control->poll || (!is_heard && !sf_peer_has_no_return(peer));
+    bool ask = control->ask && !is_static;
 
     sf_control_hello(link, peer, writer, poll ? SF_HELLO_POLL : 0);
     control->hello = false;
     control->poll = false;
+    control->ask = false;
     if (poll) {
         sf_control_stamp(writer, now);
+    }
+    if (ask) {
+        sf_message_put_u8(writer, SF_MESSAGE_ASK);
+    }
+    if (control->probed) {
+        put_number(writer, SF_MESSAGE_PROBED, control->probed_number);
+        control->probed = false;
     }
     if (control->answer) {
         put_token(writer, SF_MESSAGE_ANSWER, control->token);
@@ -129,7 +147,7 @@ struct leaving {
 };
 
 static bool
-may_leave(const struct sf_link *link, const struct sf_peer *peer, enum sf_address_path path,
+may_leave(const struct sf_link *link, struct sf_peer *peer, enum sf_address_path path,
     size_t bytes_min, size_t dgram_bytes_max, struct leaving *ret_leaving)
 {
     const struct sf_address *address;
@@ -139,7 +157,7 @@ may_leave(const struct sf_link *link, const struct sf_peer *peer, enum sf_addres
         return false;
     }
     address = &peer->addresses.paths[path];
-    room = link->mtu - sf_link_ip_head(&address->addr);
+    room = sf_peer_mtu_bytes(link, peer, &address->addr);
     room = room < dgram_bytes_max ? room : dgram_bytes_max;
     if (path == SF_ADDRESS_LEARNT && address->in_bytes - address->out_bytes < room) {
         room = (size_t)(address->in_bytes - address->out_bytes);
@@ -243,6 +261,31 @@ send_challenge(struct sf_link *link, struct sf_peer *peer, enum sf_out out,
     }
     sf_addresses_challenged(&peer->addresses, now);
     has_left(link, peer, leaving, &peer->out[out], *ret_bytes, now);
+    return true;
+}
+
+/*
+ * A datagram of a size that is on trial: nothing of it would be missed. It asks
+ * for no other answer than that it came, and is counted by nobody: that it is
+ * lost says nothing of the line.
+ */
+static bool
+send_probe(struct sf_link *link, struct sf_peer *peer, struct leaving *leaving, size_t probe_bytes,
+    uint8_t *dgram, size_t *ret_bytes, sf_mono now)
+{
+    struct sf_message_writer writer;
+
+    leaving->bytes_max = probe_bytes;
+    sf_message_writer_init(
+        &writer, dgram + SF_SESSION_HEAD_BYTES, probe_bytes - SF_SESSION_OVERHEAD_BYTES);
+    put_number(&writer, SF_MESSAGE_PROBE, ++peer->probe_number);
+    memset(writer.data + writer.bytes, SF_MESSAGE_PADDING, sf_message_room(&writer));
+    writer.bytes = writer.bytes_max;
+    if (!seal(link, peer, &peer->out[SF_OUT_DATA], dgram, &writer, ret_bytes, now)) {
+        return false;
+    }
+    sf_peer_mtu_probed(link, peer, &leaving->to, now);
+    has_left(link, peer, leaving, NULL, *ret_bytes, now);
     return true;
 }
 
@@ -362,6 +405,7 @@ send_next(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to, ui
     struct sf_addresses *addresses = &peer->addresses;
     struct leaving leaving;
     bool has_control, has_bulk;
+    size_t probe_bytes;
     enum sf_out out;
 
     sf_peer_tick(link, peer, now);
@@ -376,10 +420,18 @@ send_next(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to, ui
         *ret_to = leaving.to;
         return send_challenge(link, peer, out, &leaving, dgram, ret_bytes, now);
     }
+    probe_bytes = sf_peer_mtu_probe(link, peer, now);
+    if (probe_bytes != 0 && probe_bytes <= dgram_bytes_max &&
+        may_leave(link, peer, addresses->use, SF_LINK_CONTROL_ROOM, dgram_bytes_max, &leaving)) {
+        *ret_to = leaving.to;
+        return send_probe(link, peer, &leaving, probe_bytes, dgram, ret_bytes, now);
+    }
     has_control = out != SF_OUT_COUNT && sf_peer_has_control(peer);
     has_bulk = sf_peer_may_bulk(peer, now);
     if (out == SF_OUT_STATIC && has_control) {
         has_bulk = false; /* bulk goes on the next datagram, on its own session */
+    } else if (peer->control.ask) {
+        has_bulk = false; /* the question goes alone: it must be small, to come through */
     } else if (has_bulk) {
         out = SF_OUT_DATA;
     }

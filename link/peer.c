@@ -210,7 +210,7 @@ sf_peer_has_control(const struct sf_peer *peer)
     if (is_dark(peer)) {
         return control->poll;
     }
-    if (control->hello || control->poll || control->answer) {
+    if (control->hello || control->poll || control->answer || control->probed) {
         return true;
     }
     if (!is_trusted(peer)) {
@@ -565,6 +565,7 @@ sf_peer_go_silent(struct sf_peer *peer, sf_mono now)
     peer->control.hello = false;
     peer->control.poll = false;
     peer->control.answer = false;
+    peer->control.probed = false;
     peer->beacon_wait = first > SF_LINK_BEACON_NS_MIN ? first : SF_LINK_BEACON_NS_MIN;
     peer->beacon_due = sf_mono_add(now, first);
     peer->beacons = 0;
@@ -727,6 +728,7 @@ sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now)
     }
     if (now >= quiet_at(peer) && now >= peer->quiet_poll) {
         peer->control.poll = true;
+        peer->control.ask = true;
         peer->quiet_poll = sf_mono_add(now, quiet_gap(peer));
     }
     if (now >= quiet_at(peer) && now >= lost_at(peer)) {
@@ -768,6 +770,7 @@ light_deadline(const struct sf_link *link, const struct sf_peer *peer)
         due = sf_mono_min(due, sf_mono_min(peer->quiet_poll, lost_at(peer)));
     }
     due = sf_mono_min(due, sf_peer_challenge_due(peer));
+    due = sf_mono_min(due, sf_peer_mtu_due(link, peer));
     if (out != SF_OUT_COUNT && may_send_control(peer)) {
         if (sf_peer_has_control(peer)) {
             due = 0;

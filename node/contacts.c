@@ -573,11 +573,14 @@ left_of(const struct outbound *out, const struct out_to *to)
     return count > held ? (count - held) * out->record.class_bytes : 0;
 }
 
-/* On the wire: every datagram has its heads. */
+/* On the wire: every datagram has its heads, of a size that is found as it goes. */
 static uint64_t
-on_wire(const struct sf_node *node, uint64_t sealed_bytes)
+on_wire(const struct sf_node *node, const struct peer *peer, uint64_t sealed_bytes)
 {
-    uint64_t mtu = node->config.mtu_bytes != 0 ? node->config.mtu_bytes : SF_LINK_MTU_DEFAULT;
+    struct sf_link_peer_stats link;
+    bool is_known = sf_link_peer_stats(node->link, peer_number(node, peer), &link) == SF_OK &&
+                    link.mtu_bytes != 0;
+    uint64_t mtu = is_known ? link.mtu_bytes : (uint64_t)SF_LINK_MTU_DEFAULT;
     uint64_t carried = (mtu - HEADS_BYTES) / 16 * 16;
 
     return (uint64_t)((unsigned __int128)sealed_bytes * mtu / carried);
@@ -616,6 +619,7 @@ sf_node_contacts_eta(const struct sf_node *node, const char *name, const struct 
             }
         }
     }
-    return is_open ? sf_node_contacts_arrival(node, name, on_wire(node, bytes), now, ret_arrival)
-                   : SF_ENOENT;
+    return is_open
+               ? sf_node_contacts_arrival(node, name, on_wire(node, peer, bytes), now, ret_arrival)
+               : SF_ENOENT;
 }

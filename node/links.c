@@ -178,6 +178,12 @@ peer_event(struct sf_node *node, const struct sf_link_event *event)
     case SF_LINK_MISMATCH:
         note_mismatch(node, peer);
         break;
+    case SF_LINK_NARROW:
+        node_say(node, SF_NODE_EVENT_WARNING, NULL,
+            "peer %s answers, but the path to it takes no datagrams of 1,200 bytes: nothing can be "
+            "sent on it (it needs an MTU of 1,228 bytes for IPv4, 1,248 for IPv6)",
+            peer->conf.name);
+        break;
     case SF_LINK_OUTSIDE:
         node_say(node, SF_NODE_EVENT_WARNING, NULL,
             "peer %s calls while its plan says that it cannot be reached: a clock is wrong, or a "

@@ -65,6 +65,12 @@ sf_node_congested(struct sf_node *node)
 }
 
 void
+sf_node_refused(struct sf_node *node, const struct sf_addr *to, size_t bytes)
+{
+    sf_link_refused(node->link, to, bytes);
+}
+
+void
 sf_node_tick(struct sf_node *node, sf_mono now, struct sf_wall wall)
 {
     node->now = now;

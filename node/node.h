@@ -56,12 +56,13 @@ struct sf_node_config {
     struct sf_disk *disk;       /* its root is the node's home; outlives the node */
     struct sf_workers *workers; /* outlive the node */
     struct sf_random random;
-    const uint8_t *master;  /* base/master.h: opens `keys` and `kek`; NULL for a home without one.
+    const uint8_t *master;    /* base/master.h: opens `keys` and `kek`; NULL for a home without one.
                               Guarded memory that outlives the node */
-    uint32_t worker_count;  /* how many jobs may run at once; 1 .. SF_NODE_WORKERS_MAX */
-    uint32_t mtu_bytes;     /* IP packet, 1280 .. 9000; 0 for the default of 1400 */
-    uint64_t reserve_bytes; /* keep this much of the file system free */
-    uint64_t quota_bytes;   /* a peer's open transfers may keep here, each counted with its sealed
+    uint32_t worker_count;    /* how many jobs may run at once; 1 .. SF_NODE_WORKERS_MAX */
+    uint32_t mtu_bytes;       /* of the largest IP packet tried, 1280 .. 9000; 0 for 1400 */
+    uint32_t mtu_blind_bytes; /* of IP packets to where nothing comes back; 0 for 1400 at most */
+    uint64_t reserve_bytes;   /* keep this much of the file system free */
+    uint64_t quota_bytes;     /* a peer's open transfers may keep here, each counted with its sealed
                                bytes or its plaintext, whichever is more; unless its own quota says
                                otherwise */
     uint32_t
@@ -110,6 +111,9 @@ void sf_node_input(
 
 /* The datagram that came in last bore the mark CE, as sf_link_congested(). */
 void sf_node_congested(struct sf_node *node);
+
+/* The own host could not send a datagram of `bytes` to `to`, as sf_link_refused(). */
+void sf_node_refused(struct sf_node *node, const struct sf_addr *to, size_t bytes);
 
 /* The next datagram to send, if one may leave now. Returns false if none. */
 bool sf_node_output(struct sf_node *node, struct sf_addr *ret_to, uint8_t *datagram,

@@ -113,6 +113,7 @@ open_link(struct sf_node *node, struct sf_node_error *error)
         .random = &node->config.random,
         .boot = node->boot,
         .mtu = (uint16_t)node->config.mtu_bytes,
+        .mtu_blind = (uint16_t)node->config.mtu_blind_bytes,
         .now = node->now,
     };
     int status;

@@ -7,6 +7,8 @@
 /* Streams of the seed; those of the world are below. */
 enum { STREAM_FAULTS = 100000 };
 
+enum { MTU_BYTES_MIN = 576, MTU_BYTES_SPAN = 9000 - 576 };
+
 /* In how many of a hundred seeds a kind is on, and the name it has in tables. */
 static const struct {
     const char *name;
@@ -115,6 +117,16 @@ close_windows(struct sf_faults *faults, struct sf_sim_path_config *path)
     }
 }
 
+/* Another way through the network takes less than the last, or not even an opener. */
+static void
+narrow(struct sf_faults *faults, struct sf_sim_path_config *path)
+{
+    if (sf_faults_strikes(faults, SF_FAULT_MTU, 400000)) {
+        path->mtu_bytes =
+            MTU_BYTES_MIN + (uint32_t)sf_faults_pick(faults, SF_FAULT_MTU, MTU_BYTES_SPAN);
+    }
+}
+
 void
 sf_faults_path(struct sf_faults *faults, struct sf_sim_path_config *path)
 {
@@ -125,6 +137,7 @@ sf_faults_path(struct sf_faults *faults, struct sf_sim_path_config *path)
     path->reorder_ns = sf_faults_amount(faults, SF_FAULT_REORDER, 10 * SF_SEC);
     delay(faults, path);
     close_windows(faults, path);
+    narrow(faults, path);
 }
 
 /* --- Disks --- */

@@ -43,6 +43,7 @@
 
 enum {
     UDP_IP_BYTES = 28,
+    OPENER_IP_BYTES = 1228,   /* every path must take so much */
     SESSION_BYTES = 28,       /* of a datagram: id, counter, tag */
     DATA_HEAD_BYTES_MAX = 10, /* what the engine keeps free for a segment's head */
     UNIT_BYTES = 16,          /* of segments */
@@ -85,6 +86,20 @@ struct load {
     double datagram_bytes; /* IP bytes, the mean */
 };
 
+/* IP bytes of the largest datagrams that go forward: what nodes try, and all paths take. */
+static uint32_t
+datagram_bytes_max(const struct sf_scenario *scenario)
+{
+    uint32_t bytes = sf_scenario_mtu_bytes(scenario);
+
+    for (size_t i = 0; i < scenario->receiver_count; i++) {
+        uint32_t path_bytes = scenario->receivers[i].profile.forward.mtu_bytes;
+
+        bytes = path_bytes != 0 && path_bytes < bytes ? path_bytes : bytes;
+    }
+    return bytes > OPENER_IP_BYTES ? bytes : (uint32_t)OPENER_IP_BYTES;
+}
+
 static bool
 make_load(const struct sf_scenario *scenario, struct load *ret_load)
 {
@@ -92,7 +107,7 @@ make_load(const struct sf_scenario *scenario, struct load *ret_load)
         .outline_bytes = 100,
         .file_count = 1,
         .largest = SF_CLASS_AUTO_MAX};
-    uint32_t room = sf_scenario_mtu_bytes(scenario) - UDP_IP_BYTES - SESSION_BYTES;
+    uint32_t room = datagram_bytes_max(scenario) - UDP_IP_BYTES - SESSION_BYTES;
     uint32_t segment = (room - DATA_HEAD_BYTES_MAX) / UNIT_BYTES * UNIT_BYTES;
     struct sf_class_choice choice;
     double content;
@@ -602,13 +617,12 @@ static bool
 is_closed(const struct doubt *doubt)
 {
     const struct sf_sim_path_config *path = doubt->path;
-    uint32_t mtu = sf_scenario_mtu_bytes(doubt->scenario);
     struct sf_sim_interval interval;
 
-    if (path->mtu_bytes != 0 && path->mtu_bytes < mtu) {
+    if (path->mtu_bytes != 0 && path->mtu_bytes < OPENER_IP_BYTES) {
         return despair(doubt, SF_WHATIF_NEVER,
-            "the way %s has an MTU of %" PRIu32 ", and datagrams of %" PRIu32 " bytes vanish there",
-            doubt->way, path->mtu_bytes, mtu);
+            "the way %s has an MTU of %" PRIu32 ", and a session opens with one of %d bytes",
+            doubt->way, path->mtu_bytes, OPENER_IP_BYTES);
     }
     if (path->loss_ppm == SF_PRNG_PPM || path->corrupt_ppm == SF_PRNG_PPM) {
         return despair(doubt, SF_WHATIF_NEVER, "the way %s loses everything", doubt->way);

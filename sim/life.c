@@ -193,7 +193,7 @@ introduce_all(struct life *life)
 }
 
 static void
-add_nodes(struct life *life, uint32_t class_bytes, uint32_t mtu_bytes)
+add_nodes(struct life *life, uint32_t class_bytes)
 {
     for (unsigned i = 0; i < life->node_count; i++) {
         struct sf_node_config *config;
@@ -202,7 +202,9 @@ add_nodes(struct life *life, uint32_t class_bytes, uint32_t mtu_bytes)
         (void)sf_world_add(life->world, names[i]);
         config = sf_world_config(life->world, i);
         config->class_bytes = class_bytes;
-        config->mtu_bytes = mtu_bytes;
+        /* They find out; only where nothing comes back they have to be told. */
+        config->mtu_bytes = life->faults.is_on[SF_FAULT_MTU] ? SF_LINK_MTU_MAX : 0;
+        config->mtu_blind_bytes = life->calm.mtu_bytes;
         config->reserve_bytes = 256 << 10;
         config->punch_bytes = pick(life, 2) == 0 ? 0 : 32768;
         sf_sim_disk_latency(
@@ -251,7 +253,7 @@ open_life(struct life *life)
         .mtu_bytes = mtu,
     };
     life->result->faults[SF_FAULT_MTU] = mtu != SF_LINK_MTU_DEFAULT;
-    add_nodes(life, class_bytes, mtu);
+    add_nodes(life, class_bytes);
     connect_nodes(life, topology);
     open_nat(life);
     psks = introduce_all(life);

@@ -75,6 +75,9 @@ one_path(struct life *life, unsigned from, unsigned to)
     if (life->is_one_way && from == 1) {
         path.loss_ppm = SF_PRNG_PPM;
     }
+    if (path.mtu_bytes != life->calm.mtu_bytes) {
+        fired(life, SF_FAULT_MTU);
+    }
     if (path.delay_ns >= SF_SEC) {
         fired(life, SF_FAULT_LONG_DELAY);
     }

@@ -72,6 +72,7 @@ E2E_TESTS = \
 	tests/e2e/contacts.sh \
 	tests/e2e/files.sh \
 	tests/e2e/gateways.sh \
+	tests/e2e/mtu.sh \
 	tests/e2e/custody.sh \
 	tests/e2e/passphrase.sh \
 	tests/e2e/peers.sh \

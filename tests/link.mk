@@ -48,6 +48,11 @@ TESTS += tests/unit/test_link_address
 tests_unit_test_link_address_SOURCES = tests/unit/test_link_address.c tests/unit/link_world.c tests/unit/link_world.h
 tests_unit_test_link_address_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_path_mtu
+TESTS += tests/unit/test_path_mtu
+tests_unit_test_path_mtu_SOURCES = tests/unit/test_path_mtu.c tests/unit/link_world.c tests/unit/link_world.h
+tests_unit_test_path_mtu_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
 # Fuzz targets.
 EXTRA_DIST += tests/fuzz/link_fixture.h tests/fuzz/corpus/opener tests/fuzz/corpus/datagram \
 	tests/fuzz/corpus/link_input

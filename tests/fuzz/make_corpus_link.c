@@ -108,6 +108,9 @@ write_messages(void)
         0, 5, 0x14, 1, 0x15, 1, 1,                                  /* STAMP, ECHO */
         0, 9, 0x16, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* STALE too far */
         0x80, 9, 0x16, 0, 0, 0, 9, 0, 0, 0, 0,                      /* STALE */
+        0, 4, 0x17, 0x85, 0x01, 0,                                  /* PROBE, padded */
+        0, 3, 0x18, 0x85, 0x01,                                     /* PROBED */
+        0, 2, 0x18, 0x80,                                           /* PROBED cut off */
         0, 4, 0x40, 1, 9, 0x06,                                     /* extension, ASK */
         0, 1, 0x3f,                                                 /* unknown */
         0, 2, 0x80, 0x80,                                           /* unknown */

@@ -174,6 +174,10 @@ transmit(
     struct world_address *address = address_of(world, to);
     unsigned copies = sf_prng_chance(&world->prng, channel->dup_ppm) ? 2 : 1;
 
+    if (channel->device_bytes != 0 && bytes + 28 > channel->device_bytes) {
+        sf_link_refused(world->ends[end].link, to, bytes);
+        return;
+    }
     address->out_bytes += bytes;
     address->out_dgrams++;
     world->sent_bytes[end] += bytes;
@@ -194,6 +198,7 @@ transmit(
             .data = NULL};
 
         if (!pass_line(channel, &packet, world->now) || channel->is_dark ||
+            (channel->mtu_bytes != 0 && bytes + 28 > channel->mtu_bytes) ||
             sf_prng_chance(&world->prng, channel->loss_ppm)) {
             continue;
         }
@@ -379,6 +384,9 @@ on_event(struct world *world, struct end *end, const struct sf_link_event *event
         break;
     case SF_LINK_OUTSIDE:
         end->outsides++;
+        break;
+    case SF_LINK_NARROW:
+        end->narrows++;
         break;
     case SF_LINK_CARD:
         on_card(world, end, event);
@@ -635,6 +643,7 @@ world_open(struct world *world, unsigned number)
         .random = &world->random,
         .boot = ++end->boot,
         .mtu = end->mtu,
+        .mtu_blind = end->mtu_blind,
         .pool_bytes = end->pool_bytes != 0 ? end->pool_bytes : (size_t)(16 << 20),
         .now = world->now};
 

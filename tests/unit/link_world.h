@@ -29,7 +29,10 @@ struct channel {
     uint32_t loss_ppm;
     uint32_t dup_ppm;
     uint32_t corrupt_ppm;
-    bool is_dark; /* everything is lost */
+    bool is_dark;     /* everything is lost */
+    size_t mtu_bytes; /* IP bytes: larger datagrams are lost; 0 = none are */
+    size_t
+        device_bytes; /* IP bytes: larger ones do not leave the host, which says so; 0 = any do */
 
     /* A line and the queue before it, if rate_bps is not 0. */
     uint64_t rate_bps;
@@ -70,7 +73,7 @@ struct end {
     enum sf_link_pace pace;
     uint64_t known_bps;
     uint32_t limits;
-    uint16_t mtu;
+    uint16_t mtu, mtu_blind;
     size_t pool_bytes;
     bool has_endpoint[WORLD_ENDS_MAX];
     bool no_return[WORLD_ENDS_MAX];
@@ -90,7 +93,7 @@ struct end {
         uint64_t epoch;
         sf_mono at;
     } durable;
-    unsigned ups, downs, stales, mismatches, outsides, addresses, cards, epochs, gone;
+    unsigned ups, downs, stales, mismatches, outsides, narrows, addresses, cards, epochs, gone;
     uint64_t stale_epoch;
     uint64_t wrong_bytes; /* bundles with other content than was offered */
 };

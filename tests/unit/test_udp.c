@@ -224,7 +224,7 @@ test_dont_fragment(void)
     socklen_t bytes = sizeof(value);
 
     CHECK_EQ(getsockopt(sf_udp_fd(udp, 0), IPPROTO_IP, IP_MTU_DISCOVER, &value, &bytes), 0);
-    CHECK_EQ(value, IP_PMTUDISC_DO);
+    CHECK_EQ(value, IP_PMTUDISC_PROBE);
     CHECK_EQ(sf_udp_fd(udp, 1), -1);
     sf_udp_close(udp);
     if (!has_ipv6()) {
@@ -232,9 +232,9 @@ test_dont_fragment(void)
     }
     udp = open_at("::", free_port());
     CHECK_EQ(getsockopt(sf_udp_fd(udp, 0), IPPROTO_IPV6, IPV6_MTU_DISCOVER, &value, &bytes), 0);
-    CHECK_EQ(value, IPV6_PMTUDISC_DO);
+    CHECK_EQ(value, IPV6_PMTUDISC_PROBE);
     CHECK_EQ(getsockopt(sf_udp_fd(udp, 0), IPPROTO_IP, IP_MTU_DISCOVER, &value, &bytes), 0);
-    CHECK_EQ(value, IP_PMTUDISC_DO);
+    CHECK_EQ(value, IP_PMTUDISC_PROBE);
     sf_udp_close(udp);
 }
 
