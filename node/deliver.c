@@ -10,7 +10,8 @@
  * intended, durably, before it is tried.
  *
  * After a crash with the intent durable: if the staged entry is there the
- * rename is done again; if it is not, it was done.
+ * rename is done again; if it is not, it was done. Whether the disk has it is not
+ * known, since a sync may have failed before: so it is taken back and done anew.
  */
 #include "node/internal.h"
 
@@ -28,7 +29,8 @@ enum step {
     STEP_INBOX,
     STEP_INBOX_SYNC,
     STEP_INTENT,
-    STEP_LOOK, /* after a restart: is it still staged? */
+    STEP_LOOK,      /* after a restart: is it still staged? */
+    STEP_TAKE_BACK, /* it is not */
     STEP_RENAME,
     STEP_TARGET_SYNC,
     STEP_SOURCE_SYNC,
@@ -42,6 +44,7 @@ struct delivery {
     uint32_t file; /* of the outline, whose time is set now */
     int open_file;
     bool is_busy;
+    uint64_t era; /* of the inbox, when a name was last made there */
     char label[256];
     char name[256]; /* in the inbox */
     char peer[SF_NODE_NAME_BYTES_MAX + 1];
@@ -148,6 +151,7 @@ static void
 rename_now(struct delivery *delivery)
 {
     set_paths(delivery);
+    delivery->era = delivery->in->node->inbox_era;
     submit(delivery, STEP_RENAME,
         (struct sf_disk_op){.kind = SF_DISK_RENAME,
             .path = delivery->source,
@@ -250,9 +254,17 @@ static void
 make_inbox(struct delivery *delivery)
 {
     snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
+    delivery->era = delivery->in->node->inbox_era;
     submit(delivery, STEP_INBOX,
         (struct sf_disk_op){
             .kind = SF_DISK_MKDIR, .path = delivery->target, .flags = SF_DISK_SHARED});
+}
+
+static void
+sync_target(struct delivery *delivery)
+{
+    snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
+    submit_sync(delivery, STEP_TARGET_SYNC, delivery->target);
 }
 
 static void
@@ -272,8 +284,19 @@ renamed(struct delivery *delivery, int status)
         in->deliver_at = sf_mono_add(in->node->now, TRY_AGAIN);
         return;
     }
-    snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
-    submit_sync(delivery, STEP_TARGET_SYNC, delivery->target);
+    sync_target(delivery);
+}
+
+/* Move what is in the inbox back to where it was staged. */
+static void
+take_back(struct delivery *delivery, enum step step)
+{
+    set_paths(delivery);
+    submit(delivery, step,
+        (struct sf_disk_op){.kind = SF_DISK_RENAME,
+            .path = delivery->target,
+            .path_to = delivery->source,
+            .flags = SF_DISK_NOREPLACE});
 }
 
 /*
@@ -295,12 +318,7 @@ failed(struct delivery *delivery, int status)
         break;
     case STEP_TARGET_SYNC:
     case STEP_SOURCE_SYNC:
-        set_paths(delivery);
-        submit(delivery, STEP_UNDO,
-            (struct sf_disk_op){.kind = SF_DISK_RENAME,
-                .path = delivery->target,
-                .path_to = delivery->source,
-                .flags = SF_DISK_NOREPLACE});
+        take_back(delivery, STEP_UNDO);
         break;
     default:
         in->deliver_at = sf_mono_add(in->node->now, TRY_AGAIN);
@@ -337,6 +355,7 @@ step_done(struct delivery *delivery, const struct sf_disk_op *op)
     case STEP_INTENT:
         break;
     case STEP_LOOK:
+    case STEP_TAKE_BACK:
         rename_now(delivery);
         break;
     case STEP_RENAME:
@@ -371,10 +390,37 @@ give_up(struct delivery *delivery, const struct sf_disk_op *op)
         (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = delivery->open_file});
 }
 
+/*
+ * What came of the step that is done. Syncs of folders are shared: one that failed,
+ * for whomever, may have lost the name that this one was to keep.
+ */
+static int
+outcome(struct delivery *delivery, const struct sf_disk_op *op)
+{
+    struct sf_node *node = delivery->in->node;
+
+    switch (delivery->step) {
+    case STEP_INBOX_SYNC:
+    case STEP_TARGET_SYNC:
+    case STEP_SOURCE_SYNC:
+        node->inbox_era += op->status != SF_OK;
+        return op->status == SF_OK && delivery->era != node->inbox_era ? SF_EIO : op->status;
+    case STEP_INBOX:
+        return op->status == SF_EEXIST ? SF_OK : op->status;
+    case STEP_RENAME:
+    case STEP_FILE_SET:
+    case STEP_UNDO:
+        return SF_OK; /* the step itself knows what to make of it */
+    default:
+        return op->status;
+    }
+}
+
 static void
 done(struct sf_disk_op *op)
 {
     struct delivery *delivery = op->owner;
+    int status;
 
     delivery->is_busy = false;
     if (delivery->in->record.phase == SF_IN_REFUSED) {
@@ -382,14 +428,18 @@ done(struct sf_disk_op *op)
         return;
     }
     if (delivery->step == STEP_LOOK && op->status == SF_ENOENT) {
-        /* Not staged any more: the rename was done before the restart. */
-        snprintf(delivery->target, sizeof(delivery->target), "inbox/%s", delivery->peer);
-        submit_sync(delivery, STEP_TARGET_SYNC, delivery->target);
+        take_back(delivery, STEP_TAKE_BACK); /* the rename was done before the restart */
         return;
     }
-    if (op->status != SF_OK && delivery->step != STEP_RENAME && delivery->step != STEP_FILE_SET &&
-        delivery->step != STEP_UNDO && !(delivery->step == STEP_INBOX && op->status == SF_EEXIST)) {
-        failed(delivery, op->status);
+    if (delivery->step == STEP_TAKE_BACK && op->status == SF_ENOENT) {
+        /* Whoever it was for has taken it already: there is no name to be kept. */
+        delivery->era = delivery->in->node->inbox_era;
+        sync_target(delivery);
+        return;
+    }
+    status = outcome(delivery, op);
+    if (status != SF_OK) {
+        failed(delivery, status);
         return;
     }
     step_done(delivery, op);

@@ -738,6 +738,8 @@ struct sf_node {
     uint64_t opening_bytes;
     unsigned orphan_checks;
 
+    uint64_t inbox_era; /* failed syncs of the folders that deliveries share, so far */
+
     struct event_ring *events;
     struct flight *flights; /* what disk, workers and commits hold on to */
     unsigned commits;       /* of the node's own, outstanding */

@@ -230,7 +230,9 @@ receipt_after_end(
     struct outbound *out, struct out_to *to, struct peer *peer, const struct sf_receipt *receipt)
 {
     if (!is_terminal(receipt)) {
-        if (to->record.phase == SF_TO_FINAL || to->record.phase == SF_TO_REVOKED) {
+        if (to->record.phase == SF_TO_FINAL || to->record.phase == SF_TO_REFUSED ||
+            to->record.phase == SF_TO_REVOKED) {
+            /* It has forgotten that it ended there: its state is an older copy. */
             disown(out->node, peer, &out->id);
         } else if (to->record.phase == SF_TO_CANCELLED && out->record.reason != 0) {
             /* A grant that was on its way has begun it there after all. */

@@ -24,6 +24,7 @@ struct checker_session {
     uint8_t to;
     uint32_t id;
     uint64_t counter;
+    size_t born; /* the how-manieth of all sessions it is */
 };
 
 /* What a node has to do with an address that the operator did not name to it. */
@@ -42,6 +43,7 @@ struct checker {
 
     struct checker_session *sessions; /* a hash table of `session_room` places */
     size_t session_count;
+    size_t sessions_born;
     size_t session_room;
     struct checker_address addresses[CHECKER_ADDRESSES_MAX];
     size_t address_count;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SESSIONS_FIRST = 256, DATAGRAM_HEAD_BYTES = 12 };
+enum { SESSIONS_FIRST = 256, DATAGRAM_HEAD_BYTES = 12, LINK_SESSIONS = 3 };
 
 /* --- I6: no key and nonce seal two things; of datagrams ------------------------------------ */
 
@@ -47,6 +47,24 @@ grow_sessions(struct checker *checker)
     checker->session_room = room;
 }
 
+/*
+ * Identifiers are drawn: among thousands of sessions one comes twice now and then, with another key.
+ * A link keeps three sessions to a peer, so one with so many after it is gone.
+ */
+static bool
+is_drawn_again(const struct checker *checker, const struct checker_session *session)
+{
+    size_t later = 0;
+
+    for (size_t i = 0; i < checker->session_room; i++) {
+        const struct checker_session *other = &checker->sessions[i];
+
+        later += other->is_used && other->from == session->from && other->to == session->to &&
+                 other->born > session->born;
+    }
+    return later >= LINK_SESSIONS;
+}
+
 /* The counter is the nonce; a session has a key of its own. */
 static void
 check_i6_datagram(struct life *life, const struct sf_world_datagram *datagram)
@@ -69,13 +87,23 @@ check_i6_datagram(struct life *life, const struct sf_world_datagram *datagram)
     }
     session =
         session_place(checker->sessions, checker->session_room, datagram->from, datagram->to, id);
+    if (session->is_used && counter == 0 && is_drawn_again(checker, session)) {
+        session->is_used = false;
+        checker->session_count--;
+    }
     if (session->is_used && counter <= session->counter) {
         life_fail(life, "I6", "%s used counter %" PRIu64 " of a session twice",
             life->nodes[datagram->from].name, counter);
     }
-    checker->session_count += !session->is_used;
-    *session =
-        (struct checker_session){true, (uint8_t)datagram->from, (uint8_t)datagram->to, id, counter};
+    if (!session->is_used) {
+        session->is_used = true;
+        session->born = ++checker->sessions_born;
+        checker->session_count++;
+    }
+    session->from = (uint8_t)datagram->from;
+    session->to = (uint8_t)datagram->to;
+    session->id = id;
+    session->counter = counter;
 }
 
 /* --- I7: silence ------------------------------------------------------------------------------ */

@@ -2,6 +2,7 @@
 #include "sim/life_state.h"
 
 #include "base/assert.h"
+#include "node/inspect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,12 +239,24 @@ life_is_one_way(const struct life *life, const struct life_sent *sent)
     return life->is_one_way && sent->from == 0;
 }
 
-/* Delivered, or given up by a recipient, without anybody hearing of it. */
+/* A recipient whose medium fails may give up, and where nothing comes back nobody hears of it. */
 static bool
-is_settled(const struct life_sent *sent)
+has_given_up(const struct life *life, const struct life_sent *sent, unsigned place)
+{
+    struct sf_inspect_in in;
+
+    return may_fail(life, sent) &&
+           sf_inspect_in(sf_world_node(life->world, sent->to[place]), &sent->id,
+               &life->nodes[sent->from].fingerprint, &in) &&
+           in.phase == SF_IN_REFUSED;
+}
+
+/* Delivered, or given up, without anybody hearing of it. */
+static bool
+is_settled(const struct life *life, const struct life_sent *sent)
 {
     for (unsigned i = 0; i < sent->to_count; i++) {
-        if (!sent->claims[i].is_delivered && !sent->is_cancelled) {
+        if (!sent->claims[i].is_delivered && !sent->is_cancelled && !has_given_up(life, sent, i)) {
             return false;
         }
     }
@@ -256,7 +269,7 @@ life_has_ended(const struct life *life, const struct life_sent *sent)
     struct sf_node_transfer transfer;
 
     if (sent->is_forgotten || !sf_world_transfer(life->world, sent->from, &sent->id, &transfer) ||
-        transfer.state == SF_NODE_DONE || (life_is_one_way(life, sent) && is_settled(sent))) {
+        transfer.state == SF_NODE_DONE || (life_is_one_way(life, sent) && is_settled(life, sent))) {
         return true;
     }
     for (unsigned i = 0; i < transfer.recipient_count; i++) {

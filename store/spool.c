@@ -263,6 +263,27 @@ step_finish(struct sf_disk_op *disk_op)
     finish(op, op->result);
 }
 
+/* A failed sync is final for all names made since the one before, whoever asked for it. */
+static void
+count_failure(struct sf_spool_op *op, const struct sf_disk_op *sync)
+{
+    op->spools->era += sync->status != SF_OK;
+}
+
+/* The last step of what changed the folder. */
+static void
+folder_synced(struct sf_disk_op *disk_op)
+{
+    count_failure(disk_op->owner, disk_op);
+    step_finish(disk_op);
+}
+
+static void
+sync_folder(struct sf_spool_op *op, void (*done)(struct sf_disk_op *op))
+{
+    submit(op, done, (struct sf_disk_op){.kind = SF_DISK_SYNC_DIR, .path = FOLDER});
+}
+
 static struct sf_spool *
 make_spool(struct sf_spool_op *op, int file)
 {
@@ -315,8 +336,7 @@ bytes_of(const struct sf_spool_op *op)
 static void
 create_unlinked(struct sf_disk_op *disk_op)
 {
-    submit(
-        disk_op->owner, step_finish, (struct sf_disk_op){.kind = SF_DISK_SYNC_DIR, .path = FOLDER});
+    sync_folder(disk_op->owner, folder_synced);
 }
 
 static void
@@ -340,7 +360,11 @@ create_named(struct sf_disk_op *disk_op)
     struct sf_spool_op *op = disk_op->owner;
     int file = op->step;
 
+    count_failure(op, disk_op);
     note(op, disk_op->status);
+    if (op->result == SF_OK && op->era != op->spools->era) {
+        note(op, SF_EIO); /* the name was lost with somebody else's sync */
+    }
     if (op->result == SF_OK) {
         op->spool = make_spool(op, file);
         note(op, op->spool == NULL ? SF_ENOMEM : SF_OK);
@@ -362,7 +386,7 @@ create_synced(struct sf_disk_op *disk_op)
         create_undo(op, op->step);
         return;
     }
-    submit(op, create_named, (struct sf_disk_op){.kind = SF_DISK_SYNC_DIR, .path = FOLDER});
+    sync_folder(op, create_named);
 }
 
 static void
@@ -426,6 +450,7 @@ create_measured(struct sf_disk_op *disk_op)
         return;
     }
     spools->creating_bytes += bytes_of(op);
+    op->era = spools->era;
     submit(op, create_opened,
         (struct sf_disk_op){
             .kind = SF_DISK_OPEN,
@@ -526,7 +551,7 @@ unlink_unlinked(struct sf_disk_op *disk_op)
     struct sf_spool_op *op = disk_op->owner;
 
     note(op, disk_op->status == SF_ENOENT ? SF_OK : disk_op->status);
-    submit(op, step_finish, (struct sf_disk_op){.kind = SF_DISK_SYNC_DIR, .path = FOLDER});
+    sync_folder(op, folder_synced);
 }
 
 void

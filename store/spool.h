@@ -103,6 +103,7 @@ struct sf_spool_op {
     struct sf_disk_op disk_op;
     int step;
     int result;
+    uint64_t era;
     struct sf_spool_op *next;
     char path[56];
 };

@@ -34,6 +34,7 @@ struct sf_spool_set {
     struct sf_journal *journal;
     uint64_t reserve_bytes;
     uint64_t creating_bytes; /* promised to creates whose blocks are not allocated yet */
+    uint64_t era;            /* failed syncs of the folder so far */
     struct sf_spool *open;
     struct sf_spool_file *files;
     size_t file_count;

@@ -400,6 +400,27 @@ test_allocate_fails(void)
     end();
 }
 
+/* A failed sync of the folder drops every name that was new, whoever asked for it. */
+static void
+test_shared_folder_sync_fails(void)
+{
+    struct waited created, unlinked;
+    struct sf_spool *spool;
+
+    start();
+    fail_from_now(SF_DISK_SYNC_DIR, SF_SIM_FAULT_EIO);
+    sf_spool_create(spools, prepare(&created, 1));
+    sf_spools_unlink(spools, prepare(&unlinked, 2));
+    CHECK_EQ(finish(&unlinked), SF_EIO);
+    CHECK_EQ(finish(&created), SF_EIO);
+    CHECK(!file_exists("spool/01000000000000000000000000000000.out"));
+    CHECK_EQ(create(1, &spool), SF_OK);
+    crash();
+    open_home(0);
+    CHECK_EQ(reopen(1, SLOTS, &spool), SF_OK);
+    end();
+}
+
 static void
 test_pages(void)
 {
@@ -565,6 +586,8 @@ CHECK_MAIN("spool", {"row A: a put is read back, also after a crash", test_put_a
     {"create leaves the reserve alone and says how much is missing", test_reserve},
     {"creates under way do not promise the same space", test_two_creates_share_no_space},
     {"a create that fails leaves nothing behind", test_allocate_fails},
+    {"a name is lost with a sync of its folder that another asked for",
+        test_shared_folder_sync_fails},
     {"pages outside custody are written and read", test_pages},
     {"punched slots read as zero and give their blocks back", test_punch},
     {"rows D and E: a longer file is cut, a shorter one refused", test_trim},
