@@ -42,6 +42,9 @@ static const char *const codec_names[SF_CODECS] = {
     [SF_CODEC_LZ4] = "lz4",
     [SF_CODEC_ZSTD] = "zstd",
     [SF_CODEC_PLANES] = "planes",
+    [SF_CODEC_SAME] = "same",
+    [SF_CODEC_PATCH] = "patch",
+    [SF_CODEC_DIFFERENCE] = "difference",
 };
 
 struct estimate {

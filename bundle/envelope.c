@@ -60,6 +60,7 @@ sf_seal_init(
     seal->transfer = *transfer;
     init_keyed(&seal->siv, seal->cek, SF_LABEL_VIEW(SF_LABEL_KEY_SIV), &seal->transfer);
     init_keyed(&seal->id, seal->cek, SF_LABEL_VIEW(SF_LABEL_KEY_ID), &seal->transfer);
+    init_keyed(&seal->base, seal->cek, SF_LABEL_VIEW(SF_LABEL_KEY_BASE), &seal->transfer);
 }
 
 void

@@ -52,8 +52,9 @@ enum sf_kind {
 struct sf_seal {
     struct sf_transfer_id transfer;
     uint8_t cek[SF_CEK_BYTES];
-    struct sf_hmac siv; /* keyed with K_siv */
-    struct sf_hmac id;  /* keyed with K_id */
+    struct sf_hmac siv;  /* keyed with K_siv */
+    struct sf_hmac id;   /* keyed with K_id */
+    struct sf_hmac base; /* keyed with K_base, for frames coded against a base (delta.h) */
 };
 
 /* Derive the keys of `transfer` from its content key. Wipe them with sf_seal_fini(). */

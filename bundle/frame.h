@@ -43,7 +43,11 @@ enum sf_codec {
     SF_CODEC_LZ4 = 2,    /* one LZ4 block, shorter than the plaintext */
     SF_CODEC_ZSTD = 3,   /* one zstd frame, shorter than the plaintext */
     SF_CODEC_PLANES = 4, /* columns of numbers, shorter than the plaintext */
-    SF_CODECS,           /* how many there are */
+    /* Those that need a base, shorter than the plaintext: see delta.h. */
+    SF_CODEC_SAME = 5,       /* a reference to bytes of the base */
+    SF_CODEC_PATCH = 6,      /* ... and the few numbers that differ from it */
+    SF_CODEC_DIFFERENCE = 7, /* ... and the difference of all numbers */
+    SF_CODECS,               /* how many there are */
 };
 
 enum sf_plane_method {
@@ -79,7 +83,7 @@ void sf_frame_encode(struct sf_coder *coder, const struct sf_frame *frame, uint8
  * `out`. Never writes past out + plain_bytes, never reads past the coded bytes, and never
  * allocates, whatever the bytes are; coded->codec may be any number.
  *
- * Returns SF_OK, or SF_EFORMAT if the codec is unknown, plain_bytes is outside its
+ * Returns SF_OK, or SF_EFORMAT if the codec is unknown or needs a base, plain_bytes is outside its
  * limits, or the coded bytes do not give exactly plain_bytes bytes; `out` may then
  * hold part of a frame and is not to be used.
  */

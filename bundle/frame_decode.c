@@ -123,8 +123,8 @@ read_head(struct sf_view coded, size_t plain_bytes, struct head *ret_head)
     return SF_OK;
 }
 
-static int
-decode_plane(struct sf_coder *coder, unsigned method, struct sf_view coded, uint8_t *plane,
+int
+frame_take_plane(struct sf_coder *coder, unsigned method, struct sf_view coded, uint8_t *plane,
     size_t plane_bytes)
 {
     switch (method) {
@@ -172,7 +172,7 @@ decode_planes(struct sf_coder *coder, struct sf_view coded, uint8_t *out, size_t
         if (bytes > coded.bytes - at) {
             return SF_EFORMAT;
         }
-        status = decode_plane(
+        status = frame_take_plane(
             coder, column[0], sf_view(coded.data + at, bytes), planes + place, plane_bytes);
         if (status != SF_OK) {
             return status;

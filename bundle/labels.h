@@ -23,10 +23,11 @@ enum {
 #define SF_LABEL_FILES    "skyferry-files-1"    /* digest of all files: SHA-256 and length each */
 
 /* HMAC and HKDF, from a transfer's CEK. */
-#define SF_LABEL_KEY_SIV "skyferry-key-siv-1" /* K_siv: transfer */
-#define SF_LABEL_KEY_ID  "skyferry-key-id-1"  /* K_id: transfer */
-#define SF_LABEL_SIV     "skyferry-siv-1" /* under K_siv: transfer, kind, index, padded content */
-#define SF_LABEL_BUNDLE  "skyferry-bundle-1" /* key and IV of a bundle: transfer, kind, index */
+#define SF_LABEL_KEY_SIV  "skyferry-key-siv-1"  /* K_siv: transfer */
+#define SF_LABEL_KEY_ID   "skyferry-key-id-1"   /* K_id: transfer */
+#define SF_LABEL_KEY_BASE "skyferry-key-base-1" /* K_base: transfer */
+#define SF_LABEL_SIV      "skyferry-siv-1" /* under K_siv: transfer, kind, index, padded content */
+#define SF_LABEL_BUNDLE   "skyferry-bundle-1" /* key and IV of a bundle: transfer, kind, index */
 
 /* Names at rest in a node. */
 #define SF_LABEL_NAME    "skyferry-name-1"    /* under a CEK: the transfer's label */

@@ -1,9 +1,10 @@
 /*
- * manifest.c - outline and digests, to and from CBOR.
+ * manifest.c - the outline, to and from CBOR.
  *
  *   outline  {1: version, 2: class, 3: frame-bytes, 4: label, 5: single, 6: total-bytes,
- *             7: [[[component, ...], bytes, mtime-ms, executable], ...]}
- *   digests  {1: version, 2: bundle-count, 3: [[sha256, bytes], ...]}
+ *             7: [[[component, ...], bytes, mtime-ms, executable], ...],
+ *             8: [transfer, [[file, sha256, bytes, [component, ...]], ...]],    only with bases
+ *             9: parent}                                                     only with a parent
  *
  * Decoding walks the outline twice: first to check everything and to learn how much
  * memory it takes, then to fill that memory. Nothing is allocated for bytes that are
@@ -14,6 +15,7 @@
 #include "base/assert.h"
 #include "base/crypto.h"
 #include "bundle/class.h"
+#include "bundle/delta.h"
 #include "bundle/labels.h"
 
 #include <stdlib.h>
@@ -21,10 +23,10 @@
 enum {
     OUTLINE_PAIRS = 7,
     OUTLINE_FILE_FIELDS = 4,
-    DIGESTS_PAIRS = 3,
-    DIGESTS_FILE_FIELDS = 2,
-    DIGESTS_HEAD_BYTES = 24,     /* everything before the first file, at most */
-    DIGESTS_FILE_BYTES_MAX = 44, /* 1 + 2 + 32 + 9 */
+    OUTLINE_BASES_FIELDS = 2,
+    OUTLINE_BASE_FIELDS = 4,
+    OUTLINE_KEY_BASES = 8,
+    OUTLINE_KEY_PARENT = 9,
     FRAME_BYTES_MIN = 4096,
 };
 
@@ -116,14 +118,14 @@ is_frame_bytes(uint64_t frame_bytes, uint32_t class_bytes)
 static void
 write_path(struct sf_cbor_writer *cbor, const char *path)
 {
-    uint64_t components = 1;
+    uint64_t components = *path == '\0' ? 0 : 1;
     const char *from = path;
 
     for (const char *at = path; *at != '\0'; at++) {
         components += *at == '/';
     }
     sf_cbor_write_array(cbor, components);
-    for (const char *at = path;; at++) {
+    for (const char *at = path; components > 0; at++) {
         if (*at == '/' || *at == '\0') {
             sf_cbor_write_bytes(cbor, sf_view(from, (size_t)(at - from)));
             from = at + 1;
@@ -131,6 +133,45 @@ write_path(struct sf_cbor_writer *cbor, const char *path)
         if (*at == '\0') {
             break;
         }
+    }
+}
+
+static int
+check_bases(const struct sf_outline *outline)
+{
+    if (outline->base_count > SF_OUTLINE_BASES_MAX) {
+        return SF_ELIMIT;
+    }
+    for (uint32_t i = 0; i < outline->base_count; i++) {
+        const struct sf_outline_base *base = &outline->bases[i];
+        int status = base->path[0] == '\0' ? SF_OK : sf_path_check(base->path, strlen(base->path));
+
+        if (status != SF_OK) {
+            return status;
+        }
+        if (base->file >= outline->file_count || base->bytes > SF_TRANSFER_BYTES_MAX ||
+            (i > 0 && outline->bases[i - 1].file >= base->file)) {
+            return SF_EFORMAT;
+        }
+    }
+    return SF_OK;
+}
+
+static void
+write_bases(struct sf_cbor_writer *cbor, const struct sf_outline *outline)
+{
+    sf_cbor_write_uint(cbor, OUTLINE_KEY_BASES);
+    sf_cbor_write_array(cbor, OUTLINE_BASES_FIELDS);
+    sf_cbor_write_bytes(cbor, sf_view(outline->base_transfer.b, sizeof(outline->base_transfer.b)));
+    sf_cbor_write_array(cbor, outline->base_count);
+    for (uint32_t i = 0; i < outline->base_count; i++) {
+        const struct sf_outline_base *base = &outline->bases[i];
+
+        sf_cbor_write_array(cbor, OUTLINE_BASE_FIELDS);
+        sf_cbor_write_uint(cbor, base->file);
+        sf_cbor_write_bytes(cbor, sf_view(base->sha256, sizeof(base->sha256)));
+        sf_cbor_write_uint(cbor, base->bytes);
+        write_path(cbor, base->path);
     }
 }
 
@@ -170,7 +211,7 @@ check_outline(const struct sf_outline *outline, uint64_t *ret_total)
         total += file->bytes;
     }
     *ret_total = total;
-    return SF_OK;
+    return check_bases(outline);
 }
 
 int
@@ -188,7 +229,8 @@ sf_outline_encode(
         bytes_max = SF_OUTLINE_BYTES_MAX;
     }
     sf_cbor_writer_init(&cbor, out, bytes_max);
-    sf_cbor_write_map(&cbor, OUTLINE_PAIRS);
+    sf_cbor_write_map(&cbor,
+        OUTLINE_PAIRS + (outline->base_count > 0 ? 1U : 0U) + (outline->has_parent ? 1U : 0U));
     sf_cbor_write_uint(&cbor, 1);
     sf_cbor_write_uint(&cbor, SF_MANIFEST_VERSION);
     sf_cbor_write_uint(&cbor, 2);
@@ -210,6 +252,13 @@ sf_outline_encode(
         sf_cbor_write_int(&cbor, outline->files[i].mtime_ms);
         sf_cbor_write_bool(&cbor, outline->files[i].executable);
     }
+    if (outline->base_count > 0) {
+        write_bases(&cbor, outline);
+    }
+    if (outline->has_parent) {
+        sf_cbor_write_uint(&cbor, OUTLINE_KEY_PARENT);
+        sf_cbor_write_bytes(&cbor, sf_view(outline->parent.b, sizeof(outline->parent.b)));
+    }
     return sf_cbor_finish(&cbor, ret_bytes);
 }
 
@@ -217,6 +266,7 @@ sf_outline_encode(
 
 /* What stands before the files. */
 struct outline_head {
+    uint64_t pairs;
     uint64_t class_bytes;
     uint64_t frame_bytes;
     struct sf_view label;
@@ -238,9 +288,10 @@ struct outline_entry {
 static int
 read_head(struct sf_cbor_reader *cbor, struct outline_head *head)
 {
-    int status = sf_cbor_expect_map(cbor, OUTLINE_PAIRS);
+    int status;
 
     *head = (struct outline_head){.label = {NULL, 0}};
+    status = sf_cbor_read_map(cbor, OUTLINE_PAIRS + 2, &head->pairs);
     if (status != SF_OK || (status = sf_cbor_expect_uint(cbor, 1)) != SF_OK ||
         (status = sf_cbor_expect_uint(cbor, SF_MANIFEST_VERSION)) != SF_OK ||
         (status = sf_cbor_expect_uint(cbor, 2)) != SF_OK ||
@@ -257,7 +308,7 @@ read_head(struct sf_cbor_reader *cbor, struct outline_head *head)
         (status = sf_cbor_read_array(cbor, SF_OUTLINE_FILES_MAX, &head->file_count)) != SF_OK) {
         return status;
     }
-    if (!sf_class_is_data(head->class_bytes) ||
+    if (head->pairs < OUTLINE_PAIRS || !sf_class_is_data(head->class_bytes) ||
         !is_frame_bytes(head->frame_bytes, (uint32_t)head->class_bytes) ||
         !is_component(head->label.data, head->label.bytes) || head->file_count == 0 ||
         (head->single && head->file_count != 1)) {
@@ -294,7 +345,7 @@ read_path(struct sf_cbor_reader *cbor, struct outline_entry *entry)
         entry->path_bytes += name.bytes;
     }
     entry->path[entry->path_bytes] = '\0';
-    return status != SF_OK ? status : components == 0 ? SF_EFORMAT : SF_OK;
+    return status;
 }
 
 static int
@@ -307,7 +358,91 @@ read_file(struct sf_cbor_reader *cbor, struct outline_entry *entry)
         (status = sf_cbor_read_int(cbor, &entry->mtime_ms)) != SF_OK) {
         return status;
     }
-    return sf_cbor_read_bool(cbor, &entry->executable);
+    return entry->path_bytes == 0 ? SF_EFORMAT : sf_cbor_read_bool(cbor, &entry->executable);
+}
+
+/* Bytes of exactly this length. */
+static int
+read_exactly(struct sf_cbor_reader *cbor, size_t bytes, uint8_t *out)
+{
+    struct sf_view view = {NULL, 0};
+    int status = sf_cbor_read_bytes(cbor, bytes, &view);
+
+    if (status == SF_OK && view.bytes != bytes) {
+        status = SF_EFORMAT;
+    }
+    if (status == SF_OK) {
+        memcpy(out, view.data, bytes);
+    }
+    return status;
+}
+
+static char *put_name(char **at, const void *data, size_t bytes);
+
+/* One base; its path goes to *names if there is room for names, and counts in any case. */
+static int
+read_base(
+    struct sf_cbor_reader *cbor, struct sf_outline_base *base, char **names, size_t *name_bytes)
+{
+    struct outline_entry entry;
+    uint64_t file = 0;
+    int status = sf_cbor_expect_array(cbor, OUTLINE_BASE_FIELDS);
+
+    if (status != SF_OK ||
+        (status = sf_cbor_read_uint(cbor, SF_OUTLINE_FILES_MAX - 1, &file)) != SF_OK ||
+        (status = read_exactly(cbor, sizeof(base->sha256), base->sha256)) != SF_OK ||
+        (status = sf_cbor_read_uint(cbor, SF_TRANSFER_BYTES_MAX, &base->bytes)) != SF_OK ||
+        (status = read_path(cbor, &entry)) != SF_OK) {
+        return status;
+    }
+    base->file = (uint32_t)file;
+    base->path = "";
+    *name_bytes += entry.path_bytes + 1;
+    if (*names != NULL) {
+        base->path = put_name(names, entry.path, entry.path_bytes);
+    }
+    return SF_OK;
+}
+
+/* What may stand behind the files: bases and a parent. `names` as in read_base(). */
+static int
+read_tail(struct sf_cbor_reader *cbor, const struct outline_head *head, struct sf_outline *outline,
+    char **names, size_t *name_bytes)
+{
+    uint64_t keys = head->pairs - OUTLINE_PAIRS;
+    uint64_t count = 0;
+    uint64_t key = 0;
+    int status = SF_OK;
+
+    for (uint64_t i = 0; status == SF_OK && i < keys; i++) {
+        /* Ascending and not twice: the reader sees to that. */
+        status = sf_cbor_read_uint(cbor, OUTLINE_KEY_PARENT, &key);
+        if (status == SF_OK && key == OUTLINE_KEY_PARENT) {
+            outline->has_parent = true;
+            status = read_exactly(cbor, sizeof(outline->parent.b), outline->parent.b);
+            continue;
+        }
+        if (status != SF_OK ||
+            (status = sf_cbor_expect_array(cbor, OUTLINE_BASES_FIELDS)) != SF_OK ||
+            (status = read_exactly(
+                 cbor, sizeof(outline->base_transfer.b), outline->base_transfer.b)) != SF_OK ||
+            (status = sf_cbor_read_array(cbor, SF_OUTLINE_BASES_MAX, &count)) != SF_OK) {
+            return status;
+        }
+        outline->base_count = (uint32_t)count;
+        for (uint64_t n = 0; status == SF_OK && n < count; n++) {
+            status = read_base(cbor, &outline->bases[n], names, name_bytes);
+            if (status == SF_OK &&
+                (outline->bases[n].file >= head->file_count ||
+                    (n > 0 && outline->bases[n - 1].file >= outline->bases[n].file))) {
+                status = SF_EFORMAT;
+            }
+        }
+        if (status == SF_OK && (count == 0 || key != OUTLINE_KEY_BASES)) {
+            status = SF_EFORMAT;
+        }
+    }
+    return status;
 }
 
 /* Check all of an outline; *ret_names is what its paths and label take with their NULs. */
@@ -315,7 +450,9 @@ static int
 check_encoded(struct sf_view encoded, struct outline_head *head, size_t *ret_names)
 {
     struct outline_entry entries[2]; /* this one and the one before, by turns */
+    struct sf_outline tail = {.label = NULL};
     struct sf_cbor_reader cbor;
+    char *nowhere = NULL;
     uint64_t total = 0;
     size_t names;
     int status;
@@ -349,8 +486,9 @@ check_encoded(struct sf_view encoded, struct outline_head *head, size_t *ret_nam
     if (total != head->total_bytes) {
         return SF_EFORMAT;
     }
+    status = read_tail(&cbor, head, &tail, &nowhere, &names);
     *ret_names = names;
-    return sf_cbor_end(&cbor);
+    return status == SF_OK ? sf_cbor_end(&cbor) : status;
 }
 
 /* Copy a name to *at with a NUL, move *at behind it, and return the copy. */
@@ -408,6 +546,8 @@ sf_outline_decode(struct sf_view encoded, struct sf_outline *ret_outline)
             .executable = entry.executable,
         };
     }
+    status = read_tail(&cbor, &head, &outline, &at, &names);
+    sf_assert(status == SF_OK);
     *ret_outline = outline;
     return SF_OK;
 }
@@ -422,6 +562,17 @@ sf_outline_fini(struct sf_outline *outline)
 /* --- Outline: frames ------------------------------------------------------------------- */
 
 int
+sf_outline_base_of(const struct sf_outline *outline, uint32_t file)
+{
+    for (uint32_t i = 0; i < outline->base_count; i++) {
+        if (outline->bases[i].file == file) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+int
 sf_outline_check_piece(const struct sf_outline *outline, const struct sf_piece *piece)
 {
     uint64_t file_bytes;
@@ -432,131 +583,11 @@ sf_outline_check_piece(const struct sf_outline *outline, const struct sf_piece *
     if (piece->file >= outline->file_count || piece->plain_bytes > outline->frame_bytes) {
         return SF_EFORMAT;
     }
+    if (sf_codec_has_base(piece->codec) && sf_outline_base_of(outline, piece->file) < 0) {
+        return SF_EFORMAT;
+    }
     file_bytes = outline->files[piece->file].bytes;
     return piece->offset < file_bytes && piece->plain_bytes <= file_bytes - piece->offset
                ? SF_OK
                : SF_EFORMAT;
-}
-
-/* --- Digests ----------------------------------------------------------------------------- */
-
-size_t
-sf_digests_bytes_max(uint32_t file_count)
-{
-    return DIGESTS_HEAD_BYTES + (size_t)file_count * DIGESTS_FILE_BYTES_MAX;
-}
-
-int
-sf_digests_encode(
-    const struct sf_digests *digests, uint8_t *out, size_t bytes_max, size_t *ret_bytes)
-{
-    struct sf_cbor_writer cbor;
-
-    if (digests->file_count > SF_OUTLINE_FILES_MAX || digests->bundle_count > SF_BUNDLES_MAX) {
-        return SF_ELIMIT;
-    }
-    if (digests->file_count == 0 || digests->bundle_count == 0) {
-        return SF_EFORMAT;
-    }
-    sf_cbor_writer_init(&cbor, out, out == NULL ? SF_DIGESTS_BYTES_MAX : bytes_max);
-    sf_cbor_write_map(&cbor, DIGESTS_PAIRS);
-    sf_cbor_write_uint(&cbor, 1);
-    sf_cbor_write_uint(&cbor, SF_MANIFEST_VERSION);
-    sf_cbor_write_uint(&cbor, 2);
-    sf_cbor_write_uint(&cbor, digests->bundle_count);
-    sf_cbor_write_uint(&cbor, 3);
-    sf_cbor_write_array(&cbor, digests->file_count);
-    for (uint32_t i = 0; i < digests->file_count; i++) {
-        if (digests->files[i].bytes > SF_TRANSFER_BYTES_MAX) {
-            return SF_ELIMIT;
-        }
-        sf_cbor_write_array(&cbor, DIGESTS_FILE_FIELDS);
-        sf_cbor_write_bytes(
-            &cbor, sf_view(digests->files[i].sha256, sizeof(digests->files[i].sha256)));
-        sf_cbor_write_uint(&cbor, digests->files[i].bytes);
-    }
-    return sf_cbor_finish(&cbor, ret_bytes);
-}
-
-/* Read the digests of all files into `files`; with `files` NULL they are only checked. */
-static int
-read_digests(struct sf_view encoded, const struct sf_outline *outline, uint64_t *ret_bundles,
-    struct sf_file_digest *files)
-{
-    struct sf_cbor_reader cbor;
-    uint64_t bundles = 0;
-    int status;
-
-    sf_cbor_reader_init(&cbor, encoded);
-    if ((status = sf_cbor_expect_map(&cbor, DIGESTS_PAIRS)) != SF_OK ||
-        (status = sf_cbor_expect_uint(&cbor, 1)) != SF_OK ||
-        (status = sf_cbor_expect_uint(&cbor, SF_MANIFEST_VERSION)) != SF_OK ||
-        (status = sf_cbor_expect_uint(&cbor, 2)) != SF_OK ||
-        (status = sf_cbor_read_uint(&cbor, SF_BUNDLES_MAX, &bundles)) != SF_OK ||
-        (status = sf_cbor_expect_uint(&cbor, 3)) != SF_OK ||
-        (status = sf_cbor_expect_array(&cbor, outline->file_count)) != SF_OK) {
-        return status;
-    }
-    for (uint32_t i = 0; i < outline->file_count; i++) {
-        struct sf_file_digest digest = {.bytes = 0};
-
-        if ((status = sf_cbor_expect_array(&cbor, DIGESTS_FILE_FIELDS)) != SF_OK ||
-            (status = sf_cbor_read_fixed(&cbor, digest.sha256, sizeof(digest.sha256))) != SF_OK ||
-            (status = sf_cbor_read_uint(&cbor, SF_TRANSFER_BYTES_MAX, &digest.bytes)) != SF_OK) {
-            return status;
-        }
-        if (digest.bytes != outline->files[i].bytes) {
-            return SF_EFORMAT;
-        }
-        if (files != NULL) {
-            files[i] = digest;
-        }
-    }
-    *ret_bundles = bundles;
-    return bundles == 0 ? SF_EFORMAT : sf_cbor_end(&cbor);
-}
-
-int
-sf_digests_decode(
-    struct sf_view encoded, const struct sf_outline *outline, struct sf_digests *ret_digests)
-{
-    struct sf_digests digests = {.file_count = outline->file_count};
-    int status;
-
-    if (encoded.bytes > SF_DIGESTS_BYTES_MAX) {
-        return SF_ELIMIT;
-    }
-    status = read_digests(encoded, outline, &digests.bundle_count, NULL);
-    if (status != SF_OK) {
-        return status;
-    }
-    digests.memory = malloc((size_t)digests.file_count * sizeof(*digests.files));
-    if (digests.memory == NULL) {
-        return SF_ENOMEM;
-    }
-    digests.files = digests.memory;
-    status = read_digests(encoded, outline, &digests.bundle_count, digests.files);
-    sf_assert(status == SF_OK);
-    *ret_digests = digests;
-    return SF_OK;
-}
-
-void
-sf_digests_fini(struct sf_digests *digests)
-{
-    free(digests->memory);
-    *digests = (struct sf_digests){.bundle_count = 0};
-}
-
-void
-sf_manifest_digest(struct sf_view outline, struct sf_view digests, struct sf_digest *ret_digest)
-{
-    struct sf_view label = SF_LABEL_VIEW(SF_LABEL_MANIFEST);
-    struct sf_sha256 hash;
-
-    sf_sha256_init(&hash);
-    sf_sha256_update(&hash, label.data, label.bytes);
-    sf_sha256_update(&hash, outline.data, outline.bytes);
-    sf_sha256_update(&hash, digests.data, digests.bytes);
-    sf_sha256_final(&hash, ret_digest->b);
 }

@@ -30,6 +30,7 @@ enum {
     SF_COMPONENT_BYTES_MAX = 255,
     SF_COMPONENTS_MAX = 64,
     SF_PATH_BYTES_MAX = 3072, /* joined, without the NUL; leaves room for where it is put */
+    SF_OUTLINE_BASES_MAX = 16,
 };
 
 /* All the files of a transfer together, and any one of them: 2^56 bytes, 64 PiB. */
@@ -45,6 +46,14 @@ struct sf_outline_file {
     bool executable;
 };
 
+/* A file that the recipient holds, against which frames of a file may be coded (delta.h). */
+struct sf_outline_base {
+    uint32_t file;      /* place in the outline of the file that is coded against it */
+    uint8_t sha256[32]; /* of all of the base */
+    uint64_t bytes;
+    const char *path; /* inside the entry that its delivery made; "": the entry itself */
+};
+
 struct sf_outline {
     const char *label;    /* the directory entry made by delivery: one component */
     bool single;          /* one file, whose path is the label; else a directory of them */
@@ -53,7 +62,12 @@ struct sf_outline {
     uint64_t total_bytes; /* of all files; encode computes it */
     struct sf_outline_file *files;
     uint32_t file_count;
-    void *memory; /* what decode allocated; NULL if the caller owns everything */
+    uint32_t base_count;                                /* 0: it needs no base */
+    struct sf_outline_base bases[SF_OUTLINE_BASES_MAX]; /* ascending by file */
+    struct sf_transfer_id base_transfer; /* by which this sender sent all of them before */
+    bool has_parent;
+    struct sf_transfer_id parent; /* in whose place this one goes, as its bases were not there */
+    void *memory;                 /* what decode allocated; NULL if the caller owns everything */
 };
 
 struct sf_file_digest {
@@ -103,9 +117,13 @@ SF_MUST_USE int sf_outline_decode(struct sf_view encoded, struct sf_outline *ret
 
 void sf_outline_fini(struct sf_outline *outline);
 
+/* The number of the base of a file of the outline, or -1. */
+int sf_outline_base_of(const struct sf_outline *outline, uint32_t file);
+
 /*
- * Does a FRAME piece fit this outline: its file exists, it lies within it, and it is not
- * longer than frames may be? SF_OK or SF_EFORMAT. Other pieces are SF_OK.
+ * Does a FRAME piece fit this outline: its file exists, it lies within it, it is not
+ * longer than frames may be, and has a base if it needs one? SF_OK or SF_EFORMAT. Other pieces
+ * are SF_OK.
  */
 SF_MUST_USE int sf_outline_check_piece(
     const struct sf_outline *outline, const struct sf_piece *piece);

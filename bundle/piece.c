@@ -4,6 +4,7 @@
 #include "bundle/piece.h"
 
 #include "base/assert.h"
+#include "bundle/delta.h"
 #include "bundle/manifest.h"
 
 enum {
@@ -215,6 +216,11 @@ is_coded_bytes(const struct sf_piece *piece)
     case SF_CODEC_ZSTD:
     case SF_CODEC_PLANES:
         return piece->total_bytes > 0 && piece->total_bytes < piece->plain_bytes;
+    case SF_CODEC_SAME:
+        return piece->total_bytes == SF_REFERENCE_BYTES && piece->total_bytes < piece->plain_bytes;
+    case SF_CODEC_PATCH:
+    case SF_CODEC_DIFFERENCE:
+        return piece->total_bytes > SF_REFERENCE_BYTES && piece->total_bytes < piece->plain_bytes;
     case SF_CODECS:
         break;
     }

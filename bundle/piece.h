@@ -121,7 +121,7 @@ struct sf_content_reader {
  * Check `content` through and stand before its first piece.
  *
  * Checked here: strict CBOR; types and limits; codec lengths (zero: none, raw:
- * equal, the others: shorter); parts within their whole; the order above; that only the
+ * equal, the others: shorter, and the length of a reference where there is one); parts within their whole; the order above; that only the
  * last piece is cut at its end and only the first continues; no empty parts. Not
  * checked, since it takes the outline: sf_outline_check_piece().
  *

@@ -14,7 +14,7 @@
  * The file may be anything. A header that is odd, too long, or of no known kind gives an
  * empty list: then nothing is known, and nothing else happens. What the list says is a hint
  * for coding and never more. At most SF_TENSORS_HEADER_BYTES_MAX bytes are looked at and
- * SF_TENSORS_MAX tensors kept; memory grows with the tensors found, 24 bytes each.
+ * SF_TENSORS_MAX tensors kept; memory grows with the tensors found, 32 bytes each.
  */
 #ifndef SF_BUNDLE_TENSORS_H
 #define SF_BUNDLE_TENSORS_H
@@ -37,6 +37,7 @@ struct sf_tensor {
     uint64_t offset; /* in the file */
     uint64_t bytes;  /* more than 0, and within the file */
     enum sf_element element;
+    uint64_t name; /* a hash of it, to find the same tensor in another file; 0: not known */
 };
 
 /* What kind of file it is, as far as its first bytes tell. */

@@ -225,12 +225,11 @@ count_elements(const uint8_t *dimensions, uint32_t count)
 
 /* The offset is kept as it stands until the end of the infos is known. */
 static bool
-add_info(struct sf_tensors *tensors, uint32_t type, uint64_t elements, uint64_t offset)
+add_info(struct sf_tensors *tensors, uint32_t type, uint64_t elements, struct sf_tensor tensor)
 {
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        struct sf_tensor tensor = {.offset = offset, .element = types[i].element};
-
         if (types[i].number == type) {
+            tensor.element = types[i].element;
             tensor.bytes = elements / types[i].block * types[i].bytes;
             return tensors_add(tensors, &tensor);
         }
@@ -238,10 +237,22 @@ add_info(struct sf_tensors *tensors, uint32_t type, uint64_t elements, uint64_t 
     return true;
 }
 
+static uint64_t
+hash_name(const uint8_t *name, size_t bytes)
+{
+    uint64_t hash = TENSORS_NAME_BEGIN;
+
+    for (size_t i = 0; i < bytes; i++) {
+        hash = tensors_name_add(hash, name[i]);
+    }
+    return hash;
+}
+
 static enum taken
 take_info(struct cursor *cursor)
 {
     struct gguf *gguf = &cursor->tensors->of.gguf;
+    struct sf_tensor tensor = {.bytes = 0};
     uint64_t name_bytes;
     uint32_t dimensions;
     size_t at;
@@ -265,9 +276,10 @@ take_info(struct cursor *cursor)
     if (cursor->left < at + dimensions * 8U + 12) {
         return SHORT;
     }
+    tensor.offset = le64(cursor->data + at + dimensions * 8U + 4);
+    tensor.name = hash_name(cursor->data + 8, (size_t)name_bytes);
     if (!add_info(cursor->tensors, le32(cursor->data + at + dimensions * 8U),
-            count_elements(cursor->data + at, dimensions),
-            le64(cursor->data + at + dimensions * 8U + 4))) {
+            count_elements(cursor->data + at, dimensions), tensor)) {
         return ODD;
     }
     gguf->infos_left--;

@@ -40,6 +40,8 @@ struct safetensors {
     unsigned arrays;       /* bit d is set if the d-th of them is an array */
     char text[JSON_TEXT_BYTES];
     size_t text_bytes; /* of the whole string */
+    uint64_t hash;     /* of the whole string */
+    uint64_t name;     /* the hash of the last one that stood in the outermost object */
     uint64_t number;
     unsigned field; /* of a tensor: which value follows */
     bool has_type;
@@ -106,6 +108,15 @@ enum tensors_step safetensors_read(struct sf_tensors *tensors, struct sf_view by
 enum tensors_step gguf_read(struct sf_tensors *tensors, struct sf_view bytes);
 void onnx_begin(struct sf_tensors *tensors);
 enum tensors_step onnx_read(struct sf_tensors *tensors, struct sf_view bytes);
+
+/* A hash of a name, byte by byte (FNV-1a): a hint, which costs bytes when it is wrong. */
+#define TENSORS_NAME_BEGIN UINT64_C(0xcbf29ce484222325)
+
+static inline uint64_t
+tensors_name_add(uint64_t name, uint8_t byte)
+{
+    return (name ^ byte) * UINT64_C(0x100000001b3);
+}
 
 static inline uint32_t
 le32(const uint8_t *from)

@@ -73,7 +73,7 @@ static bool
 take_bytes(struct sf_tensors *tensors, uint64_t number, uint64_t bytes)
 {
     struct onnx *onnx = &tensors->of.onnx;
-    struct sf_tensor tensor = {tensors->at, bytes, onnx->element};
+    struct sf_tensor tensor = {.offset = tensors->at, .bytes = bytes, .element = onnx->element};
     bool is_way = (onnx->depth == IN_MODEL && number == GRAPH) ||
                   (onnx->depth == IN_GRAPH && number == INITIALIZER);
 

@@ -71,6 +71,9 @@ is_in_array(const struct safetensors *json)
 static void
 end_string(struct safetensors *json)
 {
+    if (json->depth == 1 && !json->is_value) {
+        json->name = json->hash;
+    }
     if (json->depth != 2 || is_in_array(json)) {
         return;
     }
@@ -113,7 +116,7 @@ static bool
 end_tensor(struct sf_tensors *tensors)
 {
     const struct safetensors *json = &tensors->of.safetensors;
-    struct sf_tensor tensor = {.element = json->element};
+    struct sf_tensor tensor = {.element = json->element, .name = json->name};
 
     if (!json->has_type || json->offset_count != 2 || json->offsets[0] > json->offsets[1] ||
         json->offsets[1] > tensors->file_bytes - json->data_at) {
@@ -184,6 +187,7 @@ take_between(struct sf_tensors *tensors, uint8_t byte)
     case '"':
         json->token = JSON_STRING;
         json->text_bytes = 0;
+        json->hash = TENSORS_NAME_BEGIN;
         json->is_escaped = false;
         return json->depth > 0;
     default:
@@ -209,6 +213,7 @@ take_in_string(struct safetensors *json, uint8_t byte)
         json->text[json->text_bytes] = (char)byte;
     }
     json->text_bytes++;
+    json->hash = tensors_name_add(json->hash, byte);
 }
 
 static bool

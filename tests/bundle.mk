@@ -13,6 +13,11 @@ TESTS += tests/unit/test_frame
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c
 tests_unit_test_frame_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_delta
+TESTS += tests/unit/test_delta
+tests_unit_test_delta_SOURCES = tests/unit/test_delta.c
+tests_unit_test_delta_LDADD = $(BUNDLE_LDADD) $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_layout tests/unit/test_tensors
 TESTS += tests/unit/test_layout tests/unit/test_tensors
 tests_unit_test_layout_SOURCES = tests/unit/test_layout.c
@@ -187,7 +192,7 @@ dist_check_SCRIPTS += tests/vectors/check_vectors.sh
 TESTS += tests/vectors/check_vectors.sh
 EXTRA_DIST += \
 	tests/vectors/bundle.txt tests/vectors/cancel.txt tests/vectors/card.txt \
-	tests/vectors/cbor.txt tests/vectors/content.txt tests/vectors/digests.txt \
+	tests/vectors/cbor.txt tests/vectors/content.txt tests/vectors/delta.txt tests/vectors/digests.txt \
 	tests/vectors/frame.txt tests/vectors/grant.txt tests/vectors/letter.txt \
 	tests/vectors/outline.txt tests/vectors/receipt.txt
 EXTRA_DIST += docs/skyferry.cddl docs/protocol/02-content.md

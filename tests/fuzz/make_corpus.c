@@ -142,6 +142,10 @@ make_frame(void)
     save_hex("frame", "zero", "00001000");
     save_hex("frame", "raw", "01000004aabbccdd");
     save_hex("frame", "lz4_offset_zero", "020000201a000000");
+    /* What stands behind a reference, which the target puts before it: 64 bytes of plaintext. */
+    save_hex("frame", "same", "0000003f");
+    save_hex("frame", "patch", "0100003f02000000000200000002000000020000000201000001030502 0100");
+    save_hex("frame", "difference", "0200003f0100021f02010027500202020202");
     sf_prng_init(&prng, 5);
     sf_prng_fill(&prng, out, 300);
     out[0] = SF_CODEC_LZ4;
@@ -175,6 +179,11 @@ make_manifest(void)
     outline.file_count = 1;
     must(sf_outline_encode(&outline, out, sizeof(out), &bytes));
     save("outline", "single", out, bytes);
+    outline.has_parent = true;
+    outline.base_count = 1;
+    outline.bases[0] = (struct sf_outline_base){.sha256 = {4}, .bytes = 700, .path = "old/m.gguf"};
+    must(sf_outline_encode(&outline, out, sizeof(out), &bytes));
+    save("outline", "base", out, bytes);
 
     out[0] = 2; /* three files, the first of 40 bytes */
     out[1] = 40;

@@ -56,9 +56,9 @@ static void
 test_borders(void)
 {
     static const struct sf_tensor tensors[] = {
-        {5000, 3 * MIB, SF_ELEMENT_BF16},
-        {5000 + 3 * MIB, 16 * KIB, SF_ELEMENT_FP32},
-        {5000 + 3 * MIB + 16 * KIB, MIB + 2, SF_ELEMENT_BF16},
+        {5000, 3 * MIB, SF_ELEMENT_BF16, 0},
+        {5000 + 3 * MIB, 16 * KIB, SF_ELEMENT_FP32, 0},
+        {5000 + 3 * MIB + 16 * KIB, MIB + 2, SF_ELEMENT_BF16, 0},
     };
     uint64_t end = 5000 + 4 * MIB + 16 * KIB + 2;
 
@@ -73,12 +73,12 @@ static void
 test_small_neighbours(void)
 {
     static const struct sf_tensor tensors[] = {
-        {0, 16 * KIB, SF_ELEMENT_FP32},
-        {16 * KIB, 16 * KIB, SF_ELEMENT_FP32}, /* the same type */
-        {32 * KIB, 2 * MIB, SF_ELEMENT_BF16},
-        {32 * KIB + 2 * MIB, 8 * KIB, SF_ELEMENT_BF16}, /* the same as a large one before it */
-        {40 * KIB + 2 * MIB, 8 * KIB, SF_ELEMENT_FP32}, /* two types: looked at as a whole */
-        {48 * KIB + 2 * MIB, 8 * KIB, SF_ELEMENT_INT8},
+        {0, 16 * KIB, SF_ELEMENT_FP32, 0},
+        {16 * KIB, 16 * KIB, SF_ELEMENT_FP32, 0}, /* the same type */
+        {32 * KIB, 2 * MIB, SF_ELEMENT_BF16, 0},
+        {32 * KIB + 2 * MIB, 8 * KIB, SF_ELEMENT_BF16, 0}, /* the same as a large one before it */
+        {40 * KIB + 2 * MIB, 8 * KIB, SF_ELEMENT_FP32, 0}, /* two types: looked at as a whole */
+        {48 * KIB + 2 * MIB, 8 * KIB, SF_ELEMENT_INT8, 0},
     };
 
     CHECK_EQ(cut(tensors, 6, 2 * MIB + 56 * KIB, MIB), 5);
@@ -93,9 +93,9 @@ static void
 test_leads(void)
 {
     static const struct sf_tensor tensors[] = {
-        {61, 3 * MIB, SF_ELEMENT_FP16},
-        {61 + 3 * MIB + 255, MIB, SF_ELEMENT_FP32},
-        {61 + 4 * MIB + 255 + 256, 2 * MIB, SF_ELEMENT_Q4_0},
+        {61, 3 * MIB, SF_ELEMENT_FP16, 0},
+        {61 + 3 * MIB + 255, MIB, SF_ELEMENT_FP32, 0},
+        {61 + 4 * MIB + 255 + 256, 2 * MIB, SF_ELEMENT_Q4_0, 0},
     };
     uint64_t second = 61 + 3 * MIB;
     uint64_t third = second + 255 + MIB;
@@ -116,7 +116,7 @@ test_moved(void)
 {
     for (uint64_t before = 300; before < 2 * MIB; before += 77777) {
         struct sf_tensor tensors[] = {
-            {before, 3 * MIB, SF_ELEMENT_BF16}, {before + 3 * MIB, 5000000, SF_ELEMENT_FP32}};
+            {before, 3 * MIB, SF_ELEMENT_BF16, 0}, {before + 3 * MIB, 5000000, SF_ELEMENT_FP32, 0}};
         size_t n = cut(tensors, 2, before + 3 * MIB + 5000000, MIB);
 
         REQUIRE(n > 8);
@@ -144,7 +144,7 @@ test_bound(void)
         while (n < TENSORS && at < (uint64_t)300 * frame_bytes) {
             at += sf_prng_below(&prng, 3) == 0 ? sf_prng_below(&prng, gap_max) : 0;
             tensors[n] = (struct sf_tensor){at, 1 + sf_prng_below(&prng, length_max),
-                (enum sf_element)sf_prng_below(&prng, SF_ELEMENTS)};
+                (enum sf_element)sf_prng_below(&prng, SF_ELEMENTS), 0};
             at += tensors[n++].bytes;
         }
         (void)cut(tensors, n, at + sf_prng_below(&prng, 100), frame_bytes);
@@ -152,7 +152,7 @@ test_bound(void)
     /* The worst there is: a small one, one just large enough, and so on. */
     for (size_t i = 0; i < TENSORS; i++) {
         tensors[i] = (struct sf_tensor){i / 2 * 4097 + (i % 2 == 0 ? 0 : 1), i % 2 == 0 ? 1 : 4096,
-            i % 2 == 0 ? SF_ELEMENT_INT8 : SF_ELEMENT_FP32};
+            i % 2 == 0 ? SF_ELEMENT_INT8 : SF_ELEMENT_FP32, 0};
     }
     CHECK(cut(tensors, TENSORS, TENSORS / 2 * 4097, 16384) == TENSORS);
 }

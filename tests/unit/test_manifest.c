@@ -122,6 +122,53 @@ test_round_trip(void)
 }
 
 static void
+test_bases(void)
+{
+    static const char *const paths[] = {"a", "b/c", "d"};
+    struct sf_outline_file files[8];
+    struct sf_outline outline = outline_of(files, paths, 3);
+    struct sf_outline got;
+    struct sf_piece piece = {.type = SF_PIECE_FRAME, .plain_bytes = 100, .codec = SF_CODEC_PATCH};
+    size_t bytes;
+
+    outline.has_parent = true;
+    outline.parent.b[0] = 3;
+    outline.base_transfer.b[15] = 4;
+    outline.base_count = 2;
+    outline.bases[0] = (struct sf_outline_base){.file = 0, .sha256 = {1}, .bytes = 5, .path = ""};
+    outline.bases[1] =
+        (struct sf_outline_base){.file = 2, .sha256 = {2}, .bytes = 6, .path = "old/d"};
+    REQUIRE_EQ(sf_outline_encode(&outline, encoded, sizeof(encoded), &bytes), SF_OK);
+    REQUIRE_EQ(sf_outline_decode(sf_view(encoded, bytes), &got), SF_OK);
+    CHECK(got.has_parent && got.parent.b[0] == 3 && got.base_transfer.b[15] == 4);
+    REQUIRE_EQ(got.base_count, 2);
+    CHECK_EQ(got.bases[1].file, 2);
+    CHECK_EQ(got.bases[1].bytes, 6);
+    CHECK_EQ(got.bases[1].sha256[0], 2);
+    CHECK_TEXT(got.bases[0].path, "");
+    CHECK_TEXT(got.bases[1].path, "old/d");
+    CHECK_TEXT(got.files[2].path, "d");
+    CHECK_EQ(sf_outline_base_of(&got, 2), 1);
+    CHECK_EQ(sf_outline_base_of(&got, 1), -1);
+    piece.file = 2;
+    CHECK_EQ(sf_outline_check_piece(&got, &piece), SF_OK);
+    piece.file = 1;
+    CHECK_EQ(sf_outline_check_piece(&got, &piece), SF_EFORMAT);
+    sf_outline_fini(&got);
+    for (size_t cut = 0; cut < bytes; cut++) {
+        CHECK(sf_outline_decode(sf_view(encoded, cut), &got) != SF_OK);
+    }
+    outline.bases[1].file = 0;
+    CHECK_EQ(sf_outline_encode(&outline, encoded, sizeof(encoded), &bytes), SF_EFORMAT);
+    outline.bases[1].file = 3;
+    CHECK_EQ(sf_outline_encode(&outline, encoded, sizeof(encoded), &bytes), SF_EFORMAT);
+    outline.bases[1] = (struct sf_outline_base){.file = 1, .path = "../d"};
+    CHECK_EQ(sf_outline_encode(&outline, encoded, sizeof(encoded), &bytes), SF_EFORMAT);
+    outline.base_count = SF_OUTLINE_BASES_MAX + 1;
+    CHECK_EQ(sf_outline_encode(&outline, encoded, sizeof(encoded), &bytes), SF_ELIMIT);
+}
+
+static void
 test_bad_names(void)
 {
     static const struct {
@@ -549,6 +596,7 @@ test_manifest_digest(void)
 }
 
 CHECK_MAIN("manifest", {"an outline comes back as it was", test_round_trip},
+    {"bases and a parent come back, and their rules are held", test_bases},
     {"names that lead elsewhere are refused", test_bad_names},
     {"a path is checked component by component", test_path_check},
     {"files out of order, twice, or within a file cannot be encoded", test_order},

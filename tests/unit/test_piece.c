@@ -5,6 +5,7 @@
 #include "bundle/class.h"
 #include "bundle/envelope.h"
 #include "bundle/manifest.h"
+#include "bundle/delta.h"
 #include "bundle/piece.h"
 #include "tests/hex.h"
 #include "tests/unit/check.h"
@@ -190,14 +191,18 @@ test_every_class(void)
 
             coded.plain_bytes = 1 + (uint32_t)sf_prng_below(&prng, frame_bytes);
             coded.codec = (enum sf_codec)sf_prng_below(&prng, SF_CODECS);
-            if (coded.plain_bytes == 1) {
+            if (coded.plain_bytes <= SF_REFERENCE_BYTES + 1) {
                 coded.codec = SF_CODEC_RAW;
             }
             coded.coded = sf_view(junk + i, coded.plain_bytes);
             if (coded.codec == SF_CODEC_ZERO) {
                 coded.coded.bytes = 0;
+            } else if (coded.codec == SF_CODEC_SAME) {
+                coded.coded.bytes = SF_REFERENCE_BYTES;
             } else if (coded.codec != SF_CODEC_RAW) {
-                coded.coded.bytes = 1 + (size_t)sf_prng_below(&prng, coded.plain_bytes - 1);
+                size_t least = sf_codec_has_base(coded.codec) ? SF_REFERENCE_BYTES + 1 : 1;
+
+                coded.coded.bytes = least + (size_t)sf_prng_below(&prng, coded.plain_bytes - least);
             }
             line_frame(&coded);
             pieces[count++] = (struct sf_piece){.type = SF_PIECE_FRAME,
@@ -456,7 +461,8 @@ test_codecs(void)
         {"planes shorter than their plaintext", "81 880200000403020042aabb", SF_OK},
         {"planes as long as their plaintext", "81 880200000402020042aabb", SF_EFORMAT},
         {"planes of nothing", "81 880200000403000040", SF_EFORMAT},
-        {"an unknown codec", "81 880200000502020042aabb", SF_ELIMIT},
+        {"an unknown codec", "81 880200000802020042aabb", SF_ELIMIT},
+        {"a reference of another length", "81 88020000051828020042aabb", SF_EFORMAT},
         {"a frame without plaintext", "81 880200000000000040", SF_EFORMAT},
         {"a frame above 1 MiB", "81 8802000000 1a00100001 000040", SF_ELIMIT},
         {"a frame of 1 MiB", "81 8802000000 1a00100000 000040", SF_OK},

@@ -92,6 +92,33 @@ static const char two_tensors[] =
     "{\"a\":{\"dtype\":\"F16\",\"shape\":[50],\"data_offsets\":[0,100]},"
     "\"b\":{\"dtype\":\"F16\",\"shape\":[50],\"data_offsets\":[%s]}}";
 
+/* The same name has the same hash, wherever its tensor stands, and another one another. */
+static void
+test_names(void)
+{
+    uint64_t a;
+    uint64_t b;
+
+    read_and_free(
+        safetensors_file("{\"__metadata__\":{\"x\":\"y\"},\"layer.a\":{\"dtype\":\"BF16\","
+                         "\"shape\":[8],\"data_offsets\":[0,16]},\"layer.b\":{\"dtype\":"
+                         "\"BF16\",\"data_offsets\":[16,48]}}",
+            48));
+    REQUIRE_EQ(count, 2);
+    a = list[0].name;
+    b = list[1].name;
+    CHECK(a != 0 && b != 0 && a != b);
+    read_and_free(safetensors_file(
+        "{ \"layer.b\" : {\"data_offsets\":[0,32],\"dtype\":\"BF16\"}, \"layer.a\":"
+        "{\"dtype\":\"BF16\",\"data_offsets\":[32,48]},\"c\":{\"dtype\":\"I8\",\"data_offsets\":["
+        "48,49]}}",
+        49));
+    REQUIRE_EQ(count, 3);
+    CHECK(list[0].name == b);
+    CHECK(list[1].name == a);
+    CHECK(list[2].name != a && list[2].name != b);
+}
+
 static void
 test_safetensors_odd_offsets(void)
 {
@@ -393,6 +420,7 @@ test_others(void)
 }
 
 CHECK_MAIN("tensors", {"a safetensors file says where its tensors are", test_safetensors},
+    {"a tensor's name tells it apart, wherever it stands", test_names},
     {"offsets that cannot be are passed over", test_safetensors_odd_offsets},
     {"a header that is no JSON tells nothing", test_safetensors_malformed},
     {"a header may be long, and hold 200,000 tensors", test_safetensors_long},

@@ -2,6 +2,7 @@
  * test_vectors.c - the golden vectors and their verdicts (tests/vectors/NAME.txt).
  */
 #include "base/crypto.h"
+#include "bundle/delta.h"
 #include "bundle/envelope.h"
 #include "bundle/grant.h"
 #include "bundle/ladder.h"
@@ -129,6 +130,34 @@ open_frame(const struct vector *vector, uint8_t *object, size_t bytes)
     sf_coder_close(coder);
     if (status == SF_OK) {
         check_field(vector, "plain", plain, plain_bytes);
+    }
+    return status;
+}
+
+static int
+open_delta(const struct vector *vector, uint8_t *object, size_t bytes)
+{
+    uint8_t key_bytes[32];
+    uint8_t base_bytes[64];
+    uint8_t plain[64];
+    struct sf_hmac key;
+    struct sf_delta_base base = {.key = &key, .bytes = base_bytes};
+    struct sf_coded coded = {
+        (enum sf_codec)strtoul(vector_text(vector, "codec"), NULL, 10), sf_view(object, bytes)};
+    struct sf_reference reference = {0};
+    struct sf_coder *coder = NULL;
+    int status;
+
+    get_field(vector, "key", key_bytes, sizeof(key_bytes));
+    get_field(vector, "base", base_bytes, sizeof(base_bytes));
+    sf_hmac_init(&key, sf_view(key_bytes, sizeof(key_bytes)));
+    REQUIRE_EQ(sf_coder_open(&coder), SF_OK);
+    CHECK_EQ(sf_reference_decode(&coded, &reference), SF_OK);
+    CHECK_EQ(reference.offset, 4096);
+    status = sf_delta_decode(coder, &coded, &base, plain, sizeof(plain));
+    sf_coder_close(coder);
+    if (status == SF_OK) {
+        check_field(vector, "plain", plain, sizeof(plain));
     }
     return status;
 }
@@ -350,6 +379,7 @@ open_letter(const struct vector *vector, uint8_t *object, size_t bytes)
 VECTOR_TEST(cbor, 17)
 VECTOR_TEST(content, 16)
 VECTOR_TEST(frame, 11)
+VECTOR_TEST(delta, 20)
 VECTOR_TEST(outline, 13)
 VECTOR_TEST(digests, 5)
 VECTOR_TEST(card, 4)
@@ -360,6 +390,7 @@ VECTOR_TEST(letter, 5)
 VECTOR_TEST(grant, 13)
 
 CHECK_MAIN("vectors", {"CBOR", test_cbor}, {"contents", test_content}, {"frames", test_frame},
-    {"outlines", test_outline}, {"digests", test_digests}, {"cards", test_card},
-    {"receipts", test_receipt}, {"cancels", test_cancel}, {"bundles", test_bundle},
-    {"letters", test_letter}, {"grants", test_grant})
+    {"frames coded against a base", test_delta}, {"outlines", test_outline},
+    {"digests", test_digests}, {"cards", test_card}, {"receipts", test_receipt},
+    {"cancels", test_cancel}, {"bundles", test_bundle}, {"letters", test_letter},
+    {"grants", test_grant})

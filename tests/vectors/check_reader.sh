@@ -15,7 +15,7 @@ if ! "$python" -c 'import cbor2, cryptography, zstandard' 2>/dev/null; then
 fi
 
 open_it() {
-    "$python" "$here/reader.py" open "$1/receiver.keys" "$1/sender.card" "$1/grant" "$1/spool" "$2"
+    "$python" "$here/reader.py" open "$1/receiver.keys" "$1/sender.card" "$1/grant" "$1/spool" "$2" - "$1/base"
 }
 
 for class in 16384 65536 1048576; do

@@ -11,6 +11,7 @@
  */
 #include "base/crypto.h"
 #include "bundle/class.h"
+#include "bundle/delta.h"
 #include "bundle/envelope.h"
 #include "bundle/grant.h"
 #include "bundle/manifest.h"
@@ -20,7 +21,9 @@
 #include <sys/stat.h>
 
 enum {
-    FILES = 9,
+    FILES = 10,
+    TUNED = 7, /* the file that has a base, */
+    BASE_HEADER_BYTES = 100 /* ... whose header is longer */,
     FILE_BYTES_MAX = 5 << 20,
     SLOTS_MAX = 4096,
     MANIFEST_BYTES_MAX = 4096,
@@ -40,6 +43,7 @@ static const struct {
     {"tensors/one-byte", 1, JUNK},
     {"tensors/same", 25, SAME},
     {"tensors/text.json", 2500000, TEXT},
+    {"tensors/tuned.bf16", 3 * 1048576 + 5, WEIGHTS},
     {"tensors/weights.bf16", 300001, WEIGHTS},
     {"tensors/zeros.bin", 2 * 1048576 + 17, ZEROS},
 };
@@ -58,6 +62,8 @@ static struct {
     struct sf_coder *coder;
     unsigned codecs[SF_CODECS]; /* frames of each */
     unsigned parts;             /* pieces that were cut */
+    uint8_t *tuned;             /* what is in the tuned file, */
+    uint8_t *base;              /* ... and was in its base */
 } run;
 
 static void
@@ -163,11 +169,56 @@ begin_bundle(void)
         sf_envelope_capacity(run.class_bytes));
 }
 
+/*
+ * What the tuned file was before: a third the same, a third with a few numbers of another
+ * value, a third with all of them a little smaller.
+ */
+static void
+make_base(struct sf_outline *outline)
+{
+    size_t bytes = (size_t)plan[TUNED].bytes;
+    struct sf_outline_base *base = &outline->bases[0];
+    uint8_t *numbers;
+
+    run.tuned = malloc(bytes);
+    run.base = malloc(BASE_HEADER_BYTES + bytes);
+    if (run.tuned == NULL || run.base == NULL) {
+        die("no memory");
+    }
+    fill(run.tuned, bytes, plan[TUNED].filling);
+    numbers = run.base + BASE_HEADER_BYTES;
+    memset(run.base, '#', BASE_HEADER_BYTES);
+    memcpy(numbers, run.tuned, bytes);
+    for (size_t i = bytes / 3 / 2 * 2; i + 2 <= bytes; i += 2) {
+        if (i > 2 * bytes / 3 || sf_prng_below(&run.people.prng, 97) == 0) {
+            numbers[i] = (uint8_t)(numbers[i] - (numbers[i] == 0 ? 0 : 1 + i / 2 % 2));
+        }
+    }
+    save("base/tensors/tuned.bf16", run.base, BASE_HEADER_BYTES + bytes);
+    *base = (struct sf_outline_base){
+        .file = TUNED, .bytes = BASE_HEADER_BYTES + bytes, .path = "tensors/tuned.bf16"};
+    sf_sha256(sf_view(run.base, BASE_HEADER_BYTES + bytes), base->sha256);
+    outline->base_count = 1;
+}
+
+static void
+encode(uint32_t file, uint64_t at, const struct sf_frame *frame, struct sf_coded *ret_coded)
+{
+    static uint8_t scratch[SF_FRAME_BYTES_MAX];
+    static uint8_t run_of_base[SF_FRAME_BYTES_MAX];
+    struct sf_delta_base base = {&run.seal.base, BASE_HEADER_BYTES + at, run_of_base};
+
+    if (file != TUNED) {
+        sf_frame_encode(run.coder, frame, scratch, ret_coded);
+        return;
+    }
+    memcpy(run_of_base, run.base + base.offset, frame->plain.bytes);
+    sf_delta_encode(run.coder, frame, &base, scratch, ret_coded);
+}
+
 static void
 add_frames(uint32_t file, const uint8_t *data, uint64_t bytes, uint32_t frame_bytes)
 {
-    static uint8_t scratch[SF_FRAME_BYTES_MAX];
-
     for (uint64_t at = 0; at < bytes; at += frame_bytes) {
         uint64_t plain = bytes - at < frame_bytes ? bytes - at : frame_bytes;
         struct sf_frame plain_frame = {.plain = sf_view(data + at, (size_t)plain)};
@@ -175,7 +226,7 @@ add_frames(uint32_t file, const uint8_t *data, uint64_t bytes, uint32_t frame_by
         struct sf_coded coded;
         size_t offset = 0;
 
-        sf_frame_encode(run.coder, &plain_frame, scratch, &coded);
+        encode(file, at, &plain_frame, &coded);
         frame.codec = coded.codec;
         frame.coded = coded.bytes;
         run.codecs[frame.codec]++;
@@ -209,7 +260,11 @@ add_file(uint32_t index, uint32_t frame_bytes, FILE *sums, struct sf_file_digest
     if (data == NULL) {
         die("no memory");
     }
-    fill(data, (size_t)plan[index].bytes, plan[index].filling);
+    if (index == TUNED) {
+        memcpy(data, run.tuned, (size_t)plan[index].bytes);
+    } else {
+        fill(data, (size_t)plan[index].bytes, plan[index].filling);
+    }
     snprintf(name, sizeof(name), "source/%s", plan[index].path);
     save(name, data, (size_t)plan[index].bytes);
     ret_digest->bytes = plan[index].bytes;
@@ -241,6 +296,7 @@ make_bundles(void)
         files[i] = (struct sf_outline_file){
             .path = plan[i].path, .bytes = plan[i].bytes, .mtime_ms = 1700000000000 + i};
     }
+    make_base(&outline);
     must(sf_outline_encode(&outline, encoded, sizeof(encoded), &bytes), "outline");
     begin_bundle();
     add_manifest(sf_content_add_outline, sf_view(encoded, bytes));
@@ -311,6 +367,8 @@ main(int argc, char **argv)
     people_open(&run.people, 20, 4);
     make_folder("source");
     make_folder("source/tensors");
+    make_folder("base");
+    make_folder("base/tensors");
     sf_prng_fill(&run.people.prng, run.cek, sizeof(run.cek));
     sf_prng_fill(&run.people.prng, run.transfer.b, sizeof(run.transfer.b));
     sf_seal_init(&run.seal, run.cek, &run.transfer);
@@ -339,6 +397,8 @@ main(int argc, char **argv)
     }
     sf_coder_close(run.coder);
     free(run.object);
+    free(run.tuned);
+    free(run.base);
     people_close(&run.people);
     return EXIT_SUCCESS;
 }

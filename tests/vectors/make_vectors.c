@@ -8,6 +8,7 @@
  */
 #include "base/crypto.h"
 #include "bundle/cose.h"
+#include "bundle/delta.h"
 #include "bundle/envelope.h"
 #include "bundle/grant.h"
 #include "bundle/ladder.h"
@@ -187,7 +188,15 @@ put_content(void)
         {"lz4-not-shorter", "format", "81880200000202020042aabb"},
         {"zstd-not-shorter", "format", "81880200000302020042aabb"},
         {"planes-not-shorter", "format", "81880200000402020042aabb"},
-        {"unknown-codec", "limit", "81880200000502020042aabb"},
+        {"unknown-codec", "limit", "81880200000802020042aabb"},
+        {"reference", "ok",
+            "8188020000051828 1818 005818 0000000000001000 000102030405060708090a0b0c0d0e0f"},
+        {"reference-too-short", "format",
+            "8188020000051828 17 0057 0000000000001000 000102030405060708090a0b0c0d0e"},
+        {"reference-not-shorter", "format",
+            "8188020000051818 1818 005818 0000000000001000 000102030405060708090a0b0c0d0e0f"},
+        {"patch-that-is-a-reference", "format",
+            "8188020000061828 1818 005818 0000000000001000 000102030405060708090a0b0c0d0e0f"},
         {"frame-above-1-mib", "limit", "818802000000 1a00100001 000040"},
         {"unknown-piece", "format", "818404000141aa"},
     };
@@ -257,7 +266,9 @@ put_frames(void)
         {"planes-cut-short", "format", 4, 90, "001203 010110 00000005 01", NULL},
         {"planes-rotated-blocks", "format", 4, 90,
             "00128301011000000005010000010200000a31323334357a28b52ffd205083020061", NULL},
-        {"unknown-codec", "format", 5, 4, "01020304", NULL},
+        {"without-a-base", "format", 5, 40, "0000000000000000 000102030405060708090a0b0c0d0e0f",
+            NULL},
+        {"unknown-codec", "format", 8, 4, "01020304", NULL},
     };
 
     begin_file("frame", "Coded frames and their plaintext.");
@@ -268,6 +279,85 @@ put_frames(void)
         text("object", samples[i].object);
         if (samples[i].plain != NULL) {
             text("plain", samples[i].plain);
+        }
+    }
+    end_file();
+}
+
+/* Frames coded against a base: what stands behind the reference, which is computed. */
+static void
+put_deltas(void)
+{
+    enum { BASE_BYTES = 64 };
+    static const struct {
+        const char *name;
+        const char *verdict;
+        unsigned codec;
+        unsigned change; /* of the digest */
+        const char *rest;
+        const char *plain; /* NULL: the base */
+    } samples[] = {
+        {"same", "ok", 5, 0, "", NULL},
+        {"same-of-another-base", "auth", 5, 1, "", NULL},
+        {"same-and-a-byte", "format", 5, 0, "00", NULL},
+        {"patch", "ok", 6, 0, "02000000000200000002000000020000000201000001 0305 0201 00",
+            "0001020304050707 08090a0b0c0d0e0f 1011111314151617 18191a1b1c1d1e1f"
+            "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"},
+        {"patch-behind-a-lead", "ok", 6, 0,
+            "02010000000100000001000000010000000101000001 00 02 00 aa bb",
+            "aa02020304050607 08090a0b0c0d0e0f 1011121314151617 18191a1b1c1d1e1f"
+            "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3ebb"},
+        {"patch-of-another-base", "auth", 6, 1,
+            "02000000000200000002000000020000000201000001 0305 0201 00", NULL},
+        {"patch-of-nothing", "format", 6, 0, "02000000000000000000000000000000000000000000", NULL},
+        {"patch-past-the-end", "format", 6, 0,
+            "02000000000200000002000000020000000201000001 031c 0201 00", NULL},
+        {"patch-longer-gaps", "format", 6, 0,
+            "02000000000200000003000000030000000201000001 830005 0201 00", NULL},
+        {"patch-gap-left-over", "format", 6, 0,
+            "02000000000200000003000000030000000201000001 030501 0201 00", NULL},
+        {"patch-that-changes-nothing", "format", 6, 0,
+            "02000000000200000002000000020000000201000001 0305 0200 00", NULL},
+        {"patch-of-three-bytes", "format", 6, 0,
+            "0300000000010000000100000001000000010000000100000001 03 02 00 00 00", NULL},
+        {"patch-cut-short", "format", 6, 0, "02000000000200000002000000020000000201000001 0305 02",
+            NULL},
+        {"difference", "ok", 7, 0, "010002 1f02010027 500202020202",
+            "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20"
+            "2122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f40"},
+        {"difference-of-wide-numbers", "ok", 7, 0, "080002 1f01010027 500101010101",
+            "7f808182838485068788898a8b8c8d0e8f909192939495169798999a9b9c9d1e"
+            "9fa0a1a2a3a4a526a7a8a9aaabacad2eafb0b1b2b3b4b536b7b8b9babbbcbd3e"},
+        {"difference-of-another-base", "auth", 7, 1, "010002 1f02010027 500202020202", NULL},
+        {"difference-that-is-raw", "format", 7, 0, "010001 00010203", NULL},
+        {"difference-of-a-difference", "format", 7, 0, "010007 1f02010027 500202020202", NULL},
+        {"difference-of-another-length", "format", 7, 0, "010002 1f02010026 500202020202", NULL},
+        {"difference-without-a-number", "format", 7, 0, "014002 1f02010027 500202020202", NULL},
+    };
+    static const uint8_t key_bytes[32] = "the key of references, K_base...";
+    uint8_t base[BASE_BYTES];
+    uint8_t digest[SF_SHA256_BYTES];
+    struct sf_view parts[] = {sf_view(base, sizeof(base))};
+
+    for (unsigned i = 0; i < BASE_BYTES; i++) {
+        base[i] = (uint8_t)i;
+    }
+    sf_hmac_sha256(sf_view(key_bytes, sizeof(key_bytes)), parts, 1, digest);
+    begin_file("delta", "Frames coded against a base, 64 bytes of it at offset 4096.");
+    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+        begin(samples[i].name, samples[i].verdict);
+        number("codec", samples[i].codec);
+        hex("key", key_bytes, sizeof(key_bytes));
+        hex("base", base, sizeof(base));
+        fprintf(file, "object: 0000000000001000 ");
+        for (size_t n = 0; n < SF_REFERENCE_DIGEST_BYTES; n++) {
+            fprintf(file, "%02x", digest[n] ^ (n == 15 ? samples[i].change : 0));
+        }
+        fprintf(file, " %s\n", samples[i].rest);
+        if (strcmp(samples[i].verdict, "ok") == 0 && samples[i].plain != NULL) {
+            text("plain", samples[i].plain);
+        } else if (strcmp(samples[i].verdict, "ok") == 0) {
+            hex("plain", base, sizeof(base));
         }
     }
     end_file();
@@ -311,12 +401,42 @@ put_manifest(void)
             "a7010102198000031940000443646972 05f40600078184 814161 00 00 f4"},
         {"frame-above-class", "format",
             "a7010102194000031980000443646972 05f40600078184 814161 00 00 f4"},
+        {"base-of-no-file", "format",
+            "a8010102194000031940000443646972 05f40600078184 814161 00 00 f4"
+            "0882 50 00112233445566778899aabbccddeeff 8184 01"
+            "5820 0000000000000000000000000000000000000000000000000000000000000000 00 80"},
+        {"base-with-a-bad-path", "format",
+            "a8010102194000031940000443646972 05f40600078184 814161 00 00 f4"
+            "0882 50 00112233445566778899aabbccddeeff 8184 00"
+            "5820 0000000000000000000000000000000000000000000000000000000000000000 00 81422e2e"},
+        {"no-bases", "format",
+            "a8010102194000031940000443646972 05f40600078184 814161 00 00 f4"
+            "0882 50 00112233445566778899aabbccddeeff 80"},
+        {"parent-of-another-length", "format",
+            "a8010102194000031940000443646972 05f40600078184 814161 00 00 f4"
+            "094f 00112233445566778899aabbccddee"},
+        {"unknown-key", "limit",
+            "a8010102194000031940000443646972 05f40600078184 814161 00 00 f4"
+            "0a50 00112233445566778899aabbccddeeff"},
     };
     size_t bytes = 0;
 
     begin_file("outline", "Outlines.");
     must(sf_outline_encode(&outline, out, sizeof(out), &bytes));
     begin("folder", "ok");
+    hex("object", out, bytes);
+    outline.has_parent = true;
+    outline.parent = (struct sf_transfer_id){{7}};
+    must(sf_outline_encode(&outline, out, sizeof(out), &bytes));
+    begin("in-place-of-another", "ok");
+    hex("object", out, bytes);
+    outline.base_transfer = (struct sf_transfer_id){{9}};
+    outline.base_count = 2;
+    outline.bases[0] = (struct sf_outline_base){.file = 0, .sha256 = {4}, .bytes = 600, .path = ""};
+    outline.bases[1] = (struct sf_outline_base){
+        .file = 1, .sha256 = {5}, .bytes = UINT64_C(4999999999), .path = "tensors/a.bin"};
+    must(sf_outline_encode(&outline, out, sizeof(out), &bytes));
+    begin("with-bases-and-in-place-of-another", "ok");
     hex("object", out, bytes);
     PUT_SAMPLES(bad);
     end_file();
@@ -713,6 +833,7 @@ main(int argc, char **argv)
     put_cbor();
     put_content();
     put_frames();
+    put_deltas();
     put_manifest();
     put_card();
     put_receipts();

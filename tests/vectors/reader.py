@@ -7,9 +7,11 @@ decoder and planes. A mistake made
 there twice, once in sealing and once in opening, shows here. It follows the formats as the
 headers and docs describe them, so a mistake in that description would not.
 
-    reader.py open KEYS CARD GRANT SPOOL OUT [SEED]
+    reader.py open KEYS CARD GRANT SPOOL OUT [SEED [BASE]]
                                                open a transfer, write its files below OUT; SEED: the
-                                               file of the seed that both nodes share
+                                               file of the seed that both nodes share, or -; BASE:
+                                               what an earlier delivery made, for files coded
+                                               against it
     reader.py vectors FOLDER                   come to the verdicts of the golden vectors
 
 Exit status: 0 done, 1 refused (with the reason on standard error), 2 usage.
@@ -39,6 +41,9 @@ DATA_CLASSES = [16384 << 2 * i for i in range(5)]
 CONTROL_CLASSES = [1024 << 2 * i for i in range(4)]
 FRAME_BYTES_MAX = 1 << 20
 CODEC_ZERO, CODEC_RAW, CODEC_LZ4, CODEC_ZSTD, CODEC_PLANES = range(5)
+CODEC_SAME, CODEC_PATCH, CODEC_DIFFERENCE = range(5, 8)
+REFERENCE_BYTES = 24
+BASES_MAX = 16
 ZSTD_RATIO_MAX = 32768
 TRANSFER_BYTES_MAX = 1 << 56
 FILES_MAX = 65536
@@ -351,11 +356,14 @@ class Piece:
             (_, self.file, self.place_in_file, self.codec, self.plain, self.total, self.offset,
              self.data) = fields
             need(is_uint(self.file, FILES_MAX - 1) and is_uint(self.place_in_file, TRANSFER_BYTES_MAX)
-                 and is_uint(self.codec, CODEC_PLANES) and is_uint(self.plain, FRAME_BYTES_MAX)
+                 and is_uint(self.codec, CODEC_DIFFERENCE) and is_uint(self.plain, FRAME_BYTES_MAX)
                  and is_uint(self.total, FRAME_BYTES_MAX) and self.plain > 0, "frame")
             need((self.codec == 0 and self.total == 0)
                  or (self.codec == 1 and self.total == self.plain)
-                 or (self.codec >= CODEC_LZ4 and 0 < self.total < self.plain), "coded length")
+                 or (CODEC_LZ4 <= self.codec <= CODEC_PLANES and 0 < self.total < self.plain)
+                 or (self.codec == CODEC_SAME and REFERENCE_BYTES == self.total < self.plain)
+                 or (self.codec > CODEC_SAME and REFERENCE_BYTES < self.total < self.plain),
+                 "coded length")
         else:
             need(self.type in (1, 3) and len(fields) == 4, "type of piece")
             _, self.offset, self.total, self.data = fields
@@ -400,8 +408,10 @@ class Outline:
     def __init__(self, data):
         need(len(data) <= 16 << 20, "too long")
         item = load(data)
-        need(isinstance(item, dict) and list(item) == [1, 2, 3, 4, 5, 6, 7], "keys")
-        version, self.class_bytes, self.frame_bytes, self.label, single, total, files = item.values()
+        need(isinstance(item, dict) and list(item)[:7] == [1, 2, 3, 4, 5, 6, 7]
+             and set(item) <= set(range(1, 10)), "keys")
+        version, self.class_bytes, self.frame_bytes, self.label, single, total, files = (
+            item[key] for key in range(1, 8))
         need(version == 1 and not isinstance(version, bool), "version")
         need(is_uint(self.class_bytes, DATA_CLASSES[-1]) and self.class_bytes in DATA_CLASSES, "class")
         size = self.frame_bytes
@@ -427,8 +437,31 @@ class Outline:
             need(path[:len(before)] != before, "a file is a directory")
         need(not single or paths == [[self.label]], "a single file that is not the label")
         need(is_uint(total, TRANSFER_BYTES_MAX) and total == sum(c for _, c in self.files), "total")
+        self.bases = {}
+        self.read_bases(item.get(8, [bytes(16), []]), 8 in item)
+        parent = item.get(9, bytes(16))
+        need(isinstance(parent, bytes) and len(parent) == 16, "parent")
+
+    def read_bases(self, item, is_there):
+        need(isinstance(item, list) and len(item) == 2, "bases")
+        transfer, bases = item
+        need(isinstance(transfer, bytes) and len(transfer) == 16, "transfer of the bases")
+        need(isinstance(bases, list) and (0 < len(bases) <= BASES_MAX) == is_there, "count of bases")
+        last = -1
+        for fields in bases:
+            need(isinstance(fields, list) and len(fields) == 4, "base")
+            file, digest, count, path = fields
+            need(is_uint(file, len(self.files) - 1) and file > last, "file of a base")
+            need(isinstance(digest, bytes) and len(digest) == 32, "digest of a base")
+            need(is_uint(count, TRANSFER_BYTES_MAX), "length of a base")
+            need(isinstance(path, list) and len(path) <= 64
+                 and all(is_component(c) for c in path), "path of a base")
+            need(len(b"/".join(path)) <= 3072, "length of a path")
+            self.bases[file] = (digest, count, path)
+            last = file
 
     def check(self, piece):
+        need(piece.codec < CODEC_SAME or piece.file in self.bases, "no base")
         need(piece.file < len(self.files), "no such file")
         need(piece.place_in_file + piece.plain <= self.files[piece.file][1], "past the file's end")
         need(piece.plain <= self.frame_bytes, "a frame longer than frames are")
@@ -517,6 +550,17 @@ def rotated_back(number):
             for column, bits in zip(number, taken)]
 
 
+def plane(method, part, size):
+    if method == 0:
+        need(len(part) == size, "plane: length")
+        return part
+    if method == 1:
+        need(len(part) == 1, "plane: one byte")
+        return part * size
+    need(method == 2 and len(part) < size, "plane: method")
+    return zstd_frame(part, size)
+
+
 def planes(data, count):
     """Columns of elements, each coded on its own."""
     need(len(data) >= 3, "planes: head")
@@ -534,15 +578,7 @@ def planes(data, count):
         part = data[at:at + length]
         at += length
         need(len(part) == length, "planes: cut short")
-        if head[0] == 0:
-            need(length == size, "planes: length")
-            parts.append(part)
-        elif head[0] == 1:
-            need(length == 1, "planes: one byte")
-            parts.append(part * size)
-        else:
-            need(head[0] == 2 and length < size, "planes: method")
-            parts.append(zstd_frame(part, size))
+        parts.append(plane(head[0], part, size))
     rest = data[at:]
     need(len(rest) == count - elements * stride, "planes: rest")
     if rotated:
@@ -554,6 +590,101 @@ def planes(data, count):
             out[place + k::stride] = part[k::width]
         place += width
     return rest[:lead] + bytes(out) + rest[lead:]
+
+
+def unfold(folded, base, width):
+    """The number that differs from `base` by what was folded: 0, 1, 2, 3 for 0, -1, 1, -2."""
+    return base + (folded >> 1 ^ -(folded & 1)) & (1 << 8 * width) - 1
+
+
+def unfold_all(differences, base, width):
+    out = bytearray()
+    for at in range(0, len(base), width):
+        number = unfold(int.from_bytes(differences[at:at + width], "little"),
+                        int.from_bytes(base[at:at + width], "little"), width)
+        out += number.to_bytes(width, "little")
+    return bytes(out)
+
+
+def numbers_of(head, count):
+    """(width, lead, where the numbers end)."""
+    width, lead = head
+    need(width in (1, 2, 4, 8), "width of numbers")
+    need(count >= lead + width, "no number")
+    return width, lead, lead + (count - lead) // width * width
+
+
+def difference(coded, base):
+    need(len(coded) >= 3, "difference: head")
+    width, lead, end = numbers_of(coded[:2], len(base))
+    need(CODEC_LZ4 <= coded[2] <= CODEC_PLANES, "difference: codec")
+    folded = decode_frame(coded[2], coded[3:], len(base))
+    return (unfold_all(folded[:lead], base[:lead], 1)
+            + unfold_all(folded[lead:end], base[lead:end], width)
+            + unfold_all(folded[end:], base[end:], 1))
+
+
+def read_gaps(data):
+    gaps, at = [], 0
+    while at < len(data):
+        gap = shift = 0
+        while True:
+            need(at < len(data) and shift <= 21, "patch: gap")
+            byte = data[at]
+            at += 1
+            gap |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        need(byte or shift == 7, "patch: gap not in its shortest form")
+        gaps.append(gap)
+    return gaps
+
+
+def patch(coded, base):
+    need(len(coded) >= 10, "patch: head")
+    width, lead, end = numbers_of(coded[:2], len(base))
+    changes, gap_bytes = struct.unpack(">II", coded[2:10])
+    need(0 < changes <= (end - lead) // width, "patch: count")
+    need(changes <= gap_bytes <= len(base) - changes * width, "patch: gaps")
+    at = 10 + 4 * (1 + width)
+    need(len(coded) >= at, "patch: columns")
+    parts = []
+    for column in range(1 + width):
+        head = coded[10 + 4 * column:14 + 4 * column]
+        length = int.from_bytes(head[1:], "big")
+        need(length <= len(coded) - at, "patch: cut short")
+        parts.append(plane(head[0], coded[at:at + length], changes if column else gap_bytes))
+        at += length
+    rest = coded[at:]
+    need(len(rest) == lead + len(base) - end, "patch: rest")
+    gaps = read_gaps(parts[0])
+    need(len(gaps) == changes, "patch: count of gaps")
+    out = bytearray(rest[:lead] + base[lead:end] + rest[lead:])
+    place = lead
+    for gap, *digits in zip(gaps, *parts[1:]):
+        folded = int.from_bytes(bytes(digits), "little")
+        place += gap * width
+        need(place < end and folded, "patch: change")
+        number = unfold(folded, int.from_bytes(base[place:place + width], "little"), width)
+        out[place:place + width] = number.to_bytes(width, "little")
+        place += width
+    return bytes(out)
+
+
+def decode_delta(codec, coded, key, base, count):
+    """`base`: a function that gives so many bytes of it from an offset on."""
+    need(codec in (CODEC_SAME, CODEC_PATCH, CODEC_DIFFERENCE), "codec of a base")
+    need(REFERENCE_BYTES <= len(coded) < count <= FRAME_BYTES_MAX, "length of a frame")
+    offset = int.from_bytes(coded[:8], "big")
+    run = base(offset, count)
+    need(len(run) == count, "past the end of the base")
+    need(hmac.new(key, run, hashlib.sha256).digest()[:16] == coded[8:24], "another base")
+    rest = coded[24:]
+    if codec == CODEC_SAME:
+        need(not rest, "a reference and more")
+        return run
+    return (patch if codec == CODEC_PATCH else difference)(rest, run)
 
 
 def decode_frame(codec, coded, count):
@@ -644,17 +775,31 @@ class Parts:
         return whole
 
 
-def open_transfer(keys_path, card_path, grant_path, spool_path, out, seed_path=None):
+def read_base(path, base):
+    """All of a base, which must be the one that the outline names."""
+    need(path is not None, "it needs a base")
+    digest, count, inner = base
+    data = read_file(os.path.join(os.fsencode(path), *inner))
+    need(len(data) == count and hashlib.sha256(data).digest() == digest, "another base")
+    return data
+
+
+def base_key(cek, transfer):
+    return hkdf(cek, b"", b"skyferry-key-base-1" + transfer, 32)
+
+
+def open_transfer(keys_path, card_path, grant_path, spool_path, out, seed_path="-", base_path=None):
     keys = Keys(read_file(keys_path))
     card = Card(read_file(card_path))
     ladder = None
-    if seed_path is not None:
+    if seed_path != "-":
         ladder = Ladder(read_file(seed_path), card.fingerprint, keys.fingerprint)
     grant = Grant(read_file(grant_path), keys, {card.fingerprint: card}, ladder)
     spool = read_file(spool_path)
     size = grant.class_bytes
     need(len(spool) % size == 0 and len(spool) // size <= grant.slots, "length of the spool")
-    parts, outline, digests, texts, sums, codecs = Parts(), None, None, {}, {}, [0] * 5
+    parts, outline, digests, texts, sums, codecs = Parts(), None, None, {}, {}, [0] * 8
+    bases, key = {}, base_key(grant.cek, grant.transfer)
     for index in range(len(spool) // size):
         bundle = spool[index * size:(index + 1) * size]
         for piece in read_content(open_bundle(bundle, grant.transfer, grant.cek, grant.sender, index)):
@@ -677,7 +822,14 @@ def open_transfer(keys_path, card_path, grant_path, spool_path, out, seed_path=N
                 sums[piece.file] += piece.plain
                 codecs[piece.codec] += 1
                 texts.setdefault(piece.file, bytearray())
-                texts[piece.file] += decode_frame(piece.codec, whole, piece.plain)
+                if piece.codec < CODEC_SAME:
+                    texts[piece.file] += decode_frame(piece.codec, whole, piece.plain)
+                    continue
+                if piece.file not in bases:
+                    bases[piece.file] = read_base(base_path, outline.bases[piece.file])
+                base = bases[piece.file]
+                texts[piece.file] += decode_delta(
+                    piece.codec, whole, key, lambda at, n, base=base: base[at:at + n], piece.plain)
     need(outline is not None and digests is not None and parts.place is None, "it is not complete")
     bundles, expected = read_digests(digests, [count for _, count in outline.files])
     need(bundles == len(spool) // size, "another count of bundles")
@@ -689,7 +841,8 @@ def open_transfer(keys_path, card_path, grant_path, spool_path, out, seed_path=N
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(target, "xb") as file:
             file.write(text)
-    print("%d files, %d bundles; frames: %d zero, %d raw, %d LZ4, %d zstd, %d planes" % (
+    print("%d files, %d bundles; frames: %d zero, %d raw, %d LZ4, %d zstd, %d planes, "
+          "%d the same, %d patches, %d differences" % (
         len(outline.files), bundles, *codecs))
 
 
@@ -745,6 +898,11 @@ def try_vector(kind, stanza, data):
     elif kind == "frame":
         plain = decode_frame(int(stanza["codec"]), data, int(stanza["plain-bytes"]))
         expect(plain, field(stanza, "plain"))
+    elif kind == "delta":
+        base = field(stanza, "base")
+        plain = decode_delta(int(stanza["codec"]), data, field(stanza, "key"),
+                             lambda _, count: base[:count], len(base))
+        expect(plain, field(stanza, "plain"))
     elif kind == "outline":
         Outline(data)
     elif kind == "digests":
@@ -776,7 +934,7 @@ def try_vector(kind, stanza, data):
 
 
 def check_vectors(folder):
-    kinds = ("cbor", "content", "frame", "outline", "digests", "card", "receipt", "cancel",
+    kinds = ("cbor", "content", "frame", "delta", "outline", "digests", "card", "receipt", "cancel",
              "bundle", "letter", "grant")
     good = bad = wrong = 0
     for kind in kinds:
@@ -802,7 +960,7 @@ def read_file(path):
 
 
 def main(argv):
-    if len(argv) in (7, 8) and argv[1] == "open":
+    if len(argv) in (7, 8, 9) and argv[1] == "open":
         try:
             open_transfer(*argv[2:])
         except Refused as reason:
