@@ -51,6 +51,8 @@ sf_refusal_text(enum sf_refusal reason)
         return "the pre-shared keys do not match";
     case SF_REFUSAL_FINISHED:
         return "it ended at the peer long ago; the audit logs say how";
+    case SF_REFUSAL_NEED_BASE:
+        return "what it builds on is not there any more, or was changed";
     }
     return "unknown reason";
 }

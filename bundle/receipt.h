@@ -59,10 +59,11 @@ enum sf_refusal {
     SF_REFUSAL_BAD_NAME = 5,
     SF_REFUSAL_TOO_LARGE = 6,
     SF_REFUSAL_CANCELLED = 7,
-    SF_REFUSAL_DAMAGED = 8,   /* authentic, and yet it cannot be decoded */
-    SF_REFUSAL_BAD_PSK = 9,   /* retryable with a new grant */
-    SF_REFUSAL_FINISHED = 10, /* it ended there long ago, and its receipt is not kept any more */
-    SF_REFUSAL_MAX = 10,
+    SF_REFUSAL_DAMAGED = 8,    /* authentic, and yet it cannot be decoded */
+    SF_REFUSAL_BAD_PSK = 9,    /* retryable with a new grant */
+    SF_REFUSAL_FINISHED = 10,  /* it ended there long ago, and its receipt is not kept any more */
+    SF_REFUSAL_NEED_BASE = 11, /* what it builds on is not there, or was changed */
+    SF_REFUSAL_MAX = 11,
 };
 
 /* A short English text for it, never NULL. */

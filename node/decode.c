@@ -32,6 +32,15 @@ decode_out_of_memory(struct decoder *decoder)
     decoder->is_stopping = true;
 }
 
+void
+decode_without_base(struct decoder *decoder, const char *why)
+{
+    if (!decoder->is_stopping) {
+        inbound_refuse(decoder->in, SF_REFUSAL_NEED_BASE, why);
+        decoder->is_stopping = true;
+    }
+}
+
 /* --- Works ------------------------------------------------------------------------------- */
 
 static void
@@ -136,7 +145,9 @@ take_outline(struct work *work, const struct sf_piece *piece)
         decode_out_of_memory(decoder);
         return;
     }
-    if (staging_open(in, &decoder->outline, in->record.verified, &decoder->staging) != SF_OK) {
+    if ((decoder->outline.base_count > 0 && in->record.verified < decoder->outline.total_bytes &&
+            bases_open(in, &decoder->outline, &decoder->bases) != SF_OK) ||
+        staging_open(in, &decoder->outline, in->record.verified, &decoder->staging) != SF_OK) {
         decode_out_of_memory(decoder);
     }
 }
@@ -173,6 +184,14 @@ take_digests(struct work *work, const struct sf_piece *piece)
 
 /* --- Stepping through bundles --------------------------------------------------------------------------- */
 
+/* The staged files are made, and what it builds on was looked at. */
+static bool
+is_prepared(const struct decoder *decoder)
+{
+    return decoder->staging != NULL && staging_is_ready(decoder->staging) &&
+           (decoder->bases == NULL || bases_are_ready(decoder->bases));
+}
+
 /*
  * Whether the next piece can be taken now. Frames have no least size, and a bundle
  * may hold 65,533 of a byte: so not only their bytes are bounded, but their number too.
@@ -184,7 +203,7 @@ may_take(const struct decoder *decoder, const struct sf_piece *piece)
     if (piece->type == SF_PIECE_OUTLINE) {
         return true;
     }
-    if (!decoder->has_outline || decoder->staging == NULL || !staging_is_ready(decoder->staging)) {
+    if (!decoder->has_outline || !is_prepared(decoder)) {
         return false;
     }
     return decoder->frame_bytes < FRAMES_BYTES_MAX && decoder->task_count < TASKS_MAX;
@@ -364,8 +383,8 @@ fetch_next(struct decoder *decoder)
 
     while (decoder->fetches < FETCHES_MAX && decoder->in->spool != NULL && !decoder->is_stopping &&
            !decoder->is_yielding && !decoder->is_starved &&
-           (decoder->staging == NULL || staging_is_ready(decoder->staging)) &&
-           next_to_fetch(decoder, &index) && turn_is_to_decode(decoder)) {
+           (decoder->staging == NULL || is_prepared(decoder)) && next_to_fetch(decoder, &index) &&
+           turn_is_to_decode(decoder)) {
         struct fetch *fetch;
 
         make_room(decoder, index);
@@ -496,6 +515,20 @@ check_missing(struct decoder *decoder)
     }
 }
 
+static void
+step_bases(struct decoder *decoder)
+{
+    const char *why;
+
+    if (decoder->bases == NULL || decoder->is_stopping) {
+        return;
+    }
+    bases_step(decoder->bases);
+    if (bases_are_missing(decoder->bases, &why)) {
+        decode_without_base(decoder, why);
+    }
+}
+
 void
 decoder_step(struct decoder *decoder)
 {
@@ -505,6 +538,7 @@ decoder_step(struct decoder *decoder)
         return;
     }
     decoder->is_stepping = true;
+    step_bases(decoder);
     for (struct work *work = decoder->works; work != NULL; work = next) {
         next = work->next;
         if (work->has_piece) {
@@ -537,7 +571,7 @@ static bool
 may_go_on(const struct decoder *decoder)
 {
     return !decoder->is_stopping && !decoder->is_complete && decoder->in->spool != NULL &&
-           (decoder->staging == NULL || staging_is_ready(decoder->staging));
+           (decoder->staging == NULL || is_prepared(decoder));
 }
 
 bool
@@ -613,7 +647,8 @@ bool
 decoder_is_idle(const struct decoder *decoder)
 {
     return decoder->in_flight == 0 && decoder->fetches == 0 && !decoder->is_stepping &&
-           (decoder->staging == NULL || staging_is_idle(decoder->staging));
+           (decoder->staging == NULL || staging_is_idle(decoder->staging)) &&
+           bases_are_idle(decoder->bases);
 }
 
 void
@@ -622,6 +657,9 @@ decoder_stop(struct decoder *decoder)
     decoder->is_stopping = true;
     if (decoder->staging != NULL) {
         staging_stop(decoder->staging);
+    }
+    if (decoder->in_flight == 0) {
+        bases_stop(decoder->bases); /* frames may still be reading from them */
     }
     while (decoder->parts != NULL) {
         decode_drop_part(decoder, &decoder->parts);
@@ -655,6 +693,7 @@ decoder_free(struct decoder *decoder)
         free(work);
     }
     staging_free(decoder->staging);
+    bases_free(decoder->bases);
     if (decoder->has_outline) {
         sf_outline_fini(&decoder->outline);
     }

@@ -4,6 +4,7 @@
 #ifndef SF_NODE_DECODE_H
 #define SF_NODE_DECODE_H
 
+#include "node/bases.h"
 #include "node/staging.h"
 
 enum {
@@ -44,6 +45,8 @@ struct task {
     uint32_t joined_bytes; /* of the first part that came, */
     uint32_t part_offset;  /* ... and where it belongs */
     uint32_t total_bytes;
+    uint8_t *base; /* what it refers to, if it needs a base */
+    struct sf_disk_op read;
     uint8_t *out;
     int status;
     struct sf_job job;
@@ -69,6 +72,7 @@ struct decoder {
     bool has_digests;
     struct sf_digest manifest;
     struct staging *staging;
+    struct bases *bases;       /* NULL: it needs none */
     struct sf_range_set begun; /* bundles taken, decoded or given back */
     uint64_t outline_bundles;  /* the first ones, which hold the outline */
     uint64_t *ends;            /* of every bundle on the line, plus one; 0: not decoded */
@@ -99,6 +103,8 @@ struct decoder {
 /* Authentic, and yet not what a sender of ours makes: refuse it for good. */
 void decode_damaged(struct decoder *decoder, const char *why);
 void decode_out_of_memory(struct decoder *decoder);
+/* What it builds on is not there: refuse it for good, its sender has the whole for that. */
+void decode_without_base(struct decoder *decoder, const char *why);
 /* Something of a bundle is through: when all is, it is done with. */
 void decode_work_release(struct work *work);
 /* A frame that touches the bundle ends at `end` on the line. */

@@ -1,6 +1,7 @@
 /*
  * decode_frame.c - one frame: from a piece of a bundle, or two, to a write.
  */
+#include "bundle/delta.h"
 #include "node/decode.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@ static void
 task_free(struct task *task)
 {
     free(task->joined);
+    free(task->base);
     free(task->out);
     free(task);
 }
@@ -38,6 +40,10 @@ task_finish(struct task *task)
 
     if (task->joined != NULL) {
         memory_give(decoder->in->node, task->total_bytes);
+    }
+    if (task->base != NULL) {
+        memory_give(decoder->in->node, task->plain_bytes);
+        decoder->frame_bytes -= task->plain_bytes;
     }
     if (task->out != NULL) {
         memory_give(decoder->in->node, task->plain_bytes);
@@ -94,9 +100,15 @@ run_decode(struct sf_job *job)
     struct task *task = task_of(job);
     struct sf_coded coded = {task->codec, task->coded};
     struct sf_coder *coder = NULL;
+    struct sf_delta_base base = {.key = &task->decoder->in->seal->base, .bytes = task->base};
 
     task->status = node_coder(&task->decoder->in->node->coders, job, &coder);
-    if (task->status == SF_OK) {
+    if (task->status != SF_OK) {
+        return;
+    }
+    if (task->base != NULL) {
+        task->status = sf_delta_decode(coder, &coded, &base, task->out, task->plain_bytes);
+    } else {
         task->status = sf_frame_decode(coder, &coded, task->out, task->plain_bytes);
     }
 }
@@ -110,32 +122,107 @@ decoded(struct sf_job *job)
     decoder->in_flight--;
     if (task->status == SF_ENOMEM) {
         decode_out_of_memory(decoder);
+    } else if (task->status == SF_EAUTH) {
+        bases_set_changed(decoder->bases); /* the next step refuses it */
     } else if (task->status != SF_OK) {
         decode_damaged(decoder, "a frame cannot be decoded");
     }
-    if (decoder->is_stopping) {
+    if (decoder->is_stopping || task->status != SF_OK) {
         task_finish(task);
         return;
     }
     write_task(task, task->offset, sf_view(task->out, task->plain_bytes));
 }
 
-static void
-decode_task(struct task *task)
+/* Room for a frame's plaintext, or for what it refers to; NULL: the task is over. */
+static uint8_t *
+room_for_frame(struct task *task)
 {
     struct decoder *decoder = task->decoder;
+    uint8_t *room = malloc(task->plain_bytes);
 
-    task->out = malloc(task->plain_bytes);
-    if (task->out == NULL) {
+    if (room == NULL) {
         decode_out_of_memory(decoder);
         task_finish(task);
-        return;
+        return NULL;
     }
     decoder->frame_bytes += task->plain_bytes;
     memory_take(decoder->in->node, task->plain_bytes);
-    task->job = (struct sf_job){.run = run_decode, .done = decoded};
+    return room;
+}
+
+static void
+run_task(struct task *task)
+{
+    struct decoder *decoder = task->decoder;
+
+    task->out = room_for_frame(task);
+    if (task->out != NULL) {
+        task->job = (struct sf_job){.run = run_decode, .done = decoded};
+        decoder->in_flight++;
+        sf_workers_submit(decoder->in->node->workers, &task->job);
+    }
+}
+
+static void
+base_read(struct sf_disk_op *op)
+{
+    struct task *task = op->owner;
+    struct decoder *decoder = task->decoder;
+
+    decoder->in_flight--;
+    if (op->status != SF_OK || op->ret_bytes != task->plain_bytes) {
+        bases_set_changed(decoder->bases);
+        task_finish(task);
+        decoder_step(decoder);
+    } else if (decoder->is_stopping) {
+        task_finish(task);
+    } else {
+        run_task(task);
+    }
+}
+
+/* Read what the frame refers to. */
+static void
+read_base(struct task *task)
+{
+    struct decoder *decoder = task->decoder;
+    struct sf_coded coded = {task->codec, task->coded};
+    struct sf_reference reference;
+    uint64_t base_bytes;
+    int file = bases_file(decoder->bases, task->file, &base_bytes);
+
+    if (sf_reference_decode(&coded, &reference) != SF_OK || reference.offset > base_bytes ||
+        task->plain_bytes > base_bytes - reference.offset) {
+        decode_damaged(decoder, "a frame refers to what is beyond its base");
+        task_finish(task);
+        return;
+    }
+    task->base = room_for_frame(task);
+    if (task->base == NULL) {
+        return;
+    }
+    task->read = (struct sf_disk_op){
+        .kind = SF_DISK_READ,
+        .file = file,
+        .offset = reference.offset,
+        .data = task->base,
+        .bytes = task->plain_bytes,
+        .done = base_read,
+        .owner = task,
+    };
     decoder->in_flight++;
-    sf_workers_submit(decoder->in->node->workers, &task->job);
+    sf_disk_submit(decoder->in->node->disk, &task->read);
+}
+
+static void
+decode_task(struct task *task)
+{
+    if (sf_codec_has_base(task->codec)) {
+        read_base(task);
+    } else {
+        run_task(task);
+    }
 }
 
 static struct task *

@@ -1,7 +1,7 @@
 /*
  * info.c - what people are shown of transfers.
  */
-#include "node/internal.h"
+#include "node/whole.h"
 
 #include <stdio.h>
 
@@ -52,6 +52,7 @@ to_state(const struct out_to *to)
         return SF_NODE_TO_REFUSED;
     case SF_TO_CANCELLING:
     case SF_TO_CANCELLED:
+    case SF_TO_SPARED:
         return SF_NODE_TO_CANCELLED;
     case SF_TO_REVOKED:
         return SF_NODE_TO_REVOKED;
@@ -101,9 +102,17 @@ fill_recipient(
     struct sf_node *node, struct outbound *out, struct out_to *to, struct sf_node_recipient *ret)
 {
     const struct peer *peer = peer_of(node, &to->fingerprint);
+    struct outbound *whole = whole_of(out);
     const struct sf_range_set *has =
         to->data_handle == 0 ? NULL : sf_link_peer_has(node->link, to->data_handle);
 
+    if (to->record.phase == SF_TO_WHOLE && whole != NULL) {
+        fill_recipient(node, whole, &whole->to[to->record.order], ret);
+        if (ret->why[0] == '\0') {
+            snprintf(ret->why, sizeof(ret->why), "its base was gone: it gets the whole");
+        }
+        return;
+    }
     memset(ret, 0, sizeof(*ret));
     ret->state = to_state(to);
     snprintf(ret->name, sizeof(ret->name), "%s",
@@ -144,6 +153,8 @@ fill_out(struct outbound *out, struct sf_node_transfer *ret)
     ret->plain_done = out->record.count != 0 ? out->record.plain_bytes : out->plain_done;
     ret->created = out->record.created;
     ret->ended = out->record.ended;
+    ret->has_base = out->record.role == SF_OUT_DELTA;
+    ret->is_in_place = out->record.role == SF_OUT_WHOLE;
     ret->key_forgotten = out->record.forget_key && out->seal == NULL;
     ret->recipient_count = out->record.recipient_count;
     for (uint32_t i = 0; i < out->record.recipient_count; i++) {
@@ -211,7 +222,7 @@ bool
 sf_node_transfer_at(const struct sf_node *node, size_t index, struct sf_node_transfer *ret_transfer)
 {
     for (struct outbound *out = node->outs; out != NULL; out = out->next) {
-        if (index-- == 0) {
+        if (out_is_shown(out) && index-- == 0) {
             fill_out(out, ret_transfer);
             return true;
         }
@@ -270,7 +281,10 @@ sf_node_transfer_receipt(const struct sf_node *node, const struct sf_transfer_id
     uint8_t key[SF_PAIR_KEY_BYTES];
 
     if (out != NULL && index < out->record.recipient_count) {
-        sf_pair_key(id, &out->to[index].fingerprint, key);
+        if (out->to[index].record.phase == SF_TO_WHOLE && whole_of(out) != NULL) {
+            out = whole_of(out);
+        }
+        sf_pair_key(&out->id, &out->to[index].fingerprint, key);
         return sf_journal_get(node->journal, SF_TABLE_OUT_RECEIPT, sf_view(key, sizeof(key)));
     }
     if (in != NULL && index == 0 && in->record.phase >= SF_IN_DONE) {

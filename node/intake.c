@@ -16,6 +16,7 @@
 #include "node/intake.h"
 
 #include "base/crc32c.h"
+#include "bundle/delta.h"
 
 #include <stdlib.h>
 
@@ -105,6 +106,8 @@ run_code(struct sf_job *job)
     struct sf_node *node = frame->intake->out->node;
     struct sf_frame plain = {
         sf_view(frame->plain, frame->plain_bytes), frame->element, frame->lead};
+    struct sf_delta_base base = {
+        .key = &frame->intake->out->seal->base, .offset = frame->base_offset, .bytes = frame->base};
     struct sf_coder *coder = NULL;
 
     if (node->config.code_raw) {
@@ -113,7 +116,12 @@ run_code(struct sf_job *job)
         return;
     }
     frame->status = node_coder(&node->coders, job, &coder);
-    if (frame->status == SF_OK) {
+    if (frame->status != SF_OK) {
+        return;
+    }
+    if (frame->has_base) {
+        sf_delta_encode(coder, &plain, &base, frame->scratch, &frame->coded);
+    } else {
         sf_frame_encode(coder, &plain, frame->scratch, &frame->coded);
     }
 }

@@ -4,7 +4,7 @@
 #ifndef SF_NODE_INTAKE_H
 #define SF_NODE_INTAKE_H
 
-#include "bundle/layout.h"
+#include "bundle/match.h"
 #include "node/internal.h"
 
 enum {
@@ -25,15 +25,20 @@ struct frame {
     uint64_t offset; /* in the file */
     uint8_t *plain;
     uint8_t *scratch;
+    uint8_t *base; /* where there are bases */
     uint32_t plain_bytes;
     enum sf_element element; /* as the file's header says */
     uint8_t lead;
+    bool has_base;        /* `base` is read too, */
+    uint64_t base_offset; /* ... from there */
+    unsigned reads;       /* under way */
     bool is_hashed;
     bool is_coded;
     bool is_packed;
     int status; /* of coding it */
     struct sf_coded coded;
     struct sf_disk_op op;
+    struct sf_disk_op base_op;
     struct sf_job code;
 };
 
@@ -53,6 +58,8 @@ struct bundle {
 struct source {
     int file;
     struct sf_disk_stat stat;
+    int base_file; /* SF_DISK_NO_FILE: it has none */
+    struct sf_disk_stat base_stat;
 };
 
 struct intake {
@@ -79,6 +86,10 @@ struct intake {
     bool is_planned;  /* it is known how read_file is cut */
     bool is_planning; /* a window of its header is being read */
     struct sf_tensors *tensors;
+    struct sf_tensors *base_tensors; /* where there are bases */
+    bool is_base_planned;            /* ... and it is known where those of read_file's are */
+    struct sf_match match;
+    bool is_borrowing; /* the files are another's to close */
     struct sf_layout layout;
     uint8_t *window;
     struct sf_disk_op window_op;

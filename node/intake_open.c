@@ -18,10 +18,28 @@ compare_named(const void *a, const void *b)
     return sf_path_compare(((const struct named *)a)->path, ((const struct named *)b)->path);
 }
 
+/* Say in the outline what file `i` builds on. */
+static void
+add_base(struct intake *intake, uint32_t i, const struct sf_node_base *from,
+    const struct intake_use *use)
+{
+    struct sf_outline_base *base = &intake->outline.bases[intake->outline.base_count++];
+
+    intake->sources[i].base_file = from->file;
+    intake->sources[i].base_stat = from->stat;
+    *base = (struct sf_outline_base){
+        .file = i,
+        .bytes = from->stat.bytes,
+        .path = use->base->record.single_file ? "" : intake->outline.files[i].path,
+    };
+    memcpy(base->sha256, from->sha256.b, sizeof(base->sha256));
+}
+
 /* Copy the paths, NUL-terminated, and put the sources in the order of the manifest. */
 static int
-sort_sources(struct intake *intake, const struct sf_node_send *send, struct sf_node_error *error)
+sort_sources(struct intake *intake, const struct intake_use *use, struct sf_node_error *error)
 {
+    const struct sf_node_send *send = use->send;
     struct named *named = calloc(send->source_count, sizeof(*named));
     size_t bytes = send->label.bytes + 1;
     char *at;
@@ -61,7 +79,8 @@ sort_sources(struct intake *intake, const struct sf_node_send *send, struct sf_n
     for (size_t i = 0; i < send->source_count; i++) {
         const struct sf_disk_stat *stat = &named[i].source->stat;
 
-        intake->sources[i] = (struct source){named[i].source->file, *stat};
+        intake->sources[i] = (struct source){
+            .file = named[i].source->file, .stat = *stat, .base_file = SF_DISK_NO_FILE};
         intake->outline.files[i] = (struct sf_outline_file){
             .path = named[i].path,
             .bytes = stat->bytes,
@@ -71,6 +90,9 @@ sort_sources(struct intake *intake, const struct sf_node_send *send, struct sf_n
         intake->digests[i].bytes = stat->bytes;
         sf_sha256(sf_view(NULL, 0), intake->digests[i].sha256);
         intake->outline.total_bytes += stat->bytes;
+        if (use->role == SF_OUT_DELTA && named[i].source->base != NULL) {
+            add_base(intake, (uint32_t)i, named[i].source->base, use);
+        }
     }
     free(named);
     return SF_OK;
@@ -126,13 +148,20 @@ allocate_window(struct intake *intake, uint32_t workers)
     if (intake->window == NULL || sf_tensors_open(&intake->tensors) != SF_OK) {
         return SF_ENOMEM;
     }
+    if (intake->outline.base_count > 0) {
+        /* Three buffers for each frame instead of two: no more memory than without bases. */
+        intake->frame_ring -= intake->frame_ring / 3;
+        return sf_tensors_open(&intake->base_tensors);
+    }
     return SF_OK;
 }
 
 static uint64_t
 frames_bytes(const struct intake *intake)
 {
-    return intake->frame_ring * 2 * (uint64_t)intake->outline.frame_bytes;
+    uint64_t buffers = intake->outline.base_count > 0 ? 3 : 2;
+
+    return intake->frame_ring * buffers * intake->outline.frame_bytes;
 }
 
 int
@@ -146,7 +175,11 @@ intake_take_frames(struct intake *intake)
         frame->intake = intake;
         frame->plain = buffer_alloc(intake->outline.frame_bytes);
         frame->scratch = malloc(intake->outline.frame_bytes);
-        if (frame->plain == NULL || frame->scratch == NULL) {
+        if (intake->outline.base_count > 0) {
+            frame->base = buffer_alloc(intake->outline.frame_bytes);
+        }
+        if (frame->plain == NULL || frame->scratch == NULL ||
+            (intake->outline.base_count > 0 && frame->base == NULL)) {
             intake_give_frames(intake);
             return SF_ENOMEM;
         }
@@ -163,6 +196,8 @@ intake_give_frames(struct intake *intake)
     for (size_t i = 0; i < FRAMES_MAX; i++) {
         free(intake->frames[i].plain);
         free(intake->frames[i].scratch);
+        free(intake->frames[i].base);
+        intake->frames[i].base = NULL;
         intake->frames[i].plain = NULL;
         intake->frames[i].scratch = NULL;
     }
@@ -175,9 +210,10 @@ intake_give_frames(struct intake *intake)
 }
 
 int
-intake_open(struct sf_node *node, const struct sf_node_send *send, uint32_t fixed_class,
-    struct intake **ret_intake, struct sf_class_choice *ret_choice, struct sf_node_error *error)
+intake_open(struct sf_node *node, const struct intake_use *use, struct intake **ret_intake,
+    struct sf_class_choice *ret_choice, struct sf_node_error *error)
 {
+    const struct sf_node_send *send = use->send;
     struct intake *intake = calloc(1, sizeof(*intake));
     int status = SF_OK;
 
@@ -193,10 +229,17 @@ intake_open(struct sf_node *node, const struct sf_node_send *send, uint32_t fixe
     if (status == SF_OK) {
         intake->outline.single = send->single_file;
         intake->outline.file_count = (uint32_t)send->source_count;
-        status = sort_sources(intake, send, error);
+        intake->outline.has_parent = use->role == SF_OUT_WHOLE;
+        intake->is_borrowing = use->role == SF_OUT_WHOLE;
+        if (intake->outline.has_parent) {
+            intake->outline.parent = use->pair;
+        } else if (use->base != NULL) {
+            intake->outline.base_transfer = use->base->id;
+        }
+        status = sort_sources(intake, use, error);
     }
     if (status == SF_OK) {
-        status = encode_outline(intake, fixed_class, ret_choice, error);
+        status = encode_outline(intake, use->fixed_class, ret_choice, error);
     }
     if (status == SF_OK && allocate_window(intake, node->config.worker_count) != SF_OK) {
         status = node_error(error, SF_ENOMEM, "out of memory");
@@ -256,6 +299,8 @@ intake_free(struct intake *intake)
         }
     }
     sf_tensors_close(intake->tensors);
+    sf_tensors_close(intake->base_tensors);
+    sf_match_fini(&intake->match);
     free(intake->window);
     free(intake->sources);
     free(intake->digests);
@@ -270,8 +315,11 @@ intake_free(struct intake *intake)
 void
 intake_close(struct intake *intake)
 {
-    for (uint32_t i = 0; i < intake->outline.file_count; i++) {
+    for (uint32_t i = 0; i < intake->outline.file_count && !intake->is_borrowing; i++) {
         intake_close_source(intake->out->node, intake->sources[i].file);
+        if (intake->sources[i].base_file != SF_DISK_NO_FILE) {
+            intake_close_source(intake->out->node, intake->sources[i].base_file);
+        }
     }
     intake_free(intake);
 }

@@ -17,11 +17,13 @@
  *   intake.c    files -> frames -> sealed bundles -> spool          (sender)
  *   send.c      outgoing transfers: new, resumed, recovered           (sender)
  *   outbound.c  transfers in custody, receipts that come back        (sender)
+ *   whole.c     what changed, and the whole beside it                (sender)
  *   inbound.c   incoming transfers: begun, paused, lost in part      (receiver)
  *   inbound_end.c  incoming transfers: ended, freed, remembered      (receiver)
  *   receipt.c   what is signed about them                            (receiver)
  *   arrive.c    bundles that arrive: opened, durable, acknowledged   (receiver)
  *   fetch.c     bundles read back from their slots                   (receiver)
+ *   bases.c     files delivered earlier that a transfer builds on    (receiver)
  *   decode.c    opened bundles -> frames                             (receiver)
  *   staging.c   frames -> staged files, synced, read back and hashed (receiver)
  *   deliver.c   staged files -> inbox, once; the FINAL receipt       (receiver)
@@ -326,6 +328,8 @@ void outbound_sealed(struct outbound *out, uint64_t index);
 void outbound_complete(struct outbound *out);
 /* It cannot be completed: fail it, free it, tell the recipients. */
 void outbound_fail(struct outbound *out, enum sf_cancel_reason reason, const char *why);
+/* End it for every recipient that has not finished; those that know of it get a signed cancel. */
+void outbound_end(struct outbound *out, enum sf_out_phase phase, enum sf_cancel_reason reason);
 /* Facts about it; the caller commits. */
 SF_MUST_USE int outbound_save(struct outbound *out);
 SF_MUST_USE int outbound_save_to(struct outbound *out, const struct out_to *to);
@@ -353,9 +357,15 @@ void outbound_unreadable(struct sf_node *node, uint32_t handle, uint64_t index);
  * intake that stands still. On a failure nothing is kept and the sources are
  * the caller's.
  */
-SF_MUST_USE int intake_open(struct sf_node *node, const struct sf_node_send *send,
-    uint32_t fixed_class, struct intake **ret_intake, struct sf_class_choice *ret_choice,
-    struct sf_node_error *error);
+struct intake_use {
+    const struct sf_node_send *send;
+    uint32_t fixed_class;        /* 0: by the size */
+    enum sf_out_role role;       /* WHOLE: the sources stay the delta's */
+    const struct outbound *base; /* DELTA: by which the bases were sent */
+    struct sf_transfer_id pair;  /* WHOLE: its delta */
+};
+SF_MUST_USE int intake_open(struct sf_node *node, const struct intake_use *use,
+    struct intake **ret_intake, struct sf_class_choice *ret_choice, struct sf_node_error *error);
 /* The sources are the intake's from now on; it runs as soon as `out` has a spool and a key. */
 void intake_start(struct intake *intake, struct outbound *out);
 /* Go on with whatever can go on. */
@@ -375,6 +385,7 @@ bool intake_is_over(const struct intake *intake);
 struct decoder;
 struct delivery;
 struct arrival;
+struct bases;
 
 struct inbound {
     struct sf_node *node;
@@ -733,6 +744,7 @@ struct sf_node {
     uint64_t memory_peak;
     struct intake *sealing;   /* whose turn it is; NULL: nobody's */
     struct decoder *decoding; /* the same */
+    struct bases *hashing;    /* the same */
     uint64_t turns;
     unsigned chunks; /* of staging, being read back */
     uint64_t opening_bytes;

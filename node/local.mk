@@ -1,6 +1,7 @@
 noinst_LIBRARIES += node/libnode.a
 node_libnode_a_SOURCES = \
 	%D%/arrive.c \
+	%D%/bases.c %D%/bases.h \
 	%D%/cache.c \
 	%D%/coders.c \
 	%D%/commits.c \
@@ -44,4 +45,5 @@ node_libnode_a_SOURCES = \
 	%D%/staging_build.c \
 	%D%/settle.c \
 	%D%/sweep.c \
-	%D%/turns.c
+	%D%/turns.c \
+	%D%/whole.c %D%/whole.h

@@ -247,13 +247,25 @@ SF_MUST_USE int sf_node_peer_reset(
 
 /* --- Transfers ------------------------------------------------------------- */
 
+/*
+ * An earlier version of a file, which every recipient has got from this node: only what changed
+ * is sent. Open and readable; what it was by its digest is the caller's to know, and checked by
+ * the recipients.
+ */
+struct sf_node_base {
+    int file; /* handle of the disk; the node closes it, also after a failure */
+    struct sf_disk_stat stat;
+    struct sf_digest sha256;
+};
+
 /* One file to send: an open, readable, regular file and where it goes below the transfer's label. */
 struct sf_node_source {
     int file;            /* handle of the disk; the node closes it, also after a failure */
     struct sf_view path; /* components joined by '/'; empty if the transfer is a single file */
     bool executable;
-    struct sf_disk_stat stat; /* as it is now; another length, time or inode at the end of
+    struct sf_disk_stat stat;        /* as it is now; another length, time or inode at the end of
                                  sealing means that the file was changed meanwhile */
+    const struct sf_node_base *base; /* NULL: it is sent for itself */
 };
 
 struct sf_node_send {
@@ -270,6 +282,13 @@ struct sf_node_send {
 };
 
 /*
+ * Whether the recipient of that name holds a file of this digest and length from this node: it
+ * has signed for it with FINAL, and that is remembered. Then it may be a base.
+ */
+bool sf_node_holds(
+    const struct sf_node *node, const char *name, const struct sf_digest *sha256, uint64_t bytes);
+
+/*
  * Begin to take files into custody. On SF_OK the transfer exists (*ret_transfer)
  * and its state tells how far it is; it is in custody when the state says so.
  *
@@ -277,6 +296,12 @@ struct sf_node_send {
  * name), SF_ESTATE (peer may not receive), SF_ENOSPC (with the amount needed),
  * SF_ELIMIT, SF_ENOMEM; *error says which value and what to do. The sources
  * are closed in every case.
+ *
+ * With bases the whole is sealed first, as a transfer of its own that stays here, and what changed
+ * after that; custody begins when both are durable. A recipient whose base is gone, or was
+ * changed, says so once and gets the whole, without anybody's doing. All bases must have come to
+ * every recipient by one transfer, which SF_ENOENT says they did not; at most
+ * SF_OUTLINE_BASES_MAX of them; not with forget_key (SF_EINVAL).
  */
 SF_MUST_USE int sf_node_send(struct sf_node *node, const struct sf_node_send *send,
     struct sf_transfer_id *ret_transfer, struct sf_node_error *error);
@@ -347,7 +372,9 @@ struct sf_node_transfer {
     struct sf_node_recipient recipients[SF_NODE_RECIPIENTS_MAX]; /* out */
     size_t recipient_count;
     bool key_forgotten;
-    char delivered_as[256];               /* in: the entry in inbox/PEER once delivered */
+    bool has_base;          /* out: what changed against files that the recipients hold */
+    bool is_in_place;       /* out: sent whole, in the place of one whose base was gone */
+    char delivered_as[256]; /* in: the entry in inbox/PEER once delivered */
     char why[SF_NODE_TEXT_BYTES_MAX + 1]; /* FAILED, CANCELLED, or what it waits for; else "" */
 };
 

@@ -12,7 +12,7 @@
  *
  * Spool and key go only after the fact that permits it is durable.
  */
-#include "node/outbound.h"
+#include "node/whole.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,8 +297,8 @@ stop_sending(struct outbound *out)
 }
 
 /* End it for every recipient that has not finished, with a signed cancel. */
-static void
-end_with_cancel(struct outbound *out, enum sf_out_phase phase, enum sf_cancel_reason reason)
+void
+outbound_end(struct outbound *out, enum sf_out_phase phase, enum sf_cancel_reason reason)
 {
     struct sf_node *node = out->node;
 
@@ -312,8 +312,8 @@ end_with_cancel(struct outbound *out, enum sf_out_phase phase, enum sf_cancel_re
     for (uint32_t i = 0; i < out->record.recipient_count; i++) {
         struct out_to *to = &out->to[i];
 
-        if (out_to_is_open(to)) {
-            to->record.phase = SF_TO_CANCELLING;
+        if (out_to_is_open(to) || to->record.phase == SF_TO_STANDBY) {
+            to->record.phase = out_to_is_open(to) ? SF_TO_CANCELLING : SF_TO_SPARED;
             to->is_paused = false;
             node_must(node, outbound_save_to(out, to));
         }
@@ -329,18 +329,24 @@ void
 outbound_fail(struct outbound *out, enum sf_cancel_reason reason, const char *why)
 {
     snprintf(out->why, sizeof(out->why), "%s", why);
-    end_with_cancel(out, SF_OUT_FAILED, reason);
-    record_out(out, "failed", NULL, why);
-    node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "failed: %s", why);
+    outbound_end(out, SF_OUT_FAILED, reason);
+    if (out_is_shown(out)) {
+        record_out(out, "failed", NULL, why);
+        node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "failed: %s", why);
+    }
+    whole_failed(out, reason, why);
 }
 
 void
 out_cancel(struct outbound *out, const char *why)
 {
-    end_with_cancel(out, SF_OUT_CANCELLED, SF_CANCEL_OPERATOR);
+    outbound_end(out, SF_OUT_CANCELLED, SF_CANCEL_OPERATOR);
     snprintf(out->why, sizeof(out->why), "%s", why);
-    record_out(out, "cancelled", NULL, why);
-    node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "cancelled: %s", why);
+    if (out_is_shown(out)) {
+        record_out(out, "cancelled", NULL, why);
+        node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "cancelled: %s", why);
+    }
+    whole_failed(out, SF_CANCEL_OPERATOR, why);
 }
 
 int
@@ -394,8 +400,10 @@ in_custody(void *owner)
             .done = trimmed, .owner = out, .spool = out->spool, .slots = out->record.count};
         sf_spool_trim(&out->spool_op);
     }
-    record_out(out, "custody", NULL, NULL);
-    node_say(node, SF_NODE_EVENT_TRANSFER, &out->id, "in custody");
+    if (out_is_shown(out)) {
+        record_out(out, "custody", NULL, NULL);
+        node_say(node, SF_NODE_EVENT_TRANSFER, &out->id, "in custody");
+    }
 }
 
 void
@@ -416,19 +424,36 @@ outbound_complete(struct outbound *out)
     node_commit_then(node, in_custody, out);
 }
 
+/* Nobody seals it, and nobody has sent its files again since the restart; a whole follows its delta. */
+static bool
+is_interrupted(const struct outbound *out)
+{
+    return out->record.phase == SF_OUT_SEALING && out->intake == NULL && out->restarted &&
+           out->record.role != SF_OUT_WHOLE;
+}
+
+/* The files are the delta's to close, when the whole does not read them any more. */
+static void
+close_intake(struct outbound *out)
+{
+    const struct outbound *whole = whole_of(out);
+
+    if (out->intake != NULL && intake_is_over(out->intake) &&
+        (whole == NULL || whole->intake == NULL)) {
+        intake_close(out->intake);
+        out->intake = NULL;
+    }
+}
+
 void
 outbound_tick(struct sf_node *node)
 {
     for (struct outbound *out = node->outs; out != NULL; out = out->next) {
-        if (out->intake != NULL && intake_is_over(out->intake)) {
-            intake_close(out->intake);
-            out->intake = NULL;
-        }
+        close_intake(out);
         for (uint32_t i = 0; i < out->record.recipient_count; i++) {
             out_retry(out, &out->to[i]);
         }
-        if (out->record.phase == SF_OUT_SEALING && out->intake == NULL && out->restarted &&
-            node->now >= sf_mono_add(out->interrupted_at, INTERRUPT_GRACE)) {
+        if (is_interrupted(out) && node->now >= sf_mono_add(out->interrupted_at, INTERRUPT_GRACE)) {
             outbound_fail(out, SF_CANCEL_SOURCE_FAILED,
                 "a restart interrupted the sealing and nobody sent the files again");
         }
@@ -466,7 +491,7 @@ outbound_deadline(const struct sf_node *node)
         if (out->want_freed && !out->is_freed && out->free_at > node->now) {
             deadline = sf_mono_min(deadline, out->free_at);
         }
-        if (out->record.phase == SF_OUT_SEALING && out->intake == NULL && out->restarted) {
+        if (is_interrupted(out)) {
             deadline = sf_mono_min(deadline, sf_mono_add(out->interrupted_at, INTERRUPT_GRACE));
         }
     }

@@ -31,6 +31,18 @@ out_to_is_open(const struct out_to *to)
     return to->record.phase == SF_TO_OPEN || to->record.phase == SF_TO_VERIFIED;
 }
 
+/* A whole that nobody has needed yet is not shown: it is a part of its delta. */
+static inline bool
+out_is_shown(const struct outbound *out)
+{
+    bool is_shown = out->record.role != SF_OUT_WHOLE;
+
+    for (uint32_t i = 0; i < out->record.recipient_count; i++) {
+        is_shown |= out->to[i].record.number != 0;
+    }
+    return is_shown;
+}
+
 /* --- offer.c --- */
 
 /* Take the data of `out` back from the link of one recipient. */

@@ -8,7 +8,7 @@
  * a crash leaves undone here is done then, and nothing is done twice. The fact in
  * the journal says that the audit log has it.
  */
-#include "node/outbound.h"
+#include "node/whole.h"
 
 static const char why_in[] = "its sender was revoked here";
 
@@ -29,6 +29,7 @@ revoke_to(struct outbound *out, struct out_to *to)
     to->record.phase = SF_TO_REVOKED;
     to->is_paused = false;
     to->retry_at = SF_NEVER;
+    whole_spare(out, to);
     if (out->spool != NULL || out->restarted) {
         node_must(node, outbound_save_to(out, to)); /* else its first facts come later */
     }

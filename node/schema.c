@@ -33,6 +33,13 @@ put_u64(uint8_t *at, uint64_t value)
     return at + 8;
 }
 
+static uint8_t *
+put_id(uint8_t *at, const struct sf_transfer_id *id)
+{
+    memcpy(at, id->b, sizeof(id->b));
+    return at + sizeof(id->b);
+}
+
 static uint8_t
 take_u8(const uint8_t **at)
 {
@@ -55,6 +62,16 @@ take_u64(const uint8_t **at)
 
     *at += 8;
     return value;
+}
+
+static struct sf_transfer_id
+take_id(const uint8_t **at)
+{
+    struct sf_transfer_id id;
+
+    memcpy(id.b, *at, sizeof(id.b));
+    *at += sizeof(id.b);
+    return id;
 }
 
 /* A flag is 0 or 1; anything else is not of this version. */
@@ -114,6 +131,7 @@ sf_record_out_encode(const struct sf_record_out *record, uint8_t out[SF_RECORD_B
     uint8_t *at = put_u8(out, VERSION);
 
     at = put_u8(at, record->phase);
+    at = put_u8(at, record->role);
     at = put_u8(at, record->priority);
     at = put_u8(at, record->single_file);
     at = put_u8(at, record->forget_key);
@@ -126,6 +144,8 @@ sf_record_out_encode(const struct sf_record_out *record, uint8_t out[SF_RECORD_B
     at = put_u64(at, record->file_count);
     at = put_u64(at, (uint64_t)record->created.ms);
     at = put_u64(at, (uint64_t)record->ended.ms);
+    at = put_id(at, &record->pair);
+    at = put_id(at, &record->base);
     return (size_t)(at - out);
 }
 
@@ -141,6 +161,7 @@ sf_record_out_decode(struct sf_view value, struct sf_record_out *ret_record)
     }
     at = value.data + 1;
     record.phase = take_u8(&at);
+    record.role = take_u8(&at);
     record.priority = take_u8(&at);
     record.single_file = take_flag(&at, &is_good);
     record.forget_key = take_flag(&at, &is_good);
@@ -153,8 +174,11 @@ sf_record_out_decode(struct sf_view value, struct sf_record_out *ret_record)
     record.file_count = take_u64(&at);
     record.created.ms = (int64_t)take_u64(&at);
     record.ended.ms = (int64_t)take_u64(&at);
+    record.pair = take_id(&at);
+    record.base = take_id(&at);
     if (!is_good || !is_shape(record.class_bytes, record.slots, record.count) ||
-        record.phase < SF_OUT_SEALING || record.phase > SF_OUT_CANCELLED) {
+        record.phase < SF_OUT_SEALING || record.phase > SF_OUT_CANCELLED ||
+        record.role > SF_OUT_WHOLE) {
         return SF_EFORMAT;
     }
     *ret_record = record;
@@ -196,7 +220,7 @@ sf_record_to_decode(struct sf_view value, struct sf_record_to *ret_record)
     record.rung = take_u64(&at);
     record.generation = take_u64(&at);
     record.counter = take_u64(&at);
-    if (record.phase < SF_TO_OPEN || record.phase > SF_TO_REVOKED) {
+    if (record.phase < SF_TO_OPEN || record.phase > SF_TO_SPARED) {
         return SF_EFORMAT;
     }
     *ret_record = record;

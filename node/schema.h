@@ -63,7 +63,7 @@ enum sf_table {
 
 enum {
     SF_RECORD_PEER_BYTES = 1 + 4 * 8,
-    SF_RECORD_OUT_BYTES = 1 + 5 + 4 + 4 + 6 * 8,
+    SF_RECORD_OUT_BYTES = 1 + 6 + 4 + 4 + 6 * 8 + 2 * 16,
     SF_RECORD_TO_BYTES = 1 + 3 + 4 * 8,
     SF_RECORD_IN_BYTES = 1 + 4 + 4 + 9 * 8,
     SF_RECORD_BYTES_MAX = 128,
@@ -86,8 +86,16 @@ enum sf_out_phase {
     SF_OUT_CANCELLED = 5, /* spool and key are gone; recipients may still have to be told */
 };
 
+/* Two transfers of the same files stand for one: only what changed, and all of it. */
+enum sf_out_role {
+    SF_OUT_ALONE = 0,
+    SF_OUT_DELTA = 1, /* what changed; goes to every recipient */
+    SF_OUT_WHOLE = 2, /* everything; kept for those whose base is gone */
+};
+
 struct sf_record_out {
     uint8_t phase; /* enum sf_out_phase */
+    uint8_t role;  /* enum sf_out_role */
     uint8_t priority;
     bool single_file;
     bool forget_key;
@@ -100,6 +108,8 @@ struct sf_record_out {
     uint64_t file_count;
     struct sf_wall created;
     struct sf_wall ended;
+    struct sf_transfer_id pair; /* the other of the two; zeros if alone */
+    struct sf_transfer_id base; /* DELTA: by which the recipients got the bases; else zeros */
 };
 
 enum sf_to_phase {
@@ -110,6 +120,9 @@ enum sf_to_phase {
     SF_TO_CANCELLING = 5, /* the signed cancel has not been answered yet */
     SF_TO_CANCELLED = 6,
     SF_TO_REVOKED = 7, /* it was revoked before it had all; nobody tells it */
+    SF_TO_WHOLE = 8,   /* DELTA: its base is gone; it gets the whole */
+    SF_TO_STANDBY = 9, /* WHOLE: not sent, as long as its base is there */
+    SF_TO_SPARED = 10, /* WHOLE: it was not needed */
 };
 
 struct sf_record_to {

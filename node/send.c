@@ -7,7 +7,7 @@
  * out and a bundle may fly. A crash before the facts leaves a file and a
  * secret that nobody knows, and recovery removes both.
  */
-#include "node/outbound.h"
+#include "node/whole.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +35,11 @@ abandon(struct outbound *out, const char *why)
         intake_stop(out->intake);
     }
     out->want_freed = true;
-    record_out(out, "failed", NULL, why);
-    node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "failed: %s", why);
+    if (out_is_shown(out)) {
+        record_out(out, "failed", NULL, why);
+        node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "failed: %s", why);
+    }
+    whole_failed(out, SF_CANCEL_CUSTODY_LOST, why);
 }
 
 static void
@@ -47,8 +50,10 @@ begun(void *owner)
     if (out->record.phase == SF_OUT_SEALING || out->record.phase == SF_OUT_CUSTODY) {
         out->is_begun = true;
         outbound_offer(out);
-        record_out(out, "begun", NULL, NULL);
-        node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "sealing");
+        if (out_is_shown(out)) {
+            record_out(out, "begun", NULL, NULL);
+            node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "sealing");
+        }
     }
 }
 
@@ -64,7 +69,8 @@ record_facts(struct outbound *out)
         struct out_to *to = &out->to[i];
         struct peer *peer = peer_of(node, &to->fingerprint);
 
-        if (peer != NULL) { /* not removed or revoked meanwhile */
+        if (peer != NULL && to->record.phase != SF_TO_STANDBY) {
+            /* not removed or revoked meanwhile */
             to->record.number = peer->record.number_next++;
             node_must(node, peer_save(node, peer));
         }
@@ -207,7 +213,8 @@ prune(struct sf_node *node)
         ended += out->is_freed;
     }
     for (struct outbound *out = node->outs; out != NULL && ended > HISTORY_MAX; out = next) {
-        bool is_waiting = false;
+        const struct outbound *delta = delta_of(out);
+        bool is_waiting = delta != NULL && !delta->is_freed;
 
         next = out->next;
         for (uint32_t i = 0; i < out->record.recipient_count; i++) {
@@ -232,10 +239,19 @@ prune(struct sf_node *node)
     }
 }
 
+/* A transfer to be made: of `use`, under an id of its own. */
+struct beginning {
+    const struct intake_use *use;
+    struct sf_transfer_id id;
+    struct intake *intake;
+    struct sf_class_choice choice;
+};
+
 static int
-begin(struct sf_node *node, const struct sf_node_send *send, struct intake *intake,
-    const struct sf_class_choice *choice, struct outbound **ret_out)
+begin(struct sf_node *node, const struct beginning *beginning)
 {
+    const struct intake_use *use = beginning->use;
+    const struct sf_node_send *send = use->send;
     struct outbound *out =
         outbound_create(node, (uint32_t)send->recipient_count, send->source_count);
     uint8_t cek[SF_CEK_BYTES];
@@ -244,19 +260,24 @@ begin(struct sf_node *node, const struct sf_node_send *send, struct intake *inta
     if (out == NULL) {
         return SF_ENOMEM;
     }
-    sf_random_fill(&node->config.random, out->id.b, sizeof(out->id.b));
     sf_random_fill(&node->config.random, cek, sizeof(cek));
+    out->id = beginning->id;
     memcpy(out->label, send->label.data, send->label.bytes);
     out->record.phase = SF_OUT_SEALING;
+    out->record.role = (uint8_t)use->role;
+    out->record.pair = use->pair;
+    if (use->base != NULL) {
+        out->record.base = use->base->id;
+    }
     out->record.priority = send->priority;
     out->record.single_file = send->single_file;
     out->record.forget_key = send->forget_key;
-    out->record.class_bytes = choice->class_bytes;
-    out->record.slots = choice->bundle_count_max;
+    out->record.class_bytes = beginning->choice.class_bytes;
+    out->record.slots = beginning->choice.bundle_count_max;
     out->record.created = node->wall;
     for (uint32_t i = 0; i < out->record.recipient_count; i++) {
         out->to[i].fingerprint = peer_named(node, send->recipients[i])->conf.card.fingerprint;
-        out->to[i].record.phase = SF_TO_OPEN;
+        out->to[i].record.phase = use->role == SF_OUT_WHOLE ? SF_TO_STANDBY : SF_TO_OPEN;
         out->to[i].record.order = (uint8_t)i;
         out->to[i].retry_at = SF_NEVER;
         outbound_bind(out, &out->to[i]);
@@ -267,34 +288,100 @@ begin(struct sf_node *node, const struct sf_node_send *send, struct intake *inta
         outbound_unlink(node, out);
         return status;
     }
-    intake_start(intake, out);
+    intake_start(beginning->intake, out);
     out->is_key_busy = true;
     out->vault_op = (struct sf_vault_op){.done = key_kept, .owner = out};
     vault_key_out(&out->id, out->vault_op.key);
     sf_vault_put(node->vault, &out->vault_op, sf_view(cek, sizeof(cek)), node->now);
     sf_wipe(cek, sizeof(cek));
-    *ret_out = out;
+    return SF_OK;
+}
+
+/* The whole of a delta that exists: made, unless it is there, and sealed as far as it is not. */
+static int
+begin_whole(struct sf_node *node, const struct sf_node_send *send, const struct outbound *delta,
+    struct sf_node_error *error)
+{
+    struct outbound *whole = whole_of(delta);
+    struct intake_use use = {.send = send,
+        .fixed_class = whole == NULL ? node->config.class_bytes : whole->record.class_bytes,
+        .role = SF_OUT_WHOLE,
+        .pair = delta->id};
+    struct beginning beginning = {.use = &use, .id = delta->record.pair};
+    int status;
+
+    if (whole != NULL && whole->record.phase == SF_OUT_CUSTODY) {
+        return SF_OK;
+    }
+    if (whole != NULL && (whole->record.phase != SF_OUT_SEALING || whole->seal == NULL)) {
+        return node_error(error, SF_ESTATE, "the whole that is kept beside it has failed");
+    }
+    status = intake_open(node, &use, &beginning.intake, &beginning.choice, error);
+    if (status != SF_OK) {
+        return status;
+    }
+    if (whole != NULL) {
+        intake_start(beginning.intake, whole);
+        return SF_OK;
+    }
+    status = begin(node, &beginning);
+    if (status != SF_OK) {
+        intake_free(beginning.intake);
+        return node_error(error, status, "%s", sf_status_text(status));
+    }
+    return SF_OK;
+}
+
+/* A new transfer, or two. Sources and bases are its own only if this succeeds. */
+static int
+begin_new(struct sf_node *node, struct intake_use *use, struct sf_transfer_id *ret_transfer,
+    struct sf_node_error *error)
+{
+    struct beginning beginning = {.use = use};
+    struct outbound *out;
+    int status = intake_open(node, use, &beginning.intake, &beginning.choice, error);
+
+    if (status != SF_OK) {
+        return status;
+    }
+    sf_random_fill(&node->config.random, beginning.id.b, sizeof(beginning.id.b));
+    if (use->role == SF_OUT_DELTA) {
+        sf_random_fill(&node->config.random, use->pair.b, sizeof(use->pair.b));
+    }
+    status = begin(node, &beginning);
+    if (status != SF_OK) {
+        intake_free(beginning.intake);
+        return node_error(error, status, "%s", sf_status_text(status));
+    }
+    *ret_transfer = beginning.id;
+    out = outbound_find(node, &beginning.id);
+    if (use->role == SF_OUT_DELTA && begin_whole(node, use->send, out, error) != SF_OK) {
+        outbound_fail(out, SF_CANCEL_CUSTODY_LOST, error->text); /* it closes the sources */
+    }
     return SF_OK;
 }
 
 static int
-resume(struct sf_node *node, const struct sf_node_send *send, struct sf_node_error *error)
+resume(
+    struct sf_node *node, struct intake_use *use, struct outbound *out, struct sf_node_error *error)
 {
-    struct outbound *out = outbound_find(node, &send->resume);
+    const struct sf_node_send *send = use->send;
     struct sf_class_choice choice;
     struct intake *intake;
     int status;
 
-    if (out == NULL || out->record.phase != SF_OUT_SEALING || out->intake != NULL ||
-        out->seal == NULL) {
-        return node_error(error, SF_ENOENT, "there is no interrupted transfer of that number");
-    }
     if (send->source_count != out->record.file_count) {
         return node_error(error, SF_EINVAL,
             "%zu files, and the transfer has %llu; send them as a new transfer", send->source_count,
             (unsigned long long)out->record.file_count);
     }
-    status = intake_open(node, send, out->record.class_bytes, &intake, &choice, error);
+    if (use->role != (enum sf_out_role)out->record.role) {
+        return node_error(error, SF_EINVAL,
+            "the transfer was begun %s a base; send it so again, or as a new transfer",
+            out->record.role == SF_OUT_DELTA ? "with" : "without");
+    }
+    use->fixed_class = out->record.class_bytes;
+    status = intake_open(node, use, &intake, &choice, error);
     if (status != SF_OK) {
         return status;
     }
@@ -303,41 +390,74 @@ resume(struct sf_node *node, const struct sf_node_send *send, struct sf_node_err
         return node_error(
             error, SF_EINVAL, "the files are longer than before; send them as a new transfer");
     }
+    if (use->role == SF_OUT_DELTA) {
+        status = begin_whole(node, send, out, error);
+        if (status != SF_OK) {
+            intake_free(intake);
+            return status;
+        }
+    }
     intake_start(intake, out);
     node_say(node, SF_NODE_EVENT_TRANSFER, &out->id, "sealing goes on");
     return SF_OK;
+}
+
+static bool
+has_bases(const struct sf_node_send *send)
+{
+    for (size_t i = 0; i < send->source_count; i++) {
+        if (send->sources[i].base != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int
+send_checked(struct sf_node *node, const struct sf_node_send *send,
+    struct sf_transfer_id *ret_transfer, struct sf_node_error *error)
+{
+    struct intake_use use = {.send = send, .fixed_class = node->config.class_bytes};
+    struct outbound *resumed = send->has_resume ? outbound_find(node, &send->resume) : NULL;
+    struct outbound *base = NULL;
+    int status = SF_OK;
+
+    if (send->has_resume &&
+        (resumed == NULL || resumed->record.phase != SF_OUT_SEALING || resumed->intake != NULL ||
+            resumed->seal == NULL || resumed->record.role == SF_OUT_WHOLE)) {
+        return node_error(error, SF_ENOENT, "there is no interrupted transfer of that number");
+    }
+    if (has_bases(send)) {
+        use.role = SF_OUT_DELTA;
+        status = whole_find_base(
+            node, send, resumed == NULL ? NULL : &resumed->record.base, &base, error);
+        use.base = base;
+    }
+    if (status != SF_OK) {
+        return status;
+    }
+    if (resumed == NULL) {
+        return begin_new(node, &use, ret_transfer, error);
+    }
+    *ret_transfer = send->resume;
+    return resume(node, &use, resumed, error);
 }
 
 int
 sf_node_send(struct sf_node *node, const struct sf_node_send *send,
     struct sf_transfer_id *ret_transfer, struct sf_node_error *error)
 {
-    struct sf_class_choice choice;
-    struct intake *intake = NULL;
-    struct outbound *out = NULL;
     int status = check_send(node, send, error);
 
     prune(node);
-    if (status == SF_OK && send->has_resume) {
-        status = resume(node, send, error);
-        if (status == SF_OK) {
-            *ret_transfer = send->resume;
-            return SF_OK;
-        }
-    } else if (status == SF_OK) {
-        status = intake_open(node, send, node->config.class_bytes, &intake, &choice, error);
-        if (status == SF_OK) {
-            status = begin(node, send, intake, &choice, &out);
-            if (status == SF_OK) {
-                *ret_transfer = out->id;
-                return SF_OK;
-            }
-            node_error(error, status, "%s", sf_status_text(status));
-            intake_free(intake);
-        }
+    if (status == SF_OK) {
+        status = send_checked(node, send, ret_transfer, error);
     }
-    for (size_t i = 0; i < send->source_count; i++) {
+    for (size_t i = 0; status != SF_OK && i < send->source_count; i++) {
         intake_close_source(node, send->sources[i].file);
+        if (send->sources[i].base != NULL) {
+            intake_close_source(node, send->sources[i].base->file);
+        }
     }
     return status;
 }
@@ -531,5 +651,6 @@ outbound_recover(struct sf_node *node, struct sf_node_error *error)
                 sf_status_text(status));
         }
     }
+    whole_recover(node);
     return SF_OK;
 }

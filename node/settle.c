@@ -5,7 +5,7 @@
  * node's own manifest and digests. What it changes is durable before anything
  * is freed on its strength.
  */
-#include "node/outbound.h"
+#include "node/whole.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,11 +76,14 @@ all_ended(const struct outbound *out, uint32_t *ret_final, uint32_t *ret_revoked
     *ret_final = 0;
     *ret_revoked = 0;
     for (uint32_t i = 0; i < out->record.recipient_count; i++) {
-        if (out_to_is_open(&out->to[i])) {
+        const struct out_to *to = whole_to(out, &out->to[i]);
+
+        to = to == NULL ? &out->to[i] : to;
+        if (out_to_is_open(to) || to->record.phase == SF_TO_STANDBY) {
             return false;
         }
-        *ret_final += out->to[i].record.phase == SF_TO_FINAL;
-        *ret_revoked += out->to[i].record.phase == SF_TO_REVOKED;
+        *ret_final += to->record.phase == SF_TO_FINAL || to->record.phase == SF_TO_SPARED;
+        *ret_revoked += to->record.phase == SF_TO_REVOKED;
     }
     return true;
 }
@@ -92,15 +95,30 @@ done_durable(void *owner)
 
     out->want_freed = true;
     out_free_step(out);
-    record_out(out, "done", NULL, NULL);
-    node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "done: every recipient has it%s",
-        out->why[0] == '\0' ? "" : " that was not revoked");
+    if (out_is_shown(out)) {
+        record_out(out, "done", NULL, NULL);
+        node_say(out->node, SF_NODE_EVENT_TRANSFER, &out->id, "done: every recipient has it%s",
+            out->why[0] == '\0' ? "" : " that was not revoked");
+    }
 }
+
+static void settle(struct outbound *out);
 
 void
 out_settle(void *owner)
 {
     struct outbound *out = owner;
+    struct outbound *delta = delta_of(out);
+
+    settle(out);
+    if (delta != NULL) {
+        settle(delta); /* it ends as its recipients do, by itself or by the whole */
+    }
+}
+
+static void
+settle(struct outbound *out)
+{
     struct sf_node *node = out->node;
     uint32_t final;
     uint32_t revoked;
@@ -145,6 +163,7 @@ recipient_ended(struct outbound *out, struct out_to *to, struct peer *peer, stru
                              sf_view(key, sizeof(key)), encoded));
     out_withdraw(out, to);
     mail_drop(out->node, peer_number(out->node, peer), &out->id, MAIL_GRANT);
+    whole_spare(out, to);
     record_out(out, phase == SF_TO_FINAL ? "final" : "refused", to,
         phase == SF_TO_FINAL ? NULL : sf_refusal_text((enum sf_refusal)to->record.reason));
 }
@@ -168,6 +187,9 @@ static void
 refused(struct outbound *out, struct out_to *to, struct peer *peer,
     const struct sf_receipt *receipt, struct sf_view encoded)
 {
+    if (receipt->refusal == SF_REFUSAL_NEED_BASE && whole_take_over(out, to)) {
+        return;
+    }
     if (!receipt->retryable) {
         to->record.reason = (uint8_t)receipt->refusal;
         snprintf(to->why, sizeof(to->why), "%s", sf_refusal_text(receipt->refusal));

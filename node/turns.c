@@ -16,6 +16,7 @@
  */
 #include "node/decode.h"
 #include "node/intake.h"
+#include "node/whole.h"
 
 #include <stdlib.h>
 
@@ -57,7 +58,7 @@ static bool
 waits_to_seal(const struct outbound *out)
 {
     return out->intake != NULL && out->spool != NULL && !out->intake->has_turn &&
-           !out->intake->is_stopping && !out->intake->is_packed;
+           !out->intake->is_stopping && !out->intake->is_packed && !whole_is_awaited(out);
 }
 
 /* Who has waited longer; but when many are begun, one of those before a new one. */

@@ -143,6 +143,8 @@ struct sf_world_send {
     const char *const *paths;
     const char *const *names; /* as the transfer calls them; NULL for a single file */
     size_t path_count;
+    const char *const
+        *bases; /* earlier versions, on the same disk; NULL, or for each path or NULL */
     uint8_t priority;
     bool forget_key;
     bool has_resume;

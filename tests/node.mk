@@ -1,7 +1,7 @@
 # Tests of node/.
 
 node_tests = tests/unit/test_node tests/unit/test_node_custody tests/unit/test_node_refusal \
-	tests/unit/test_node_restart tests/unit/test_node_review tests/unit/test_node_hostile \
+	tests/unit/test_node_delta tests/unit/test_node_restart tests/unit/test_node_review tests/unit/test_node_hostile \
 	tests/unit/test_node_contacts tests/unit/test_node_room tests/unit/test_node_rate \
 	tests/unit/test_node_ladder tests/unit/test_node_memory tests/unit/test_node_revoke \
 	tests/unit/test_negative
@@ -22,6 +22,9 @@ tests_unit_test_node_refusal_SOURCES = \
 	tests/unit/test_node_refusal.c tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_refusal_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 
+tests_unit_test_node_delta_SOURCES = \
+	tests/unit/test_node_delta.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_delta_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 tests_unit_test_node_restart_SOURCES = \
 	tests/unit/test_node_restart.c tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_restart_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)

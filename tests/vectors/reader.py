@@ -736,7 +736,7 @@ def read_receipt(data, sign_pk):
         need(files is None, "files")
     if phase == 4:
         reason, retryable, missing = refusal
-        need(is_uint(reason, 10) and reason > 0 and isinstance(retryable, bool)
+        need(is_uint(reason, 11) and reason > 0 and isinstance(retryable, bool)
              and is_uint(missing, 2**64 - 1), "refusal")
     else:
         need(refusal is None, "refusal")
