@@ -39,6 +39,37 @@ unknown(struct sf_args *args, const struct sf_arg_option *options, size_t option
     return wrong(args, "unknown option --%s", shown);
 }
 
+static bool
+is_list(const struct sf_arg_option *option)
+{
+    size_t bytes = option->value == NULL ? 0 : strlen(option->value);
+
+    return bytes > 3 && strcmp(option->value + bytes - 3, "...") == 0;
+}
+
+/* The value of option `i`: the only one, or one more of a list. */
+static int
+keep_value(struct sf_args *args, const struct sf_arg_option *options, size_t i, const char *value)
+{
+    size_t bytes;
+
+    if (args->values[i] == NULL) {
+        args->values[i] = value;
+        return SF_OK;
+    }
+    if (args->values[i] != args->list) {
+        (void)snprintf(args->list, sizeof(args->list), "%s", args->values[i]);
+        args->values[i] = args->list;
+    }
+    bytes = strlen(args->list);
+    if (bytes + 1 + strlen(value) >= sizeof(args->list)) {
+        return wrong(args, "option --%s: all its values together are too long", options[i].name);
+    }
+    args->list[bytes] = ',';
+    memcpy(args->list + bytes + 1, value, strlen(value) + 1);
+    return SF_OK;
+}
+
 /* --name, --name=VALUE or --name VALUE at argv[*at]; moves *at past what it used. */
 static int
 take_long(struct sf_args *args, const struct sf_arg_option *options, size_t option_count, int argc,
@@ -56,7 +87,7 @@ take_long(struct sf_args *args, const struct sf_arg_option *options, size_t opti
     if (i == option_count) {
         return unknown(args, options, option_count, name, bytes);
     }
-    if (args->values[i] != NULL) {
+    if (args->values[i] != NULL && !is_list(&options[i])) {
         return wrong(args, "option --%s is given twice", options[i].name);
     }
     if (options[i].value == NULL) {
@@ -67,15 +98,13 @@ take_long(struct sf_args *args, const struct sf_arg_option *options, size_t opti
         return SF_OK;
     }
     if (equals != NULL) {
-        args->values[i] = equals + 1;
-        return SF_OK;
+        return keep_value(args, options, i, equals + 1);
     }
     if (*at + 1 >= argc) {
         return wrong(args, "option --%s needs a value: --%s %s", options[i].name, options[i].name,
             options[i].value);
     }
-    args->values[i] = argv[++*at];
-    return SF_OK;
+    return keep_value(args, options, i, argv[++*at]);
 }
 
 /* -abc, where each is a flag but for the last, which may take the rest or the next word. */

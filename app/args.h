@@ -16,21 +16,24 @@
 
 enum {
     SF_ARGS_ERROR_BYTES = 256,
-    SF_ARGS_OPTIONS_MAX = 32, /* of one command */
+    SF_ARGS_OPTIONS_MAX = 32,  /* of one command */
+    SF_ARGS_LIST_BYTES = 2048, /* of the values of an option that is given several times */
 };
 
 struct sf_arg_option {
     const char *name;  /* without the dashes */
     char letter;       /* short form, or 0 */
-    const char *value; /* what it takes, as the help calls it; NULL if nothing */
+    const char *value; /* what it takes, as the help calls it; NULL if nothing. With "..." behind
+                          it may be given several times; one option of a command at most */
     const char *help;  /* one line */
 };
 
-/* What was found. Strings point into argv. */
+/* What was found. Strings point into argv, or to `list`; do not copy it. */
 struct sf_args {
     char **operands;
     size_t operand_count;
     const char *values[SF_ARGS_OPTIONS_MAX]; /* by option; "" for a flag; NULL if not given */
+    char list[SF_ARGS_LIST_BYTES];           /* values given one by one, with commas between */
     char error[SF_ARGS_ERROR_BYTES];
 };
 
@@ -39,7 +42,7 @@ struct sf_args {
  * `options` describe and the operands.
  *
  * Returns SF_OK, or SF_EINVAL with a sentence in args->error: an unknown
- * option, one given twice, a value missing or one too many.
+ * option, one given twice that is no list, a value missing or one too many.
  */
 SF_MUST_USE int sf_args_parse(struct sf_args *args, const struct sf_arg_option *options,
     size_t option_count, int argc, char **argv);

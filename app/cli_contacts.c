@@ -304,7 +304,7 @@ print_file(struct sf_cli *cli, FILE *out, struct sf_view plan, bool is_hdtn, int
     for (const char *at = gateways; at != NULL && *at != '\0';) {
         size_t bytes = strcspn(at, ",");
         struct sf_plan_gateway gateway;
-        char one[SF_CONTACT_NAME_BYTES + SF_PEERS_ENDPOINT_BYTES_MAX + 2];
+        char one[SF_CONTACT_NAME_BYTES + SF_ENDPOINT_BYTES_MAX + 2];
 
         (void)snprintf(one, sizeof(one), "%.*s", (int)bytes, at);
         if (bytes >= sizeof(one) || sf_plan_gateway_parse(one, &gateway) != SF_OK) {

@@ -78,20 +78,20 @@ list_offline(struct sf_cli *cli, int *ret_exit)
     for (size_t i = 0; i < count; i++) {
         const struct sf_peers_peer *peer = &peers[i];
         char fingerprint[2 * sizeof(struct sf_fingerprint) + 1];
-        char endpoint[SF_PEERS_ENDPOINT_BYTES_MAX + 1];
+        char endpoint[SF_ENDPOINTS_BYTES_MAX + 1];
         char rate[SF_UNITS_TEXT_BYTES];
         json_t *allow = json_array();
         int bad = 0;
 
         sf_cli_hex(peer->card.fingerprint.b, sizeof(peer->card.fingerprint.b), fingerprint);
-        sf_peers_endpoint_print(&peer->endpoint, endpoint);
+        sf_endpoints_print(&peer->endpoints, endpoint);
         sf_peers_rate_print(peer, rate);
         bad |= peer->may_send ? json_array_append_new(allow, json_string("send")) : 0;
         bad |= peer->may_receive ? json_array_append_new(allow, json_string("receive")) : 0;
         bad |= json_array_append_new(list,
             json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o, s:o, s:b, s:b, s:n}", "name", peer->name,
                 "fingerprint", fingerprint, "endpoint",
-                peer->endpoint.host[0] == '\0' ? NULL : endpoint, "rate", rate, "rate_bps",
+                peer->endpoints.count == 0 ? NULL : endpoint, "rate", rate, "rate_bps",
                 peer->pace == SF_LINK_PACE_FIXED ? json_integer((json_int_t)peer->rate_bps)
                                                  : json_null(),
                 "allow", allow, "quota_bytes",

@@ -30,8 +30,8 @@ struct wish {
     uint8_t card_encoded[SF_CARD_BYTES_MAX];
     size_t card_bytes;
     char card_text[SF_CARD_TEXT_BYTES_MAX];
-    const char *endpoint_text;
-    struct sf_peers_endpoint endpoint;
+    bool has_endpoints;
+    struct sf_endpoints endpoints;
     const char *rate_text, *rate_max_text, *dscp_text, *interface_text;
     struct sf_peers_peer path; /* what these say */
     bool has_allow;
@@ -171,15 +171,14 @@ read_path(struct sf_cli *cli, struct wish *wish)
 static int
 read_values(struct sf_cli *cli, struct wish *wish)
 {
+    const char *endpoint = sf_cli_option(cli, "endpoint");
     const char *allow = sf_cli_option(cli, "allow");
     const char *quota = sf_cli_option(cli, "quota");
     const char *back = sf_cli_option(cli, "return");
 
-    wish->endpoint_text = sf_cli_option(cli, "endpoint");
-    if (wish->endpoint_text != NULL &&
-        sf_peers_endpoint_parse(wish->endpoint_text, &wish->endpoint) != SF_OK) {
-        return sf_cli_usage(
-            cli, "--endpoint %s: expected %s", wish->endpoint_text, SF_PEERS_ENDPOINT_FORM);
+    wish->has_endpoints = endpoint != NULL;
+    if (endpoint != NULL && sf_endpoints_parse(endpoint, &wish->endpoints) != SF_OK) {
+        return sf_cli_usage(cli, "--endpoint %s: expected %s", endpoint, SF_ENDPOINTS_FORM);
     }
     if (allow != NULL &&
         sf_peers_allow_parse(allow, &wish->may_send, &wish->may_receive) != SF_OK) {
@@ -244,9 +243,12 @@ wish_json(const struct wish *wish)
     if (wish->has_card) {
         status |= json_object_set_new(body, "card", json_string(wish->card_text));
     }
-    if (wish->endpoint_text != NULL) {
-        status |= json_object_set_new(body, "endpoint",
-            wish->endpoint.host[0] == '\0' ? json_null() : json_string(wish->endpoint_text));
+    if (wish->has_endpoints) {
+        char text[SF_ENDPOINTS_BYTES_MAX + 1];
+
+        sf_endpoints_print(&wish->endpoints, text);
+        status |= json_object_set_new(
+            body, "endpoint", wish->endpoints.count == 0 ? json_null() : json_string(text));
     }
     if (wish->rate_text != NULL) {
         status |= json_object_set_new(body, "rate", json_string(wish->rate_text));
@@ -466,8 +468,8 @@ apply(const struct wish *wish, struct sf_peers_peer *peer)
 
         sf_assert(status == SF_OK);
     }
-    if (wish->endpoint_text != NULL) {
-        peer->endpoint = wish->endpoint;
+    if (wish->has_endpoints) {
+        peer->endpoints = wish->endpoints;
     }
     if (wish->rate_text != NULL) {
         peer->pace = wish->path.pace;
@@ -549,7 +551,7 @@ add_offline(struct sf_cli *cli, const struct wish *wish)
         goto out;
     }
     sf_cli_hex(peer->card.fingerprint.b, sizeof(peer->card.fingerprint.b), fingerprint);
-    say_added(wish, is_new, fingerprint, peer->endpoint.host[0] != '\0');
+    say_added(wish, is_new, fingerprint, peer->endpoints.count > 0);
 out:
     sf_home_close(&home);
     sf_wipe(peer, sizeof(*peer));
@@ -580,8 +582,10 @@ run_add(struct sf_cli *cli)
 static const struct sf_arg_option add_options[] = {
     SF_CLI_GLOBAL_OPTIONS,
     {"card", 0, "FILE|-", "its card, as `skyferry card` prints it there; - reads standard input"},
-    {"endpoint", 0, "HOST:PORT",
-        "where to call it; without one this node waits to be\ncalled; `none` takes it away"},
+    {"endpoint", 0, "HOST:PORT...",
+        "where to call it; may be given up to four times: they are\ntried in turn; without one "
+        "this "
+        "node waits to be called;\n`none` takes it away"},
     {"rate", 0, "RATE|adaptive|scavenger",
         "send to it at this rate of IP bits, e.g. 100Mbit (the\ndefault); adaptive finds the rate "
         "of a path that is\nshared; scavenger too, and gives way to all others"},
@@ -597,7 +601,7 @@ static const struct sf_arg_option add_options[] = {
 
 const struct sf_cli_command sf_cli_peer_add = {
     .name = "peer add",
-    .operands = "NAME --card FILE|- [--endpoint HOST:PORT] [--rate 100Mbit|adaptive]\n"
+    .operands = "NAME --card FILE|- [--endpoint HOST:PORT]... [--rate 100Mbit|adaptive]\n"
                 "       [--allow send,receive]",
     .summary = "Add a peer by its card, or change what is set for it",
     .more =

@@ -663,12 +663,30 @@ sf_control_revoked_json(const struct sf_revoked_node *node)
     return object;
 }
 
+static json_t *
+addrs_json(const struct sf_addr *addrs, size_t count)
+{
+    json_t *list = json_array();
+    int failed = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        char text[SF_UDP_ADDR_TEXT_BYTES];
+
+        sf_udp_addr_print(&addrs[i], text);
+        failed |= json_array_append_new(list, json_string(text));
+    }
+    (void)failed; /* without memory the list is shorter */
+    return list;
+}
+
 json_t *
 sf_control_peer_json(struct sf_daemon *daemon, const struct sf_daemon_peer *peer)
 {
     const struct sf_peers_peer *conf = &peer->conf;
     json_t *object = json_object();
-    char endpoint[SF_PEERS_ENDPOINT_BYTES_MAX + 1];
+    char endpoint[SF_ENDPOINTS_BYTES_MAX + 1];
+    struct sf_addr addrs[SF_LINK_ENDPOINTS_MAX];
+    size_t addr_count = sf_daemon_peer_addrs(peer, addrs);
     char card[SF_CARD_TEXT_BYTES_MAX];
     struct sf_node_peer_info info;
     bool is_found = false;
@@ -679,15 +697,16 @@ sf_control_peer_json(struct sf_daemon *daemon, const struct sf_daemon_peer *peer
     if (!is_found) {
         memset(&info, 0, sizeof(info));
     }
-    sf_peers_endpoint_print(&conf->endpoint, endpoint);
+    sf_endpoints_print(&conf->endpoints, endpoint);
     sf_control_set_text(object, "name", conf->name);
     sf_control_set_hex(
         object, "fingerprint", sf_view(conf->card.fingerprint.b, sizeof(conf->card.fingerprint.b)));
     sf_control_set(
         object, "card", sf_peers_card_print(conf, card) ? json_string(card) : json_null());
     sf_control_set(
-        object, "endpoint", conf->endpoint.host[0] == '\0' ? json_null() : json_string(endpoint));
-    set_addr(object, "address", peer->is_resolved, &peer->addr);
+        object, "endpoint", conf->endpoints.count == 0 ? json_null() : json_string(endpoint));
+    set_addr(object, "address", addr_count > 0, &addrs[0]);
+    sf_control_set(object, "addresses", addrs_json(addrs, addr_count));
     set_path(object, conf);
     sf_control_set(object, "allow", allow_json(conf));
     set_known(object, "quota_bytes", conf->quota_bytes);

@@ -27,8 +27,8 @@ take_endpoint(const json_t *value, struct sf_peers_peer *peer, struct sf_app_err
 {
     const char *text = json_is_null(value) ? "none" : json_string_value(value);
 
-    if (text == NULL || sf_peers_endpoint_parse(text, &peer->endpoint) != SF_OK) {
-        return complain(error, "endpoint", SF_PEERS_ENDPOINT_FORM ", or null");
+    if (text == NULL || sf_endpoints_parse(text, &peer->endpoints) != SF_OK) {
+        return complain(error, "endpoint", SF_ENDPOINTS_FORM ", or null");
     }
     return SF_OK;
 }

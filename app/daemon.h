@@ -71,15 +71,21 @@ struct sf_daemon_watched {
     size_t meter_count;
 };
 
-/* A peer as configured, and what its name was looked up to. */
+/* One of a peer's endpoints: an address, or what its name was looked up to. */
+struct sf_daemon_place {
+    uint64_t tag; /* of the question, so that an answer to an older one is dropped */
+    bool is_name;
+    struct sf_addr addrs[SF_RESOLVE_ADDRS_MAX];
+    size_t count;
+};
+
+/* A peer as configured, and where that is. */
 struct sf_daemon_peer {
     struct sf_peers_peer conf;
     uint32_t interface_index; /* of the one it is bound to; 0 = none, or not there */
-    bool is_resolved;
-    struct sf_addr addr;
-    sf_mono lookup_at; /* SF_NEVER if its endpoint needs no look-up */
+    struct sf_daemon_place places[SF_ENDPOINTS_MAX]; /* of conf.endpoints */
+    sf_mono lookup_at;                               /* SF_NEVER if none of them is a name */
     uint64_t lookup_span;
-    uint64_t tag;                /* of the question, so that an answer to an older one is dropped */
     struct sf_daemon_plan *plan; /* NULL: none */
 };
 
@@ -219,6 +225,10 @@ SF_MUST_USE int sf_daemon_peer_put(struct sf_daemon *daemon, const struct sf_pee
     bool *ret_is_new, struct sf_app_error *error);
 SF_MUST_USE int sf_daemon_peer_delete(
     struct sf_daemon *daemon, const char *name, struct sf_app_error *error);
+/* The addresses of its endpoints, the first of each before the second of any. Returns how many. */
+size_t sf_daemon_peer_addrs(
+    const struct sf_daemon_peer *peer, struct sf_addr ret_addrs[SF_LINK_ENDPOINTS_MAX]);
+
 struct sf_daemon_peer *sf_daemon_peer_find(struct sf_daemon *daemon, const char *name);
 /* Ask for names that are due; returns when to call again. */
 sf_mono sf_daemon_peers_tick(struct sf_daemon *daemon);

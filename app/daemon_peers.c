@@ -27,6 +27,36 @@ sf_daemon_peer_find(struct sf_daemon *daemon, const char *name)
     return NULL;
 }
 
+static bool
+has_addr(const struct sf_addr *addrs, size_t count, const struct sf_addr *addr)
+{
+    bool is_there = false;
+
+    for (size_t i = 0; i < count; i++) {
+        is_there |= sf_addr_equal(&addrs[i], addr);
+    }
+    return is_there;
+}
+
+size_t
+sf_daemon_peer_addrs(
+    const struct sf_daemon_peer *peer, struct sf_addr ret_addrs[SF_LINK_ENDPOINTS_MAX])
+{
+    size_t count = 0;
+
+    for (size_t k = 0; k < SF_RESOLVE_ADDRS_MAX; k++) {
+        for (size_t i = 0; i < peer->conf.endpoints.count; i++) {
+            const struct sf_daemon_place *place = &peer->places[i];
+
+            if (k < place->count && count < SF_LINK_ENDPOINTS_MAX &&
+                !has_addr(ret_addrs, count, &place->addrs[k])) {
+                ret_addrs[count++] = place->addrs[k];
+            }
+        }
+    }
+    return count;
+}
+
 /* How its datagrams look and leave. Where the rate is found marks are heeded, so they may come. */
 static uint32_t
 mark_of(const struct sf_daemon_peer *peer)
@@ -51,12 +81,14 @@ static int
 give_to_node(
     struct sf_daemon *daemon, const struct sf_daemon_peer *peer, struct sf_app_error *error)
 {
+    struct sf_addr addrs[SF_LINK_ENDPOINTS_MAX];
+    size_t count = sf_daemon_peer_addrs(peer, addrs);
     struct sf_node_error why;
     struct sf_node_peer given = {
         .card = peer->conf.card,
         .may_send = peer->conf.may_send,
         .may_receive = peer->conf.may_receive,
-        .has_endpoint = peer->is_resolved,
+        .has_endpoint = count > 0,
         .pace = peer->conf.pace,
         .rate_bps = sf_peers_rate_given(&peer->conf),
         .max_bps = peer->conf.rate_max_bps,
@@ -68,12 +100,16 @@ give_to_node(
     };
     int status;
 
-    if (peer->conf.no_return && !peer->is_resolved) {
+    if (peer->conf.no_return && count == 0) {
         return SF_OK;
     }
     memcpy(given.name, peer->conf.name, sizeof(peer->conf.name));
-    if (peer->is_resolved) {
-        given.endpoint = peer->addr;
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0) {
+            given.endpoint = addrs[0];
+        } else {
+            given.others[given.other_count++] = addrs[i];
+        }
     }
     memcpy(given.psk, peer->conf.psk, sizeof(given.psk));
     status = sf_node_peer_set(daemon->node, &given, &why);
@@ -84,34 +120,42 @@ give_to_node(
     return sf_daemon_plan_give(daemon, peer, error); /* the node's peer may be a new one */
 }
 
-static bool
-is_same_endpoint(const struct sf_peers_endpoint *a, const struct sf_peers_endpoint *b)
+/* Where `endpoint` is, as far as that needs no look-up; as it was, if it was one before. */
+static struct sf_daemon_place
+place_of(struct sf_daemon *daemon, const struct sf_daemon_peer *before,
+    const struct sf_endpoint *endpoint)
 {
-    return a->port == b->port && strcmp(a->host, b->host) == 0;
+    struct sf_daemon_place place = {.tag = ++daemon->tag_last};
+
+    for (size_t i = 0; i < before->conf.endpoints.count; i++) {
+        if (sf_endpoint_equal(&before->conf.endpoints.list[i], endpoint)) {
+            return before->places[i];
+        }
+    }
+    place.is_name = !sf_resolve_numeric(endpoint, &place.addrs[0]);
+    place.count = place.is_name ? 0 : 1;
+    return place;
 }
 
-/* `peer` with `conf`: an endpoint that did not change keeps its address. */
+/* `peer` with `conf`: endpoints that did not change keep their addresses. */
 static void
 set_conf(struct sf_daemon *daemon, struct sf_daemon_peer *peer, const struct sf_peers_peer *conf)
 {
-    bool is_same = is_same_endpoint(&peer->conf.endpoint, &conf->endpoint);
+    struct sf_daemon_place places[SF_ENDPOINTS_MAX] = {{.tag = 0}};
+    bool has_name = false;
+    bool has_new = false;
 
+    for (size_t i = 0; i < conf->endpoints.count; i++) {
+        places[i] = place_of(daemon, peer, &conf->endpoints.list[i]);
+        has_name |= places[i].is_name;
+        has_new |= places[i].is_name && places[i].count == 0;
+    }
     peer->conf = *conf;
+    memcpy(peer->places, places, sizeof(places));
     peer->interface_index = sf_udp_interface(daemon->udp, conf->interface);
-    if (is_same && peer->tag != 0) {
-        return;
-    }
-    peer->tag = ++daemon->tag_last;
-    peer->is_resolved = false;
-    peer->lookup_at = SF_NEVER;
-    peer->lookup_span = LOOKUP_SPAN_MIN;
-    if (conf->endpoint.host[0] == '\0') {
-        return;
-    }
-    if (sf_resolve_numeric(&conf->endpoint, &peer->addr)) {
-        peer->is_resolved = true;
-    } else {
-        peer->lookup_at = daemon->now;
+    if (has_new || !has_name) {
+        peer->lookup_at = has_new ? daemon->now : SF_NEVER;
+        peer->lookup_span = LOOKUP_SPAN_MIN;
     }
 }
 
@@ -144,7 +188,7 @@ check_change(const struct sf_daemon *daemon, const struct sf_daemon_peer *known,
         return sf_app_error_set(error, SF_EEXIST,
             "peer %s is another node: remove it first, or choose another name", conf->name);
     }
-    if (conf->no_return && conf->endpoint.host[0] == '\0') {
+    if (conf->no_return && conf->endpoints.count == 0) {
         return sf_app_error_set(error, SF_EINVAL, "peer %s: " SF_PEERS_ONE_WAY, conf->name);
     }
     return SF_OK;
@@ -373,6 +417,33 @@ watch_interface(struct sf_daemon *daemon, struct sf_daemon_peer *peer)
     }
 }
 
+/* Ask for its names: again if they were found and do not answer, or if they were not found. */
+static void
+look_up(struct sf_daemon *daemon, struct sf_daemon_peer *peer)
+{
+    bool is_known = true;
+    bool is_asked = true;
+
+    for (size_t i = 0; i < peer->conf.endpoints.count; i++) {
+        is_known &= peer->places[i].count > 0;
+    }
+    if (is_known && is_up(daemon, peer->conf.name)) {
+        peer->lookup_span = LOOKUP_SPAN_MIN;
+    } else {
+        for (size_t i = 0; i < peer->conf.endpoints.count; i++) {
+            is_asked &=
+                !peer->places[i].is_name || sf_resolver_ask(daemon->resolver, peer->places[i].tag,
+                                                &peer->conf.endpoints.list[i]) == SF_OK;
+        }
+        if (is_asked) {
+            peer->lookup_span *= 2;
+            peer->lookup_span =
+                peer->lookup_span < LOOKUP_SPAN_MAX ? peer->lookup_span : LOOKUP_SPAN_MAX;
+        }
+    }
+    peer->lookup_at = daemon->now + peer->lookup_span;
+}
+
 sf_mono
 sf_daemon_peers_tick(struct sf_daemon *daemon)
 {
@@ -395,51 +466,70 @@ sf_daemon_peers_tick(struct sf_daemon *daemon)
             next = sf_mono_min(next, daemon->interfaces_at);
         }
         if (peer->lookup_at <= daemon->now) {
-            if (peer->is_resolved && is_up(daemon, peer->conf.name)) {
-                peer->lookup_span = LOOKUP_SPAN_MIN;
-            } else if (sf_resolver_ask(daemon->resolver, peer->tag, &peer->conf.endpoint) ==
-                       SF_OK) {
-                peer->lookup_span = 2 * peer->lookup_span < LOOKUP_SPAN_MAX ? 2 * peer->lookup_span
-                                                                            : LOOKUP_SPAN_MAX;
-            }
-            peer->lookup_at = daemon->now + peer->lookup_span;
+            look_up(daemon, peer);
         }
         next = sf_mono_min(next, peer->lookup_at);
     }
     return sf_mono_min(next, sf_daemon_plans_tick(daemon));
 }
 
+/* The peer that asked, and for which of its endpoints; NULL if nobody did. */
+static struct sf_daemon_peer *
+who_asked(struct sf_daemon *daemon, uint64_t tag, size_t *ret_place)
+{
+    for (size_t i = 0; i < daemon->peer_count; i++) {
+        for (size_t k = 0; k < daemon->peers[i].conf.endpoints.count; k++) {
+            if (daemon->peers[i].places[k].tag == tag) {
+                *ret_place = k;
+                return &daemon->peers[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_same(const struct sf_daemon_place *place, const struct sf_resolver_answer *answer)
+{
+    bool is_equal = place->count == answer->count;
+
+    for (size_t i = 0; i < place->count && is_equal; i++) {
+        is_equal = sf_addr_equal(&place->addrs[i], &answer->addrs[i]);
+    }
+    return is_equal;
+}
+
 static void
 take_answer(struct sf_daemon *daemon, const struct sf_resolver_answer *answer)
 {
-    struct sf_daemon_peer *peer = NULL;
+    size_t number = 0;
+    struct sf_daemon_peer *peer = who_asked(daemon, answer->tag, &number);
+    struct sf_daemon_place *place;
     struct sf_app_error why;
     char text[SF_UDP_ADDR_TEXT_BYTES];
 
-    for (size_t i = 0; i < daemon->peer_count; i++) {
-        if (daemon->peers[i].tag == answer->tag) {
-            peer = &daemon->peers[i];
-        }
-    }
     if (peer == NULL) {
         (void)sf_daemon_plan_answer(daemon, answer);
         return;
     }
-    if (!answer->is_found) {
+    place = &peer->places[number];
+    if (answer->count == 0) {
         sf_log(SF_LOG_WARNING, "peer %s: cannot look up %s: %s", peer->conf.name,
-            peer->conf.endpoint.host, answer->why);
+            peer->conf.endpoints.list[number].host, answer->why);
         return;
     }
-    if (peer->is_resolved && sf_addr_equal(&peer->addr, &answer->addr)) {
+    if (is_same(place, answer)) {
         return;
     }
-    peer->addr = answer->addr;
-    peer->is_resolved = true;
-    sf_udp_addr_print(&answer->addr, text);
-    if (give_to_node(daemon, peer, &why) == SF_OK) {
-        sf_log(SF_LOG_INFO, "peer %s: %s is %s", peer->conf.name, peer->conf.endpoint.host, text);
-    } else {
-        sf_log(SF_LOG_WARNING, "peer %s at %s: %s", peer->conf.name, text, why.text);
+    memcpy(place->addrs, answer->addrs, sizeof(place->addrs));
+    place->count = answer->count;
+    for (size_t i = 0; i < place->count; i++) {
+        sf_udp_addr_print(&place->addrs[i], text);
+        sf_log(SF_LOG_INFO, "peer %s: %s is %s%s", peer->conf.name,
+            peer->conf.endpoints.list[number].host, i > 0 ? "also " : "", text);
+    }
+    if (give_to_node(daemon, peer, &why) != SF_OK) {
+        sf_log(SF_LOG_WARNING, "peer %s: %s", peer->conf.name, why.text);
     }
 }
 

@@ -127,10 +127,10 @@ static void
 inherit(struct sf_daemon_plan *plan, const struct sf_daemon_plan *before)
 {
     for (size_t i = 0; before != NULL && i < plan->plan.gateway_count; i++) {
-        const struct sf_peers_endpoint *endpoint = &plan->plan.gateways[i].endpoint;
+        const struct sf_endpoint *endpoint = &plan->plan.gateways[i].endpoint;
 
         for (size_t k = 0; k < before->plan.gateway_count; k++) {
-            const struct sf_peers_endpoint *known = &before->plan.gateways[k].endpoint;
+            const struct sf_endpoint *known = &before->plan.gateways[k].endpoint;
 
             if (before->gateways[k].is_resolved && !plan->gateways[i].is_resolved &&
                 known->port == endpoint->port && strcmp(known->host, endpoint->host) == 0) {
@@ -281,16 +281,16 @@ take(struct sf_daemon *daemon, struct sf_daemon_peer *peer, size_t number,
     struct gateway *gateway = &peer->plan->gateways[number];
     struct sf_app_error why;
 
-    if (!answer->is_found) {
+    if (answer->count == 0) {
         gateway->lookup_at = sf_mono_min(gateway->lookup_at, daemon->now + LOOKUP_SPAN_AGAIN);
         sf_log(SF_LOG_WARNING, "peer %s: gateway %s: cannot look up %s: %s", peer->conf.name,
             conf->node, conf->endpoint.host, answer->why);
         return;
     }
-    if (gateway->is_resolved && sf_addr_equal(&gateway->addr, &answer->addr)) {
+    if (gateway->is_resolved && sf_addr_equal(&gateway->addr, &answer->addrs[0])) {
         return;
     }
-    gateway->addr = answer->addr;
+    gateway->addr = answer->addrs[0];
     gateway->is_resolved = true;
     if (sf_daemon_plan_give(daemon, peer, &why) != SF_OK) {
         sf_log(SF_LOG_WARNING, "peer %s: %s", peer->conf.name, why.text);

@@ -104,7 +104,7 @@ check_peers(struct sf_doctor *doctor, const struct sf_home *home)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        endpoints += peers[i].endpoint.host[0] != '\0';
+        endpoints += peers[i].endpoints.count > 0;
         if (peers[i].rate_bps > doctor->rate_bps_max) {
             doctor->rate_bps_max = peers[i].rate_bps;
         }

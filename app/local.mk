@@ -7,6 +7,7 @@ app_libapp_a_SOURCES = \
 	%D%/log.c %D%/log.h \
 	%D%/limit.c %D%/limit.h \
 	%D%/mark.c %D%/mark.h \
+	%D%/endpoint.c %D%/endpoint.h \
 	%D%/peers.c %D%/peers.h \
 	%D%/revoked.c %D%/revoked.h \
 	%D%/plan.c %D%/plan.h \

@@ -76,85 +76,6 @@ sf_peers_card_print(const struct sf_peers_peer *peer, char ret_text[SF_CARD_TEXT
                                        ret_text, SF_CARD_TEXT_BYTES_MAX, &bytes) == SF_OK;
 }
 
-static bool
-is_host_name(const char *host)
-{
-    size_t bytes =
-        strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._");
-
-    return bytes > 0 && host[bytes] == '\0' && host[0] != '-' && host[0] != '.';
-}
-
-static bool
-parse_port(const char *text, uint16_t *ret_port)
-{
-    uint32_t port = 0;
-    size_t digits = strspn(text, "0123456789");
-
-    if (digits == 0 || digits > PORT_DIGITS_MAX || text[digits] != '\0') {
-        return false;
-    }
-    for (; *text != '\0'; text++) {
-        port = port * 10 + (uint32_t)(*text - '0');
-    }
-    if (port == 0 || port > UINT16_MAX) {
-        return false;
-    }
-    *ret_port = (uint16_t)port;
-    return true;
-}
-
-int
-sf_peers_endpoint_parse(const char *text, struct sf_peers_endpoint *ret_endpoint)
-{
-    struct sf_peers_endpoint endpoint = {.port = 0};
-    const char *colon = strrchr(text, ':');
-    struct in6_addr ip6;
-    size_t bytes;
-
-    if (*text == '\0' || strcmp(text, "none") == 0) {
-        *ret_endpoint = endpoint;
-        return SF_OK;
-    }
-    if (colon == NULL || !parse_port(colon + 1, &endpoint.port)) {
-        return SF_EFORMAT;
-    }
-    bytes = (size_t)(colon - text);
-    if (*text == '[') {
-        if (bytes < 2 || text[bytes - 1] != ']' || bytes - 2 > SF_PEERS_HOST_BYTES_MAX) {
-            return SF_EFORMAT;
-        }
-        memcpy(endpoint.host, text + 1, bytes - 2);
-        if (inet_pton(AF_INET6, endpoint.host, &ip6) != 1) {
-            return SF_EFORMAT;
-        }
-    } else {
-        if (bytes > SF_PEERS_HOST_BYTES_MAX) {
-            return SF_EFORMAT;
-        }
-        memcpy(endpoint.host, text, bytes);
-        if (!is_host_name(endpoint.host)) {
-            return SF_EFORMAT;
-        }
-    }
-    *ret_endpoint = endpoint;
-    return SF_OK;
-}
-
-void
-sf_peers_endpoint_print(
-    const struct sf_peers_endpoint *endpoint, char ret_text[SF_PEERS_ENDPOINT_BYTES_MAX + 1])
-{
-    bool is_v6 = strchr(endpoint->host, ':') != NULL;
-
-    if (endpoint->host[0] == '\0') {
-        memcpy(ret_text, "none", sizeof("none"));
-        return;
-    }
-    (void)snprintf(ret_text, SF_PEERS_ENDPOINT_BYTES_MAX + 1, "%s%s%s:%u", is_v6 ? "[" : "",
-        endpoint->host, is_v6 ? "]" : "", (unsigned)endpoint->port);
-}
-
 /* A rate within the limits of the link. */
 static bool
 parse_bps(const char *text, uint64_t *ret_bps)
@@ -338,7 +259,7 @@ static const struct {
     const char *name;
     const char *form;
 } keys[KEY_COUNT] = {
-    [KEY_ENDPOINT] = {"endpoint", SF_PEERS_ENDPOINT_FORM ", or none"},
+    [KEY_ENDPOINT] = {"endpoint", SF_ENDPOINTS_FORM ", or none"},
     [KEY_RATE] = {"rate", SF_PEERS_RATE_FORM},
     [KEY_RATE_MAX] = {"rate-max", SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit, or none"},
     [KEY_ALLOW] = {"allow", SF_PEERS_ALLOW_FORM},
@@ -362,7 +283,7 @@ set_value(struct parse *parse, enum key key, const char *value)
 
     switch (key) {
     case KEY_ENDPOINT:
-        return sf_peers_endpoint_parse(value, &peer->endpoint) == SF_OK;
+        return sf_endpoints_parse(value, &peer->endpoints) == SF_OK;
     case KEY_RATE:
         return sf_peers_rate_parse(value, peer) == SF_OK;
     case KEY_RATE_MAX:
@@ -718,14 +639,14 @@ static int
 write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct sf_app_error *error)
 {
     char text[CONF_BYTES_MAX];
-    char endpoint[SF_PEERS_ENDPOINT_BYTES_MAX + 1];
+    char endpoint[SF_ENDPOINTS_BYTES_MAX + 1];
     char rate[SF_UNITS_TEXT_BYTES];
     char rate_max[SF_UNITS_TEXT_BYTES] = "none";
     char quota[SF_UNITS_TEXT_BYTES] = "default";
     char dscp[SF_MARK_TEXT_BYTES] = "default";
     int bytes;
 
-    sf_peers_endpoint_print(&peer->endpoint, endpoint);
+    sf_endpoints_print(&peer->endpoints, endpoint);
     sf_peers_rate_print(peer, rate);
     if (peer->rate_max_bps != 0) {
         sf_units_rate_print(peer->rate_max_bps, rate_max);
@@ -739,7 +660,7 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
     bytes = snprintf(text, sizeof(text),
         "# Peer %s; see skyferry.conf(5). After a change: skyferryd reads it at SIGHUP.\n"
         "\n"
-        "# Where it is reached; none: it calls.\n"
+        "# Where it is reached, one or several places, tried in turn; none: it calls.\n"
         "endpoint = %s\n"
         "# Send to it at this rate, counted as IP packets; adaptive: find it, on a path that\n"
         "# others use too; scavenger: the same, and give way to all others.\n"
@@ -807,7 +728,7 @@ sf_peers_write(
             "with . or -",
             peer->name, SF_PEERS_NAME_BYTES_MAX);
     }
-    if (peer->no_return && peer->endpoint.host[0] == '\0') {
+    if (peer->no_return && peer->endpoints.count == 0) {
         return sf_app_error_set(error, SF_EINVAL, "peer %s: " SF_PEERS_ONE_WAY, peer->name);
     }
     if (peer->no_return && peer->pace != SF_LINK_PACE_FIXED) {

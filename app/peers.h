@@ -10,6 +10,7 @@
 #ifndef SF_APP_PEERS_H
 #define SF_APP_PEERS_H
 
+#include "app/endpoint.h"
 #include "app/error.h"
 #include "app/home.h"
 #include "app/mark.h"
@@ -25,17 +26,13 @@
 enum {
     SF_PEERS_MAX = 64,
     SF_PEERS_NAME_BYTES_MAX = 63, /* without the NUL */
-    SF_PEERS_HOST_BYTES_MAX = 253,
-    SF_PEERS_ENDPOINT_BYTES_MAX = SF_PEERS_HOST_BYTES_MAX + 8, /* [host]:port */
     SF_PEERS_PSK_BYTES = 32,
 };
 
 #define SF_PEERS_RATE_BPS_DEFAULT UINT64_C(100000000)
 #define SF_PEERS_RATE_BPS_MIN     UINT64_C(1000)
 #define SF_PEERS_RATE_BPS_MAX     UINT64_C(100000000000)
-#define SF_PEERS_ENDPOINT_FORM                                                                     \
-    "HOST:PORT, such as 192.0.2.7:7272, [2001:db8::7]:7272 or sat.example:7272"
-#define SF_PEERS_RATE_FORM "adaptive, scavenger, or " SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit"
+#define SF_PEERS_RATE_FORM        "adaptive, scavenger, or " SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit"
 #define SF_PEERS_RATE_ONE_WAY                                                                      \
     "return = none needs a rate: where nothing comes back none can be found"
 #define SF_PEERS_ALLOW_FORM "send, receive, send,receive or none"
@@ -43,18 +40,12 @@ enum {
 #define SF_PEERS_ONE_WAY                                                                           \
     "return = none needs an endpoint: where nothing comes back no address can be learnt"
 
-/* Where a peer is reached: a numeric address or a name to be looked up. */
-struct sf_peers_endpoint {
-    char host[SF_PEERS_HOST_BYTES_MAX + 1]; /* without brackets; "" = waits to be called */
-    uint16_t port;
-};
-
 struct sf_peers_peer {
     char name[SF_PEERS_NAME_BYTES_MAX + 1];
     struct sf_card card;
     uint8_t card_encoded[SF_CARD_BYTES_MAX]; /* the same as its node signed it */
     size_t card_bytes;
-    struct sf_peers_endpoint endpoint;
+    struct sf_endpoints endpoints; /* where it is reached, tried in turn; none: it calls */
     enum sf_link_pace pace;
     uint64_t rate_bps;     /* FIXED: IP bits a second towards it */
     uint64_t rate_max_bps; /* never more than this; 0 = no such ceiling */
@@ -84,14 +75,6 @@ SF_MUST_USE int sf_peers_card_parse(
 
 /* The card of `peer` as one line of text; false if it has none. */
 bool sf_peers_card_print(const struct sf_peers_peer *peer, char ret_text[SF_CARD_TEXT_BYTES_MAX]);
-
-/*
- * Parse and print HOST:PORT. Brackets are needed around an IPv6 address. Port
- * 0 is refused. SF_EFORMAT; nothing is looked up. "none" and "" mean no endpoint.
- */
-SF_MUST_USE int sf_peers_endpoint_parse(const char *text, struct sf_peers_endpoint *ret_endpoint);
-void sf_peers_endpoint_print(
-    const struct sf_peers_endpoint *endpoint, char ret_text[SF_PEERS_ENDPOINT_BYTES_MAX + 1]);
 
 /* Parse "adaptive", "scavenger" or a rate onto *peer. SF_EFORMAT, *peer unchanged. */
 SF_MUST_USE int sf_peers_rate_parse(const char *text, struct sf_peers_peer *peer);

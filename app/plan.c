@@ -46,7 +46,7 @@ sf_plan_gateway_parse(const char *text, struct sf_plan_gateway *ret_gateway)
 
     memset(&gateway, 0, sizeof(gateway));
     if (text[bytes] != '=' || !is_node_name(text, bytes) ||
-        sf_peers_endpoint_parse(text + bytes + 1, &gateway.endpoint) != SF_OK ||
+        sf_endpoint_parse(text + bytes + 1, &gateway.endpoint) != SF_OK ||
         gateway.endpoint.host[0] == '\0') {
         return SF_EFORMAT;
     }

@@ -43,7 +43,7 @@ enum {
 
 struct sf_plan_gateway {
     char node[SF_CONTACT_NAME_BYTES];
-    struct sf_peers_endpoint endpoint;
+    struct sf_endpoint endpoint;
 };
 
 struct sf_plan {

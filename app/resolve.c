@@ -24,7 +24,7 @@ enum {
 /* Both travel as they are: the same program stands at both ends. */
 struct question {
     uint64_t tag;
-    struct sf_peers_endpoint endpoint;
+    struct sf_endpoint endpoint;
 };
 
 struct sf_resolver {
@@ -51,7 +51,7 @@ addr_of(const struct sockaddr *from, uint16_t port)
 }
 
 bool
-sf_resolve_numeric(const struct sf_peers_endpoint *endpoint, struct sf_addr *ret_addr)
+sf_resolve_numeric(const struct sf_endpoint *endpoint, struct sf_addr *ret_addr)
 {
     struct in_addr v4;
     struct in6_addr v6;
@@ -81,13 +81,13 @@ look_up(const struct question *question, struct sf_resolver_answer *ret_answer)
     memset(ret_answer, 0, sizeof(*ret_answer));
     ret_answer->tag = question->tag;
     for (struct addrinfo *entry = list; failed == 0 && entry != NULL; entry = entry->ai_next) {
-        if (entry->ai_family == AF_INET || entry->ai_family == AF_INET6) {
-            ret_answer->addr = addr_of(entry->ai_addr, question->endpoint.port);
-            ret_answer->is_found = true;
-            break;
+        if ((entry->ai_family == AF_INET || entry->ai_family == AF_INET6) &&
+            ret_answer->count < SF_RESOLVE_ADDRS_MAX) {
+            ret_answer->addrs[ret_answer->count++] =
+                addr_of(entry->ai_addr, question->endpoint.port);
         }
     }
-    if (!ret_answer->is_found) {
+    if (ret_answer->count == 0) {
         (void)snprintf(ret_answer->why, sizeof(ret_answer->why), "%s",
             failed != 0 ? gai_strerror(failed) : "it has no address");
     }
@@ -193,8 +193,7 @@ sf_resolver_fd(const struct sf_resolver *resolver)
 }
 
 int
-sf_resolver_ask(
-    struct sf_resolver *resolver, uint64_t tag, const struct sf_peers_endpoint *endpoint)
+sf_resolver_ask(struct sf_resolver *resolver, uint64_t tag, const struct sf_endpoint *endpoint)
 {
     struct question question;
 
@@ -221,6 +220,9 @@ sf_resolver_next(struct sf_resolver *resolver, struct sf_resolver_answer *ret_an
         return false;
     }
     ret_answer->why[sizeof(ret_answer->why) - 1] = '\0';
+    if (ret_answer->count > SF_RESOLVE_ADDRS_MAX) {
+        ret_answer->count = SF_RESOLVE_ADDRS_MAX;
+    }
     resolver->waiting -= resolver->waiting > 0;
     return true;
 }

@@ -20,8 +20,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { SF_RESOLVE_ADDRS_MAX = 4 }; /* of one name: further ones are left out */
+
 /* Whether the host is an address as it stands; then no look-up is needed. */
-bool sf_resolve_numeric(const struct sf_peers_endpoint *endpoint, struct sf_addr *ret_addr);
+bool sf_resolve_numeric(const struct sf_endpoint *endpoint, struct sf_addr *ret_addr);
 
 struct sf_resolver;
 
@@ -42,13 +44,13 @@ int sf_resolver_fd(const struct sf_resolver *resolver);
  * process is gone: names can be looked up again after a restart).
  */
 SF_MUST_USE int sf_resolver_ask(
-    struct sf_resolver *resolver, uint64_t tag, const struct sf_peers_endpoint *endpoint);
+    struct sf_resolver *resolver, uint64_t tag, const struct sf_endpoint *endpoint);
 
 struct sf_resolver_answer {
     uint64_t tag;
-    bool is_found;
-    struct sf_addr addr;
-    char why[128]; /* if not */
+    struct sf_addr addrs[SF_RESOLVE_ADDRS_MAX]; /* in the order the system prefers */
+    size_t count;                               /* 0: not found */
+    char why[128];                              /* if not */
 };
 
 /* The next answer; false if there is none. */

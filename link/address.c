@@ -14,31 +14,64 @@ sf_addresses_init(struct sf_addresses *addresses)
     addresses->challenge_due = SF_NEVER;
 }
 
-void
-sf_addresses_set_endpoint(struct sf_addresses *addresses, const struct sf_addr *endpoint)
-{
-    struct sf_address *path = &addresses->paths[SF_ADDRESS_ENDPOINT];
-
-    if (endpoint == NULL) {
-        memset(path, 0, sizeof(*path));
-        if (addresses->use == SF_ADDRESS_ENDPOINT) {
-            addresses->use = SF_ADDRESS_NONE;
-        }
-        return;
-    }
-    if (path->is_set && sf_addr_equal(&path->addr, endpoint)) {
-        return;
-    }
-    memset(path, 0, sizeof(*path));
-    path->is_set = true;
-    path->addr = *endpoint;
-    addresses->use = SF_ADDRESS_ENDPOINT;
-}
-
 static bool
 is_at(const struct sf_address *path, const struct sf_addr *addr)
 {
     return path->is_set && sf_addr_equal(&path->addr, addr);
+}
+
+/* Which of the authorised addresses `addr` is; their count if none. */
+static size_t
+endpoint_of(const struct sf_addresses *addresses, const struct sf_addr *addr)
+{
+    size_t at = 0;
+
+    while (at < addresses->endpoint_count && !sf_addr_equal(&addresses->endpoints[at], addr)) {
+        at++;
+    }
+    return at;
+}
+
+static void
+set_current(struct sf_addresses *addresses, const struct sf_addr *endpoint)
+{
+    addresses->paths[SF_ADDRESS_ENDPOINT] = (struct sf_address){.is_set = true, .addr = *endpoint};
+}
+
+void
+sf_addresses_set_endpoints(
+    struct sf_addresses *addresses, const struct sf_addr *endpoints, size_t count)
+{
+    struct sf_address *current = &addresses->paths[SF_ADDRESS_ENDPOINT];
+
+    sf_assert(count <= SF_ADDRESS_ENDPOINTS_MAX);
+    memset(addresses->endpoints, 0, sizeof(addresses->endpoints));
+    addresses->endpoint_count = count;
+    for (size_t i = 0; i < count; i++) {
+        addresses->endpoints[i] = endpoints[i];
+    }
+    if (count == 0) {
+        memset(current, 0, sizeof(*current));
+        if (addresses->use == SF_ADDRESS_ENDPOINT) {
+            addresses->use = SF_ADDRESS_NONE;
+        }
+    } else if (!current->is_set || endpoint_of(addresses, &current->addr) == count) {
+        set_current(addresses, &endpoints[0]);
+        addresses->use = SF_ADDRESS_ENDPOINT;
+    }
+}
+
+void
+sf_addresses_turn(struct sf_addresses *addresses)
+{
+    const struct sf_address *current = &addresses->paths[SF_ADDRESS_ENDPOINT];
+
+    if (addresses->endpoint_count > 1) {
+        size_t next = endpoint_of(addresses, &current->addr) + 1;
+
+        set_current(
+            addresses, &addresses->endpoints[next < addresses->endpoint_count ? next : (size_t)0]);
+    }
 }
 
 static void
@@ -80,6 +113,14 @@ sf_addresses_heard(struct sf_addresses *addresses, const struct sf_addr *from, s
             }
             return;
         }
+    }
+    if (endpoint_of(addresses, from) < addresses->endpoint_count) {
+        if (is_newest) {
+            set_current(addresses, from);
+            credit(&addresses->paths[SF_ADDRESS_ENDPOINT], bytes);
+            addresses->use = SF_ADDRESS_ENDPOINT;
+        }
+        return;
     }
     if (is_at(learnt, from)) {
         credit(learnt, bytes);
@@ -183,6 +224,6 @@ sf_addresses_control(const struct sf_addresses *addresses)
 bool
 sf_addresses_trusts(const struct sf_addresses *addresses, const struct sf_addr *addr)
 {
-    return is_at(&addresses->paths[SF_ADDRESS_ENDPOINT], addr) ||
+    return endpoint_of(addresses, addr) < addresses->endpoint_count ||
            is_at(&addresses->paths[SF_ADDRESS_PROVEN], addr);
 }

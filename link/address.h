@@ -1,7 +1,8 @@
 /*
  * address.h - where a peer is, and how much it may be sent there.
  *
- * An address is *authorised* when the operator named it for the peer, *proven*
+ * An address is *authorised* when the operator named it for the peer; of several
+ * one is in use, and the others get their turn while it does not answer. It is *proven*
  * when a challenge sent there was answered, else only *learnt* from datagrams
  * that were authentic but may have been re-sent from anywhere by somebody in
  * between. A learnt address gets at most what came from it, in bytes and in
@@ -20,13 +21,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SF_ADDRESS_CHALLENGES_MAX = 6 }; /* to one learnt address, then wait for it to speak again */
+enum {
+    SF_ADDRESS_CHALLENGES_MAX = 6, /* to one learnt address, then wait for it to speak again */
+    SF_ADDRESS_ENDPOINTS_MAX = 8,  /* authorised for one peer */
+};
 
 #define SF_ADDRESS_CHALLENGE_NS_MIN (250 * SF_MS) /* before the first repetition; doubles */
 
 enum sf_address_path {
     SF_ADDRESS_NONE = -1,
-    SF_ADDRESS_ENDPOINT = 0, /* authorised */
+    SF_ADDRESS_ENDPOINT = 0, /* authorised: the one whose turn it is */
     SF_ADDRESS_PROVEN = 1,
     SF_ADDRESS_LEARNT = 2,
 };
@@ -43,6 +47,8 @@ struct sf_address {
 struct sf_addresses {
     struct sf_address paths[3];
     enum sf_address_path use; /* where bulk goes: ENDPOINT, PROVEN, or NONE */
+    struct sf_addr endpoints[SF_ADDRESS_ENDPOINTS_MAX]; /* all that are authorised */
+    size_t endpoint_count;
 
     /* The challenge to the learnt address. */
     uint8_t token[SF_MESSAGE_TOKEN_BYTES];
@@ -52,13 +58,21 @@ struct sf_addresses {
 
 void sf_addresses_init(struct sf_addresses *addresses);
 
-/* The operator's address; NULL takes it away. */
-void sf_addresses_set_endpoint(struct sf_addresses *addresses, const struct sf_addr *endpoint);
+/*
+ * The operator's addresses, at most SF_ADDRESS_ENDPOINTS_MAX, in the order to try
+ * them; none takes them away. The one in use stays so if it is among them.
+ */
+void sf_addresses_set_endpoints(
+    struct sf_addresses *addresses, const struct sf_addr *endpoints, size_t count);
+
+/* The next of them has its turn. */
+void sf_addresses_turn(struct sf_addresses *addresses);
 
 /*
  * An authentic datagram of `bytes` came from `from`. With `is_newest` (it has
- * the highest counter so far: what comes late must not move anything) a new
- * address becomes the learnt one, to be challenged.
+ * the highest counter so far: what comes late must not move anything) another
+ * authorised address is the one in use from now on, and a new one becomes the
+ * learnt one, to be challenged.
  */
 void sf_addresses_heard(struct sf_addresses *addresses, const struct sf_addr *from, size_t bytes,
     bool is_newest, const struct sf_random *random, sf_mono now);

@@ -379,6 +379,9 @@ void sf_peer_tell_stale(struct sf_link *link, struct sf_peer *peer, sf_mono now)
 /* The session that control datagrams go on; SF_OUT_COUNT if none is open. */
 enum sf_out sf_peer_control_out(const struct sf_peer *peer);
 
+/* The opener goes again: to the next of several endpoints, if the last did not answer. */
+void sf_peer_look_around(struct sf_peer *peer, sf_mono now);
+
 /* When the opener that is out is to be sent (again); SF_NEVER if it is not. */
 sf_mono sf_peer_opener_due(const struct sf_peer *peer);
 

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+_Static_assert((int)SF_LINK_ENDPOINTS_MAX == (int)SF_ADDRESS_ENDPOINTS_MAX, "one list, two words");
 _Static_assert(SF_LINK_RTT_NS_MAX == SF_RTT_NS_MAX, "what may be planned may be measured");
 
 /* --- Opening -------------------------------------------------------------------------- */
@@ -118,6 +119,8 @@ check_peer(const struct sf_link *link, unsigned number, const struct sf_link_pee
         config->rate_bps > SF_LINK_RATE_BPS_MAX || config->rtt_ns > SF_RTT_NS_MAX ||
         config->known_bps > SF_LINK_RATE_BPS_MAX ||
         (config->max_bps != 0 && config->max_bps < SF_LINK_RATE_BPS_MIN) ||
+        config->other_count > SF_LINK_ENDPOINTS_MAX - 1 ||
+        (config->other_count > 0 && !config->has_endpoint) ||
         config->pace > SF_LINK_PACE_SCAVENGER || config->limits >> SF_LINK_LIMITS_MAX != 0 ||
         (config->no_return && !config->has_endpoint && peer == NULL) ||
         (config->no_return && config->pace != SF_LINK_PACE_FIXED)) {
@@ -191,6 +194,19 @@ make_peer(struct sf_link *link, unsigned number, const struct sf_link_peer *conf
     return SF_OK;
 }
 
+/* Do both say the same addresses, in the same order? */
+static bool
+is_where(const struct sf_link_peer *a, const struct sf_link_peer *b)
+{
+    bool is_same = a->has_endpoint == b->has_endpoint && a->other_count == b->other_count &&
+                   sf_addr_equal(&a->endpoint, &b->endpoint);
+
+    for (unsigned i = 0; i < a->other_count && is_same; i++) {
+        is_same = sf_addr_equal(&a->others[i], &b->others[i]);
+    }
+    return is_same;
+}
+
 /* Bring `peer` in line with `config`, which was checked. */
 static void
 apply(struct sf_link *link, struct sf_peer *peer, const struct sf_link_peer *config, bool is_new)
@@ -200,8 +216,7 @@ apply(struct sf_link *link, struct sf_peer *peer, const struct sf_link_peer *con
                                        memcmp(old->prekey_pk, config->prekey_pk, 32) != 0 ||
                                        memcmp(old->static_pk, config->static_pk, 32) != 0 ||
                                        !sf_ct_equal(old->psk, config->psk, 32));
-    bool has_moved = old->has_endpoint != config->has_endpoint ||
-                     !sf_addr_equal(&old->endpoint, &config->endpoint);
+    bool has_moved = !is_where(old, config);
     enum sf_link_pace pace = is_new ? SF_LINK_PACE_FIXED : old->pace;
 
     peer->config = *config;

@@ -45,8 +45,9 @@
 #include <stdint.h>
 
 enum {
-    SF_LINK_PEERS_MAX = 64, /* peers are numbered 0 .. 63 by the caller */
-    SF_LINK_MTU_MIN = 1280, /* IP bytes of the largest datagram that is tried */
+    SF_LINK_PEERS_MAX = 64,    /* peers are numbered 0 .. 63 by the caller */
+    SF_LINK_ENDPOINTS_MAX = 8, /* authorised addresses of a peer */
+    SF_LINK_MTU_MIN = 1280,    /* IP bytes of the largest datagram that is tried */
     SF_LINK_MTU_MAX = 9000,
     SF_LINK_MTU_DEFAULT = 1400,
     SF_LINK_DGRAM_BYTES_MAX = 9000, /* room that sf_link_output() needs at most */
@@ -131,6 +132,8 @@ struct sf_link_peer {
     bool has_endpoint; /* the operator authorised `endpoint` for this peer */
     bool no_return;    /* nothing ever comes back: send without being answered */
     struct sf_addr endpoint;
+    struct sf_addr others[SF_LINK_ENDPOINTS_MAX - 1]; /* as well, tried in turn with it */
+    unsigned other_count;                             /* of these; 0 without an endpoint */
     enum sf_link_pace pace;
     uint64_t rate_bps;   /* IP bits a second towards the peer */
     uint64_t max_bps;    /* never more, also in a contact; 0 = no such ceiling */

@@ -409,6 +409,9 @@ send_next(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to, ui
     enum sf_out out;
 
     sf_peer_tick(link, peer, now);
+    if (now >= sf_peer_opener_due(peer)) {
+        sf_peer_look_around(peer, now);
+    }
     if (now >= sf_peer_opener_due(peer) && may_leave(link, peer, sf_peer_opener_path(peer),
                                                SF_OPENER_BYTES, dgram_bytes_max, &leaving)) {
         *ret_to = leaving.to;

@@ -265,6 +265,17 @@ sf_peer_may_bulk(const struct sf_peer *peer, sf_mono now)
     return peer->calling == SF_NEVER || now < sf_mono_add(peer->calling, sf_peer_budget_ns(peer));
 }
 
+void
+sf_peer_look_around(struct sf_peer *peer, sf_mono now)
+{
+    bool is_asking = !peer->out[SF_OUT_DATA].is_heard || now >= quiet_at(peer);
+
+    if (peer->addresses.use == SF_ADDRESS_ENDPOINT && !is_dark(peer) && is_asking &&
+        peer->opening.sent > 0 && peer->heard < peer->opening.first) {
+        sf_addresses_turn(&peer->addresses);
+    }
+}
+
 /* --- Opening sessions ----------------------------------------------------------- */
 
 static uint64_t
@@ -610,6 +621,9 @@ beacon(struct sf_link *link, struct sf_peer *peer, sf_mono now)
     /* The peer may be where it last was, or where the operator says. */
     sf_addresses_try(
         &peer->addresses, peer->beacons % 4 < 2 ? SF_ADDRESS_PROVEN : SF_ADDRESS_ENDPOINT);
+    if (peer->addresses.use == SF_ADDRESS_ENDPOINT && peer->beacons % 2 == 0) {
+        sf_addresses_turn(&peer->addresses);
+    }
     if (peer->out[SF_OUT_DATA].is_heard && peer->beacons % 2 == 0) {
         peer->control.poll = true;
     } else {

@@ -111,13 +111,22 @@ sf_peer_beacon_most_ns(const struct sf_peer *peer)
 /* --- Changes ----------------------------------------------------------------------- */
 
 /* Where the operator, or the contact, says that the peer is. */
-static const struct sf_addr *
-authorised(const struct sf_peer *peer)
+static void
+authorise(struct sf_peer *peer)
 {
+    const struct sf_link_peer *config = &peer->config;
+    struct sf_addr endpoints[SF_LINK_ENDPOINTS_MAX];
+    size_t count = 0;
+
     if (peer->reach.kind == SF_LINK_REACH_CONTACT && peer->reach.has_endpoint) {
-        return &peer->reach.endpoint;
+        endpoints[count++] = peer->reach.endpoint;
+    } else if (config->has_endpoint) {
+        endpoints[count++] = config->endpoint;
+        for (unsigned i = 0; i < config->other_count; i++) {
+            endpoints[count++] = config->others[i];
+        }
     }
-    return peer->config.has_endpoint ? &peer->config.endpoint : NULL;
+    sf_addresses_set_endpoints(&peer->addresses, endpoints, count);
 }
 
 void
@@ -125,7 +134,7 @@ sf_peer_apply_reach(struct sf_peer *peer)
 {
     sf_outbox_set_eager(peer->outbox, peer->reach.kind == SF_LINK_REACH_CONTACT);
     sf_peer_apply_rate(peer, peer->config.pace);
-    sf_addresses_set_endpoint(&peer->addresses, authorised(peer));
+    authorise(peer);
     if (peer->rtt.srtt_ns == 0) {
         uint64_t planned = sf_peer_planned_rtt_ns(peer);
 

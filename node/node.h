@@ -171,18 +171,20 @@ bool sf_node_event(struct sf_node *node, struct sf_node_event *ret_event);
 
 struct sf_node_peer {
     char name[SF_NODE_NAME_BYTES_MAX + 1];
-    struct sf_card card;     /* a newer one learnt over the link wins */
-    bool may_send;           /* it may send to this node */
-    bool may_receive;        /* this node may send to it */
-    bool has_endpoint;       /* else this node waits to be called */
-    struct sf_addr endpoint; /* authorised by the operator */
-    enum sf_link_pace pace;  /* FIXED: at rate_bps; else found, at most rate_bps */
-    uint64_t rate_bps;       /* IP bits per second towards it */
-    uint64_t max_bps;        /* never more, also in a contact; 0 = no such ceiling */
-    uint64_t rtt_ns;         /* round trip, until it is measured; 0: not known */
-    uint32_t limits;         /* bit i: limit number i counts for it, see sf_node_limit() */
-    uint32_t mark;           /* the driver's own: sf_node_mark() */
-    uint64_t quota_bytes;    /* 0: the node's default */
+    struct sf_card card;                              /* a newer one learnt over the link wins */
+    bool may_send;                                    /* it may send to this node */
+    bool may_receive;                                 /* this node may send to it */
+    bool has_endpoint;                                /* else this node waits to be called */
+    struct sf_addr endpoint;                          /* authorised by the operator */
+    struct sf_addr others[SF_LINK_ENDPOINTS_MAX - 1]; /* as well, tried in turn with it */
+    unsigned other_count;
+    enum sf_link_pace pace; /* FIXED: at rate_bps; else found, at most rate_bps */
+    uint64_t rate_bps;      /* IP bits per second towards it */
+    uint64_t max_bps;       /* never more, also in a contact; 0 = no such ceiling */
+    uint64_t rtt_ns;        /* round trip, until it is measured; 0: not known */
+    uint32_t limits;        /* bit i: limit number i counts for it, see sf_node_limit() */
+    uint32_t mark;          /* the driver's own: sf_node_mark() */
+    uint64_t quota_bytes;   /* 0: the node's default */
     bool has_psk;
     uint8_t
         psk[32]; /* the pair's seed, needed once; all zeros: what is left of it is in the vault */

@@ -89,6 +89,7 @@ peer_link(struct sf_node *node, struct peer *peer)
         .has_endpoint = peer->conf.has_endpoint,
         .no_return = peer->conf.no_return,
         .endpoint = peer->conf.endpoint,
+        .other_count = peer->conf.other_count,
         .pace = peer->conf.pace,
         .rate_bps = peer->conf.rate_bps,
         .max_bps = peer->conf.max_bps,
@@ -101,6 +102,7 @@ peer_link(struct sf_node *node, struct peer *peer)
     int status;
 
     memcpy(config.static_pk, peer->conf.card.link_static_pk, sizeof(config.static_pk));
+    memcpy(config.others, peer->conf.others, sizeof(config.others));
     memcpy(config.hint_key, peer->conf.card.hint_key, sizeof(config.hint_key));
     memcpy(config.prekey_pk, peer->conf.card.link_prekey.pk, sizeof(config.prekey_pk));
     if (peer->conf.has_psk) {

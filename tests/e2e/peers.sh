@@ -125,6 +125,26 @@ check "to the byte again" same "$work/file" "$inbox/ground/psk-again"
 cli sat peer list --json >"$work/list"
 check_exit 1 "a key is never shown" grep -q "$(cat "$work/psk.a")" "$work/list"
 
+# --- Several endpoints ------------------------------------------------------
+
+# Nobody listens at the first two; the name has an IPv4 address, and perhaps an IPv6 one as well.
+stop sat
+cli sat peer add ground --endpoint none 2>/dev/null
+check "a peer may have several endpoints" cli ground peer add sat --endpoint "127.0.0.1:$(free_port)" \
+    --endpoint "127.0.0.2:${ports[sat]}" --endpoint "localhost:${ports[sat]}"
+check "they stand in its file" grep -q "^endpoint = 127.0.0.1:.*, 127.0.0.2:.*, localhost:" \
+    "$work/ground/peers/sat.conf"
+stop ground
+start ground
+start sat
+check "the one that answers is found" \
+    cli ground send "$work/file" --as several --to sat --wait --timeout 60s
+at_address() { cli ground peer list --json | grep -q "\"address\": \"127.0.0.1:${ports[sat]}\""; }
+check "and shown" at_address
+check_exit 2 "the same twice is refused" cli ground peer add sat --endpoint a.example:1 --endpoint a.example:1
+cli ground peer add sat --endpoint "127.0.0.1:${ports[sat]}" 2>/dev/null
+cli sat peer add ground --endpoint "127.0.0.1:${ports[ground]}" 2>/dev/null
+
 # --- Peers while transfers are open -----------------------------------------
 
 stop sat

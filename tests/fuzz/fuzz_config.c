@@ -17,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     static char psk_file[SF_HOME_PATH_BYTES_MAX + 1];
     struct sf_peers_peer peer;
     struct sf_app_error error;
-    char text[SF_PEERS_ENDPOINT_BYTES_MAX + 1];
+    char text[SF_ENDPOINTS_BYTES_MAX + 1];
 
     if (bytes == 0) {
         return 0;
@@ -34,12 +34,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     sf_peers_peer_init(&peer);
     if (sf_peers_conf_parse("conf", sf_view(data + 1, bytes - 1), &peer, psk_file, &error) ==
         SF_OK) {
-        struct sf_peers_endpoint again;
+        struct sf_endpoints again;
 
         /* What is taken is printed in a form that is taken. */
-        sf_peers_endpoint_print(&peer.endpoint, text);
-        if (sf_peers_endpoint_parse(text, &again) != SF_OK ||
-            strcmp(again.host, peer.endpoint.host) != 0 || again.port != peer.endpoint.port) {
+        sf_endpoints_print(&peer.endpoints, text);
+        if (sf_endpoints_parse(text, &again) != SF_OK ||
+            memcmp(&again, &peer.endpoints, sizeof(again)) != 0) {
             abort();
         }
         if (peer.dscp > 63 || strlen(peer.interface) > SF_MARK_INTERFACE_BYTES_MAX ||

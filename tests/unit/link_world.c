@@ -626,6 +626,13 @@ world_set_peer(struct world *world, unsigned number, unsigned other)
         .rtt_ns = end->rtt_ns[other],
         .epoch_seen = end->epoch_seen[other]};
 
+    if (peer.has_endpoint && to->alias_count > 0) {
+        peer.endpoint = to->aliases[0];
+        for (unsigned i = 1; i < to->alias_count; i++) {
+            peer.others[peer.other_count++] = to->aliases[i];
+        }
+        peer.others[peer.other_count++] = to->addr;
+    }
     memcpy(peer.static_pk, to->static_pk, 32);
     memcpy(peer.hint_key, to->hint_key, 32);
     memcpy(peer.psk, end->psk[other], 32);

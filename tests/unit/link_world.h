@@ -76,6 +76,8 @@ struct end {
     uint16_t mtu, mtu_blind;
     size_t pool_bytes;
     bool has_endpoint[WORLD_ENDS_MAX];
+    struct sf_addr aliases[2]; /* where others are told to call it, before `addr`... */
+    unsigned alias_count;      /* ...and nobody is, but where it moved to */
     bool no_return[WORLD_ENDS_MAX];
     uint64_t rtt_ns[WORLD_ENDS_MAX];
     uint8_t psk[WORLD_ENDS_MAX][32];

@@ -105,7 +105,7 @@ test_bulk_stays(void)
     struct sf_addr endpoint = at(9);
 
     load();
-    sf_addresses_set_endpoint(&addresses, &endpoint);
+    sf_addresses_set_endpoints(&addresses, &endpoint, 1);
     CHECK_EQ(addresses.use, SF_ADDRESS_ENDPOINT);
     hear(1, 1000, true);
     CHECK_EQ(addresses.use, SF_ADDRESS_ENDPOINT);
@@ -153,11 +153,47 @@ test_endpoint_taken_away(void)
     struct sf_addr endpoint = at(9);
 
     load();
-    sf_addresses_set_endpoint(&addresses, &endpoint);
+    sf_addresses_set_endpoints(&addresses, &endpoint, 1);
     CHECK(sf_addresses_trusts(&addresses, &endpoint));
-    sf_addresses_set_endpoint(&addresses, NULL);
+    sf_addresses_set_endpoints(&addresses, NULL, 0);
     CHECK_EQ(sf_addresses_control(&addresses), SF_ADDRESS_NONE);
     CHECK(!sf_addresses_trusts(&addresses, &endpoint));
+}
+
+static void
+test_several_endpoints(void)
+{
+    const struct sf_addr endpoints[] = {at(7), at(8), at(9)};
+    const struct sf_addr fewer[] = {at(5), at(8)};
+    const struct sf_addr *current = &addresses.paths[SF_ADDRESS_ENDPOINT].addr;
+
+    load();
+    sf_addresses_set_endpoints(&addresses, endpoints, 3);
+    CHECK(sf_addr_equal(current, &endpoints[0]));
+    for (unsigned i = 1; i < 7; i++) {
+        sf_addresses_turn(&addresses);
+        CHECK(sf_addr_equal(current, &endpoints[i % 3]));
+        CHECK_EQ(addresses.use, SF_ADDRESS_ENDPOINT);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(sf_addresses_trusts(&addresses, &endpoints[i]));
+    }
+    /* The one that speaks is the one in use, without a challenge; what comes late moves nothing. */
+    hear(9, 100, true);
+    CHECK(sf_addr_equal(current, &endpoints[2]));
+    hear(8, 100, false);
+    CHECK(sf_addr_equal(current, &endpoints[2]));
+    hear(8, 100, true);
+    CHECK(sf_addr_equal(current, &endpoints[1]));
+    CHECK_EQ(addresses.challenge_due, SF_NEVER);
+    /* It stays so if the operator goes on naming it. */
+    sf_addresses_set_endpoints(&addresses, fewer, 2);
+    CHECK(sf_addr_equal(current, &endpoints[1]));
+    CHECK(!sf_addresses_trusts(&addresses, &endpoints[0]));
+    sf_addresses_set_endpoints(&addresses, fewer, 1);
+    CHECK(sf_addr_equal(current, &fewer[0]));
+    sf_addresses_turn(&addresses);
+    CHECK(sf_addr_equal(current, &fewer[0]));
 }
 
 CHECK_MAIN("address", {"a peer nobody heard of is nowhere", test_nowhere},
@@ -167,4 +203,6 @@ CHECK_MAIN("address", {"a peer nobody heard of is nowhere", test_nowhere},
     {"bulk stays where it is until the new address is proven", test_bulk_stays},
     {"a datagram that was overtaken teaches no address", test_late_learns_nothing},
     {"challenges grow rarer and end until the address speaks again", test_challenges_end},
-    {"an endpoint can be taken away", test_endpoint_taken_away})
+    {"an endpoint can be taken away", test_endpoint_taken_away},
+    {"of several endpoints each has its turn, and the one that speaks stays",
+        test_several_endpoints})

@@ -13,12 +13,13 @@
 
 /* --- Options --------------------------------------------------------------- */
 
-enum { OPTIONS = 4 };
+enum { OPTIONS = 5 };
 static const struct sf_arg_option options[OPTIONS] = {
     {"to", 't', "NAME", ""},
     {"wait", 'w', NULL, ""},
     {"priority", 'p', "N", ""},
     {"all", 'a', NULL, ""},
+    {"at", 0, "PLACE...", ""},
 };
 
 static struct sf_args args;
@@ -105,6 +106,24 @@ test_bad_options(void)
     CHECK(strstr(args.error, "behind --") != NULL);
     CHECK_EQ(PARSE("--\x1b[31m"), SF_EINVAL);
     CHECK(strchr(args.error, '\x1b') == NULL);
+}
+
+static void
+test_lists(void)
+{
+    static char most[SF_ARGS_LIST_BYTES];
+    char *words[] = {(char[]){"--at"}, most, (char[]){"--at"}, (char[]){"b"}};
+    char *again[] = {words[0], words[1], words[2], words[3]};
+
+    REQUIRE_EQ(PARSE("--at", "a", "--wait", "--at=b", "--at", "c,d"), SF_OK);
+    CHECK_TEXT(value("at"), "a,b,c,d");
+    REQUIRE_EQ(PARSE("--at", "a"), SF_OK);
+    CHECK_TEXT(value("at"), "a");
+    memset(most, 'x', sizeof(most) - 3);
+    REQUIRE_EQ(sf_args_parse(&args, options, OPTIONS, 4, words), SF_OK);
+    CHECK_EQ(strlen(value("at")), SF_ARGS_LIST_BYTES - 1);
+    most[sizeof(most) - 3] = 'x';
+    CHECK_EQ(sf_args_parse(&args, options, OPTIONS, 4, again), SF_EINVAL);
 }
 
 /* --- Names ----------------------------------------------------------------- */
@@ -473,6 +492,7 @@ CHECK_MAIN("the command line's text",
     {"an option takes its value in every form", test_option_forms},
     {"two dashes end the options", test_two_dashes},
     {"a wrong option is named, with the one that was meant", test_bad_options},
+    {"an option may be given several times if it is a list", test_lists},
     {"a harmless name is shown as it is", test_harmless_names},
     {"a name cannot move the cursor or turn the text", test_harmful_names},
     {"bytes that are not UTF-8 are shown as bytes", test_names_that_are_not_utf8},

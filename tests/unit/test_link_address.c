@@ -246,6 +246,117 @@ test_unanswered_budget(void)
     finish();
 }
 
+/* --- Several endpoints ---------------------------------------------------------------- */
+
+/* End 1 is said to be at two other places as well. */
+static void
+add_aliases(void)
+{
+    world.ends[1].aliases[0] = sf_addr_v4(0xcb007102, 7272);
+    world.ends[1].aliases[1] = sf_addr_v4(0xcb007103, 7272);
+    world.ends[1].alias_count = 2;
+}
+
+static uint64_t
+bytes_to(const struct sf_addr *addr)
+{
+    const struct world_address *address = world_address(&world, addr);
+
+    return address == NULL ? 0 : address->out_bytes;
+}
+
+static void
+test_one_of_three_answers(void)
+{
+    uint64_t first, second;
+
+    start(140);
+    add_aliases();
+    world.ends[1].has_endpoint[0] = false; /* it waits to be called */
+    open_both();
+    world_offer(&world, 0, 1, 0, 40, 65536);
+    /* Two repetitions of the opener later it is found; 1.1 s of line for 2.6 MB. */
+    CHECK(world_deliver(&world, 0, 0, 2 * SF_SEC));
+    first = bytes_to(&world.ends[1].aliases[0]);
+    second = bytes_to(&world.ends[1].aliases[1]);
+    CHECK(first > 0 && second > 0);
+    /* It is kept: the others get nothing more. */
+    world_offer(&world, 0, 1, 1, 100, 65536);
+    CHECK(world_deliver(&world, 0, 1, 5 * SF_SEC));
+    world_run(&world, 300 * SF_SEC);
+    CHECK_EQ(bytes_to(&world.ends[1].aliases[0]), first);
+    CHECK_EQ(bytes_to(&world.ends[1].aliases[1]), second);
+    CHECK_EQ(world.ends[0].addresses, 0); /* nothing had to be proven */
+    finish();
+}
+
+/* It calls from one of the places itself: nothing has to be tried. */
+static void
+test_one_of_three_calls(void)
+{
+    start(143);
+    add_aliases();
+    open_both();
+    world_offer(&world, 0, 1, 0, 40, 65536);
+    CHECK(world_deliver(&world, 0, 0, 1300 * SF_MS));
+    CHECK_EQ(bytes_to(&world.ends[1].aliases[1]), 0);
+    finish();
+}
+
+static void
+test_none_of_three_answers(void)
+{
+    struct end *end = &world.ends[1];
+    uint64_t before[3];
+
+    start(141);
+    add_aliases();
+    world_open(&world, 0);
+    world_offer(&world, 0, 1, 0, 1000, 65536);
+    world_run(&world, 10 * SF_SEC);
+    /* The unanswered budget is that of the peer: all three together get no more than one would. */
+    before[0] = bytes_to(&end->aliases[0]);
+    before[1] = bytes_to(&end->aliases[1]);
+    before[2] = bytes_to(&end->addr);
+    CHECK(before[0] > 0 && before[1] > 0 && before[2] > 0);
+    CHECK(before[0] + before[1] + before[2] < 2500000 * 21 / 10 + 40 * 1200);
+    /* Then each gets its turn with beacons: one in four seconds. */
+    world_run(&world, 240 * SF_SEC);
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t more = bytes_to(i < 2 ? &end->aliases[i] : &end->addr) - before[i];
+
+        CHECK(more >= 10 * 1200 && more <= 30 * 1200);
+    }
+    world_open(&world, 1);
+    CHECK(world_deliver(&world, 0, 0, 60 * SF_SEC));
+    finish();
+}
+
+static void
+test_endpoint_dies(void)
+{
+    struct sf_addr home;
+    uint64_t kept;
+
+    start(142);
+    add_aliases();
+    home = world.ends[1].addr;
+    open_both();
+    world_offer(&world, 0, 1, 0, 1000, 65536);
+    world_run(&world, 3 * SF_SEC);
+    kept = world_kept(&world, 0, 0, 1);
+    CHECK(kept > 50);
+    /* That way is gone; another that the operator named works. */
+    world.ends[1].addr = world.ends[1].aliases[0];
+    world.ends[1].has_endpoint[0] = false; /* and it cannot call by itself */
+    world.ends[1].forged = home;           /* what is under way comes from where it was */
+    world_run(&world, SF_MS);
+    world.ends[1].forged.port = 0;
+    CHECK(world_deliver(&world, 0, 0, 45 * SF_SEC));
+    CHECK_EQ(world.ends[0].addresses, 0);
+    finish();
+}
+
 static void
 test_no_return(void)
 {
@@ -294,5 +405,9 @@ CHECK_MAIN("link address", {"a peer that alone can call is reached", test_one_si
     {"a forged source gets at most what it sent", test_forged_source},
     {"copies from elsewhere do not move the bulk", test_bulk_is_not_stolen},
     {"an authorised address gets two seconds of bulk unanswered", test_unanswered_budget},
+    {"of three endpoints the one that answers is found and kept", test_one_of_three_answers},
+    {"of three endpoints the one that calls is used at once", test_one_of_three_calls},
+    {"three endpoints that do not answer get what one would", test_none_of_three_answers},
+    {"where an endpoint dies in mid-transfer another takes its place", test_endpoint_dies},
     {"a path without return", test_no_return},
     {"a receiver without return may come late", test_no_return_joins_late})

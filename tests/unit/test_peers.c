@@ -94,7 +94,7 @@ test_round_trip(void)
 
     begin();
     peer = example("sat-7");
-    REQUIRE_EQ(sf_peers_endpoint_parse("[2001:db8::7]:7272", &peer.endpoint), SF_OK);
+    REQUIRE_EQ(sf_endpoints_parse("[2001:db8::7]:7272, sat.example:7", &peer.endpoints), SF_OK);
     peer.rate_bps = 20000000;
     peer.rate_max_bps = 30000000;
     peer.has_dscp = true;
@@ -111,8 +111,10 @@ test_round_trip(void)
     CHECK(sf_fingerprint_equal(&back.card.fingerprint, &peer.card.fingerprint));
     CHECK_EQ(back.card_bytes, peer.card_bytes);
     CHECK_BYTES(back.card_encoded, peer.card_encoded, peer.card_bytes);
-    CHECK_TEXT(back.endpoint.host, "2001:db8::7");
-    CHECK_EQ(back.endpoint.port, 7272);
+    CHECK_TEXT(back.endpoints.list[0].host, "2001:db8::7");
+    CHECK_EQ(back.endpoints.list[0].port, 7272);
+    CHECK_TEXT(back.endpoints.list[1].host, "sat.example");
+    CHECK_EQ(back.endpoints.count, 2);
     CHECK_EQ(back.rate_bps, 20000000);
     CHECK(back.pace == SF_LINK_PACE_FIXED);
     CHECK_EQ(back.rate_max_bps, 30000000);
@@ -132,19 +134,19 @@ test_round_trip(void)
     CHECK(back.has_psk);
     CHECK_BYTES(back.psk, peer.psk, sizeof(peer.psk));
     peer.has_psk = false;
-    peer.endpoint.host[0] = '\0';
+    peer.endpoints.count = 0;
     CHECK_EQ(sf_peers_write(&home, &peer, &error), SF_EINVAL);
     peer.no_return = false;
     CHECK_EQ(sf_peers_write(&home, &peer, &error), SF_OK);
     CHECK(!is_there("sat-7.psk"));
     REQUIRE_EQ(sf_peers_read(&home, "sat-7", &back, &error), SF_OK);
-    CHECK(!back.has_psk && back.endpoint.host[0] == '\0');
+    CHECK(!back.has_psk && back.endpoints.count == 0);
     /* Where nothing comes back no rate can be found. */
     peer.pace = SF_LINK_PACE_SCAVENGER;
     CHECK_EQ(sf_peers_write(&home, &peer, &error), SF_OK);
     REQUIRE_EQ(sf_peers_read(&home, "sat-7", &back, &error), SF_OK);
     CHECK(back.pace == SF_LINK_PACE_SCAVENGER);
-    REQUIRE_EQ(sf_peers_endpoint_parse("192.0.2.7:7272", &peer.endpoint), SF_OK);
+    REQUIRE_EQ(sf_endpoints_parse("192.0.2.7:7272", &peer.endpoints), SF_OK);
     peer.no_return = true;
     CHECK_EQ(sf_peers_write(&home, &peer, &error), SF_EINVAL);
     end();
@@ -314,22 +316,78 @@ test_endpoints(void)
 {
     static const char *const good[] = {
         "192.0.2.7:7272", "[2001:db8::7]:1", "sat.example:65535", "ground-1.local:7272", "none"};
-    char text[SF_PEERS_ENDPOINT_BYTES_MAX + 1];
-    struct sf_peers_endpoint endpoint;
+    char text[SF_ENDPOINT_BYTES_MAX + 1];
+    struct sf_endpoint endpoint;
     char longest[300];
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        CHECK_EQ(sf_peers_endpoint_parse(good[i], &endpoint), SF_OK);
-        sf_peers_endpoint_print(&endpoint, text);
+        CHECK_EQ(sf_endpoint_parse(good[i], &endpoint), SF_OK);
+        sf_endpoint_print(&endpoint, text);
         CHECK_TEXT(text, good[i]);
     }
     memset(longest, 'a', sizeof(longest));
-    memcpy(longest + SF_PEERS_HOST_BYTES_MAX, ":65535", 7);
-    CHECK_EQ(sf_peers_endpoint_parse(longest, &endpoint), SF_OK);
-    sf_peers_endpoint_print(&endpoint, text);
+    memcpy(longest + SF_ENDPOINT_HOST_BYTES_MAX, ":65535", 7);
+    CHECK_EQ(sf_endpoint_parse(longest, &endpoint), SF_OK);
+    sf_endpoint_print(&endpoint, text);
     CHECK_TEXT(text, longest);
-    memcpy(longest + SF_PEERS_HOST_BYTES_MAX, "a:65535", 8);
-    CHECK_EQ(sf_peers_endpoint_parse(longest, &endpoint), SF_EFORMAT);
+    memcpy(longest + SF_ENDPOINT_HOST_BYTES_MAX, "a:65535", 8);
+    CHECK_EQ(sf_endpoint_parse(longest, &endpoint), SF_EFORMAT);
+}
+
+static void
+test_endpoint_lists(void)
+{
+    static const char *const bad[] = {",", "a:1,", ",a:1", "a:1,,b:2", "a:1,a:1", "a:1, none",
+        "none,none", "a:1,b", "a:1;b:2", "a:1,b:2,c:3,d:4,e:5"};
+    char text[SF_ENDPOINTS_BYTES_MAX + 1];
+    char longest[SF_ENDPOINTS_BYTES_MAX + 1] = "";
+    struct sf_endpoints endpoints;
+    struct sf_endpoints before;
+
+    CHECK_EQ(
+        sf_endpoints_parse("sat.example:7272,[2001:db8::7]:1 , 192.0.2.7:7272", &endpoints), SF_OK);
+    CHECK_EQ(endpoints.count, 3);
+    sf_endpoints_print(&endpoints, text);
+    CHECK_TEXT(text, "sat.example:7272, [2001:db8::7]:1, 192.0.2.7:7272");
+    before = endpoints;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK_EQ(sf_endpoints_parse(bad[i], &endpoints), SF_EFORMAT);
+        CHECK_BYTES(&endpoints, &before, sizeof(before));
+    }
+    CHECK_EQ(sf_endpoints_parse("none", &endpoints), SF_OK);
+    CHECK_EQ(endpoints.count, 0);
+    sf_endpoints_print(&endpoints, text);
+    CHECK_TEXT(text, "none");
+    for (unsigned i = 0; i < SF_ENDPOINTS_MAX; i++) {
+        size_t at = strlen(longest);
+
+        at += (size_t)sprintf(longest + at, "%s", i > 0 ? ", " : "");
+        memset(longest + at, 'a' + (int)i, SF_ENDPOINT_HOST_BYTES_MAX);
+        strcpy(longest + at + SF_ENDPOINT_HOST_BYTES_MAX, ":65535");
+    }
+    CHECK_EQ(sf_endpoints_parse(longest, &endpoints), SF_OK);
+    sf_endpoints_print(&endpoints, text);
+    CHECK_TEXT(text, longest);
+}
+
+/* The longest list is also written to the file of a peer, and read from it. */
+static void
+test_longest_round_trip(void)
+{
+    struct sf_peers_peer peer;
+    struct sf_peers_peer back;
+
+    begin();
+    peer = example("sat-7");
+    peer.endpoints.count = SF_ENDPOINTS_MAX;
+    for (unsigned i = 0; i < SF_ENDPOINTS_MAX; i++) {
+        memset(peer.endpoints.list[i].host, 'a' + (int)i, SF_ENDPOINT_HOST_BYTES_MAX);
+        peer.endpoints.list[i].port = 65535;
+    }
+    REQUIRE_EQ(sf_peers_write(&home, &peer, &error), SF_OK);
+    REQUIRE_EQ(sf_peers_read(&home, "sat-7", &back, &error), SF_OK);
+    CHECK_BYTES(&back.endpoints, &peer.endpoints, sizeof(peer.endpoints));
+    end();
 }
 
 static void
@@ -406,6 +464,8 @@ CHECK_MAIN("peers", {"a peer comes back as it was written", test_round_trip},
     {"a missing, damaged or exposed file is said so", test_bad_files},
     {"a value out of form is refused and changes nothing", test_bad_values},
     {"endpoints are addresses or names, with a port", test_endpoints},
+    {"lists of endpoints have commas, and none twice", test_endpoint_lists},
+    {"the longest list of endpoints is kept", test_longest_round_trip},
     {"rights, keys and names have one form", test_words},
     {"a revoked node is one by the name of its file, whatever is in it", test_revoked},
     {"a rate is given, found or found while giving way, and has a ceiling", test_rates})
