@@ -109,6 +109,7 @@ skyferry_sim_SOURCES = \
 	%D%/sim_test.c %D%/sim_test.h \
 	%D%/sim_test_print.c \
 	%D%/sim_tun.c %D%/sim_tun.h
+skyferry_sim_LDFLAGS = $(AM_LDFLAGS) $(SIM_MEMORY_WRAP)
 skyferry_sim_LDADD = app/libapp.a sim/libsim.a node/libnode.a link/liblink.a store/libstore.a \
 	bundle/libbundle.a base/libbase.a $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) \
 	$(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS) $(ISAL_LIBS) -lm

@@ -116,6 +116,7 @@ take_outline(struct work *work, const struct sf_piece *piece)
     struct decoder *decoder = work->decoder;
     struct inbound *in = decoder->in;
     struct assembly *parts = &decoder->outline_parts;
+    int status;
 
     work->keeps_slot = true;
     decoder->outline_bundles =
@@ -127,7 +128,12 @@ take_outline(struct work *work, const struct sf_piece *piece)
     if (!parts->is_complete || decoder->is_stopping) {
         return;
     }
-    if (sf_outline_decode(sf_view(parts->bytes, parts->total), &decoder->outline) != SF_OK) {
+    status = sf_outline_decode(sf_view(parts->bytes, parts->total), &decoder->outline);
+    if (status == SF_ENOMEM) {
+        decode_out_of_memory(decoder);
+        return;
+    }
+    if (status != SF_OK) {
         inbound_refuse(in, SF_REFUSAL_BAD_NAME, "its outline is malformed or names are forbidden");
         decoder->is_stopping = true;
         return;
@@ -158,6 +164,7 @@ take_digests(struct work *work, const struct sf_piece *piece)
     struct decoder *decoder = work->decoder;
     struct assembly *parts = &decoder->digest_parts;
     const struct assembly *outline = &decoder->outline_parts;
+    int status;
 
     work->keeps_slot = true;
     if (decoder->has_digests) {
@@ -167,8 +174,13 @@ take_digests(struct work *work, const struct sf_piece *piece)
     if (!parts->is_complete || decoder->is_stopping) {
         return;
     }
-    if (sf_digests_decode(
-            sf_view(parts->bytes, parts->total), &decoder->outline, &decoder->digests) != SF_OK) {
+    status = sf_digests_decode(
+        sf_view(parts->bytes, parts->total), &decoder->outline, &decoder->digests);
+    if (status == SF_ENOMEM) {
+        decode_out_of_memory(decoder);
+        return;
+    }
+    if (status != SF_OK) {
         decode_damaged(decoder, "its digests are malformed");
         return;
     }

@@ -104,6 +104,7 @@ struct ladder {
     bool is_there;
     bool is_durable; /* in the vault: grants may be made, and the seed may go */
     bool has_strode; /* in this run */
+    sf_mono keep_at; /* it is not: when that is tried again; SF_NEVER or 0: no need */
     uint8_t check[16];
     uint8_t link[32];
     struct sf_rung out; /* the next one towards the peer */
@@ -164,6 +165,9 @@ bool peer_take_card(struct sf_node *node, struct peer *peer, struct sf_view enco
 SF_MUST_USE int ladder_set(struct sf_node *node, struct peer *peer);
 /* Whether a grant may be made now: the peer is there to take it, and not too many were not opened. */
 bool ladder_may_grant(const struct peer *peer);
+/* Try again to keep those that found no room. */
+void ladder_tick(struct sf_node *node);
+sf_mono ladder_deadline(const struct sf_node *node);
 /*
  * Take the next rung towards `peer` for one grant. `done` gets it when it can
  * never be taken again, whatever happens, or NULL if the vault could not keep

@@ -42,6 +42,7 @@ enum {
 };
 
 #define REACH_EVERY (60 * SF_SEC)
+#define KEEP_AGAIN  (30 * SF_SEC) /* a new ladder for which the vault had no room */
 
 /* --- At rest --------------------------------------------------------------------------- */
 
@@ -225,12 +226,68 @@ begun(void *owner, int status)
             peer->ladder.is_durable = true;
             outbound_peer_changed(begun->node, peer_number(begun->node, peer));
         } else {
+            peer->ladder.keep_at = sf_mono_add(begun->node->now, KEEP_AGAIN);
             node_say(begun->node, SF_NODE_EVENT_WARNING, NULL,
-                "the pre-shared key of %s cannot be kept in the vault (%s); no grant goes to it",
+                "the pre-shared key of %s cannot be kept in the vault (%s): no grant goes to it "
+                "until it can",
                 peer->conf.name, sf_status_text(status));
         }
     }
     free(begun);
+}
+
+/* Make both ladders durable; grants wait for that. */
+static int
+keep(struct sf_node *node, struct peer *peer)
+{
+    struct begun *owner = malloc(sizeof(*owner));
+
+    if (owner == NULL) {
+        return SF_ENOMEM;
+    }
+    *owner = (struct begun){.node = node, .fingerprint = peer->conf.card.fingerprint};
+    memcpy(owner->check, peer->ladder.check, sizeof(owner->check));
+    if (save_passed(node, peer) != SF_OK || save_state(node, peer, begun, owner) != SF_OK) {
+        free(owner);
+        return SF_ENOMEM;
+    }
+    peer->ladder.keep_at = SF_NEVER;
+    return SF_OK;
+}
+
+static bool
+waits_to_be_kept(const struct peer *peer)
+{
+    const struct ladder *ladder = &peer->ladder;
+
+    return peer->used && ladder->is_there && !ladder->is_durable && ladder->keep_at != 0;
+}
+
+void
+ladder_tick(struct sf_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        struct peer *peer = &node->peers[node->peer_order[i]];
+
+        if (waits_to_be_kept(peer) && node->now >= peer->ladder.keep_at) {
+            node_must(node, keep(node, peer));
+        }
+    }
+}
+
+sf_mono
+ladder_deadline(const struct sf_node *node)
+{
+    sf_mono deadline = SF_NEVER;
+
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct peer *peer = &node->peers[node->peer_order[i]];
+
+        if (waits_to_be_kept(peer)) {
+            deadline = sf_mono_min(deadline, peer->ladder.keep_at);
+        }
+    }
+    return deadline;
 }
 
 /* Begin both ladders of a seed that was not here before. */
@@ -238,11 +295,7 @@ static int
 begin(struct sf_node *node, struct peer *peer, const uint8_t seed[32], const uint8_t check[16])
 {
     struct ladder *ladder = &peer->ladder;
-    struct begun *owner = malloc(sizeof(*owner));
 
-    if (owner == NULL) {
-        return SF_ENOMEM;
-    }
     memset(ladder, 0, sizeof(*ladder));
     memcpy(ladder->check, check, sizeof(ladder->check));
     sf_ladder_link_psk(seed, ladder->link);
@@ -250,13 +303,7 @@ begin(struct sf_node *node, struct peer *peer, const uint8_t seed[32], const uin
     sf_ladder_begin(seed, &peer->conf.card.fingerprint, &node->card.fingerprint, &ladder->in);
     ladder->is_there = true;
     peer->record.rung_opened = 0;
-    *owner = (struct begun){.node = node, .fingerprint = peer->conf.card.fingerprint};
-    memcpy(owner->check, check, sizeof(owner->check));
-    if (save_passed(node, peer) != SF_OK || save_state(node, peer, begun, owner) != SF_OK) {
-        free(owner);
-        return SF_ENOMEM;
-    }
-    return SF_OK;
+    return keep(node, peer);
 }
 
 int

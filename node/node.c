@@ -80,6 +80,7 @@ sf_node_tick(struct sf_node *node, sf_mono now, struct sf_wall wall)
     node_drain(node);
     room_tick(node);
     keyring_tick(node);
+    ladder_tick(node);
     sf_vault_tick(node->vault, now);
     outbound_tick(node);
     inbound_tick(node);
@@ -96,6 +97,7 @@ sf_node_deadline(const struct sf_node *node)
 
     deadline = sf_mono_min(deadline, contacts_deadline(node));
     deadline = sf_mono_min(deadline, keyring_deadline(node));
+    deadline = sf_mono_min(deadline, ladder_deadline(node));
     deadline = sf_mono_min(deadline, room_deadline(node));
     deadline = sf_mono_min(deadline, sf_vault_deadline(node->vault));
     deadline = sf_mono_min(deadline, outbound_deadline(node));

@@ -288,6 +288,10 @@ take_receipt(struct outbound *out, struct out_to *to, struct peer *peer,
     bool changed;
     int status = sf_receipt_merge(&to->receipts, receipt, &changed);
 
+    if (status == SF_ENOMEM) {
+        out->node->health = status;
+        return;
+    }
     if (status != SF_OK) {
         node_say(out->node, SF_NODE_EVENT_WARNING, &out->id,
             "a receipt of %s does not fit this transfer: %s", peer->conf.name,
@@ -345,9 +349,14 @@ outbound_receipt(struct sf_node *node, struct peer *peer, struct sf_view encoded
     struct sf_receipt receipt;
     struct outbound *out;
     bool is_recipient = false;
+    int status =
+        sf_receipt_decode(encoded, peer->conf.card.sign_pk, &peer->conf.card.fingerprint, &receipt);
 
-    if (sf_receipt_decode(
-            encoded, peer->conf.card.sign_pk, &peer->conf.card.fingerprint, &receipt) != SF_OK) {
+    if (status == SF_ENOMEM) {
+        node->health = status; /* it will not come again: so the node starts anew, and asks */
+        return;
+    }
+    if (status != SF_OK) {
         node_say(node, SF_NODE_EVENT_WARNING, NULL, "a receipt of %s is not valid; ignored",
             peer->conf.name);
         record_peer(node, "receipt_rejected", peer, "its form or its signature is wrong");

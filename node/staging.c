@@ -15,9 +15,13 @@ staging_disk(const struct staging *staging)
 }
 
 void
-staging_fail(struct staging *staging)
+staging_fail(struct staging *staging, int status)
 {
-    staging->has_failed = true;
+    if (status == SF_ENOMEM) {
+        staging->in->node->health = SF_ENOMEM; /* nothing is wrong with what is staged */
+    } else {
+        staging->has_failed = true;
+    }
 }
 
 /* --- Writing ------------------------------------------------------------------------------- */
@@ -38,7 +42,7 @@ handle_changed(struct sf_disk_op *op)
     } else {
         handle->state = HANDLE_FREE;
         handle->entry = NO_ENTRY;
-        staging_fail(staging);
+        staging_fail(staging, op->status);
     }
     step(staging);
 }
@@ -161,6 +165,7 @@ written(struct sf_disk_op *op)
     struct staging *staging = write->staging;
     struct handle *handle = handle_of(staging, write->file);
     uint64_t place = staging_place(staging, write->file, write->offset);
+    int status = op->status;
 
     staging->in_flight--;
     sf_assert(handle != NULL);
@@ -174,9 +179,11 @@ written(struct sf_disk_op *op)
         wait_for_room(staging, 0);
         return;
     }
-    if (op->status != SF_OK ||
-        sf_range_set_add(&staging->written, place, place + write->bytes.bytes) != SF_OK) {
-        staging_fail(staging);
+    if (status == SF_OK) {
+        status = sf_range_set_add(&staging->written, place, place + write->bytes.bytes);
+    }
+    if (status != SF_OK) {
+        staging_fail(staging, status);
     } else {
         handle->is_dirty = true;
         staging->unsynced_bytes += write->bytes.bytes;
@@ -243,8 +250,10 @@ void
 staging_zeros(struct staging *staging, uint64_t place, uint64_t bytes)
 {
     /* Nothing to sync: the length of the file was set when it was made, and is synced with it. */
-    if (sf_range_set_add(&staging->written, place, place + bytes) != SF_OK) {
-        staging_fail(staging);
+    int status = sf_range_set_add(&staging->written, place, place + bytes);
+
+    if (status != SF_OK) {
+        staging_fail(staging, status);
     }
 }
 
@@ -265,13 +274,16 @@ staging_place(const struct staging *staging, uint32_t file, uint64_t offset)
 static void
 end_round(struct staging *staging)
 {
+    int status;
+
     if (staging->sync_failed) {
         /* Final for what it covered; the kernel may now show bytes that the disk lacks. */
-        staging_fail(staging);
+        staging_fail(staging, SF_EIO);
         return;
     }
-    if (sf_range_set_merge(&staging->synced, &staging->round) != SF_OK) {
-        staging_fail(staging);
+    status = sf_range_set_merge(&staging->synced, &staging->round);
+    if (status != SF_OK) {
+        staging_fail(staging, status);
     }
     sf_range_set_clear(&staging->round);
 }
@@ -302,6 +314,7 @@ static void
 begin_round(struct staging *staging)
 {
     sf_mono now = staging->in->node->now;
+    int status;
 
     if (staging->syncs > 0 || sf_range_set_equal(&staging->written, &staging->synced) ||
         (now < staging->round_at && staging->unsynced_bytes < ROUND_BYTES &&
@@ -310,8 +323,9 @@ begin_round(struct staging *staging)
     }
     staging->round_at = sf_mono_add(now, ROUND_EVERY);
     staging->unsynced_bytes = 0;
-    if (sf_range_set_copy(&staging->round, &staging->written) != SF_OK) {
-        staging_fail(staging);
+    status = sf_range_set_copy(&staging->round, &staging->written);
+    if (status != SF_OK) {
+        staging_fail(staging, status);
         return;
     }
     for (size_t i = 0; i < HANDLES; i++) {
@@ -392,7 +406,7 @@ chunk_read(struct sf_disk_op *op)
     staging->in_flight--;
     chunk->state = CHUNK_READ;
     if (op->status != SF_OK || op->ret_bytes < chunk->bytes) {
-        staging_fail(staging);
+        staging_fail(staging, SF_EIO);
     }
     step(staging);
 }
@@ -409,7 +423,7 @@ read_file_changed(struct sf_disk_op *op)
     } else if (op->status == SF_OK) {
         staging->read_file = op->ret_file;
     } else {
-        staging_fail(staging);
+        staging_fail(staging, op->status);
     }
     step(staging);
 }

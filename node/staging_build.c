@@ -230,7 +230,7 @@ built(struct sf_disk_op *op)
     }
     if (staging->is_stopping ||
         (op->status != SF_OK && !(op->kind == SF_DISK_MKDIR && op->status == SF_EEXIST))) {
-        staging_fail(staging);
+        staging_fail(staging, op->status);
         build_give_up(staging, op);
         return;
     }

@@ -114,8 +114,8 @@ struct staging {
 /* --- staging.c --- */
 
 struct sf_disk *staging_disk(const struct staging *staging);
-/* What is staged is not to be trusted any more. */
-void staging_fail(struct staging *staging);
+/* `status` came of it: what is staged is not to be trusted any more, unless memory had run out. */
+void staging_fail(struct staging *staging, int status);
 
 /* --- staging_build.c --- */
 

@@ -126,18 +126,6 @@ list(struct life *life, unsigned number, const char *path)
 
 /* --- I1: whoever is to have it can produce it -------------------------------------------- */
 
-/* A transfer may fail, with its reason, where a disk of either side failed. */
-static bool
-may_fail(const struct life *life, const struct life_sent *sent)
-{
-    bool may = life->nodes[sent->from].has_disk_faults || life->nodes[sent->from].is_restored;
-
-    for (unsigned i = 0; i < sent->to_count; i++) {
-        may |= life->nodes[sent->to[i]].has_disk_faults || life->nodes[sent->to[i]].is_restored;
-    }
-    return may;
-}
-
 static void
 check_i1_custody(struct life *life, struct life_sent *sent, const struct sf_inspect_out *out)
 {
@@ -147,7 +135,7 @@ check_i1_custody(struct life *life, struct life_sent *sent, const struct sf_insp
             life_fail(life, "I1", "%s is in custody and not all of it is sealed", sent->label);
         }
     }
-    if (sent->has_custody && !sent->is_cancelled && !may_fail(life, sent) &&
+    if (sent->has_custody && !sent->is_cancelled && !life_may_fail(life, sent) &&
         out->phase != SF_OUT_CUSTODY && out->phase != SF_OUT_DONE) {
         life_fail(life, "I1", "%s was in custody and is given up (phase %d) though no disk failed",
             sent->label, (int)out->phase);
@@ -489,7 +477,8 @@ checker_calm(struct life *life)
        comes back, everything is sent again and again. */
     checker->is_bounded = !life->is_one_way;
     for (unsigned i = 0; i < life->node_count; i++) {
-        checker->is_bounded &= !life->nodes[i].has_disk_faults && !life->nodes[i].is_restored;
+        checker->is_bounded &= !life->nodes[i].has_disk_faults && !life->nodes[i].is_restored &&
+                               !life->nodes[i].has_run_out;
     }
     for (unsigned i = 0; i < life->sent_count; i++) {
         struct life_sent *sent = &life->sent[i];
@@ -711,7 +700,7 @@ check_outcome(struct life *life, struct life_sent *sent)
                     life->nodes[sent->to[i]].name);
             }
         }
-    } else if (!sent->is_cancelled && !may_fail(life, sent)) {
+    } else if (!sent->is_cancelled && !life_may_fail(life, sent)) {
         life_fail(life, "I1", "%s is %s: %.300s", sent->label, sf_node_state_name(transfer.state),
             transfer.why);
     } else if (transfer.why[0] == '\0') {

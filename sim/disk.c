@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "sim/disk_state.h"
+#include "sim/memory.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -502,6 +503,7 @@ fail(
 static void
 submit(struct sf_disk *interface, struct sf_disk_op *op)
 {
+    struct sf_sim_memory *memory = sf_sim_memory_enter(NULL); /* the disk has memory of its own */
     struct sf_sim_disk *disk = disk_of(interface);
     uint64_t latency = 0;
 
@@ -517,6 +519,7 @@ submit(struct sf_disk *interface, struct sf_disk_op *op)
     }
     disk->flights[disk->flight_count++] = (struct sf_sim_flight){
         op, sf_mono_add(disk->now, latency), disk->order++, disk->tree.sequence};
+    (void)sf_sim_memory_enter(memory);
 }
 
 /* The next flight to carry out among those submitted before `order`, or flight_count. */
@@ -584,6 +587,32 @@ execute(struct sf_sim_disk *disk, struct sf_sim_flight flight)
     }
 }
 
+/* Carry out what comes next of what was submitted before `order`; NULL if nothing is due. */
+static struct sf_disk_op *
+carry_out_next(struct sf_sim_disk *disk, uint64_t order)
+{
+    size_t at = pick(disk, order);
+    struct sf_sim_flight flight;
+
+    if (at == disk->flight_count) {
+        return NULL;
+    }
+    if (!disk->is_cut) {
+        if (disk->before != NULL) {
+            disk->before(disk->before_context, disk->operations, disk->flights[at].op);
+        }
+        if (disk->operations == disk->cut_at) {
+            sf_sim_disk_cut(disk);
+        }
+    }
+    flight = disk->flights[at];
+    disk->flight_count--;
+    memmove(&disk->flights[at], &disk->flights[at + 1],
+        (disk->flight_count - at) * sizeof(*disk->flights));
+    execute(disk, flight);
+    return flight.op;
+}
+
 static bool
 poll(struct sf_disk *interface)
 {
@@ -592,26 +621,14 @@ poll(struct sf_disk *interface)
     bool any = false;
 
     for (;;) {
-        size_t at = pick(disk, order);
-        struct sf_sim_flight flight;
+        struct sf_sim_memory *memory = sf_sim_memory_enter(NULL);
+        struct sf_disk_op *op = carry_out_next(disk, order);
 
-        if (at == disk->flight_count) {
+        (void)sf_sim_memory_enter(memory);
+        if (op == NULL) {
             return any;
         }
-        if (!disk->is_cut) {
-            if (disk->before != NULL) {
-                disk->before(disk->before_context, disk->operations, disk->flights[at].op);
-            }
-            if (disk->operations == disk->cut_at) {
-                sf_sim_disk_cut(disk);
-            }
-        }
-        flight = disk->flights[at];
-        disk->flight_count--;
-        memmove(&disk->flights[at], &disk->flights[at + 1],
-            (disk->flight_count - at) * sizeof(*disk->flights));
-        execute(disk, flight);
-        flight.op->done(flight.op);
+        op->done(op);
         any = true;
     }
 }

@@ -43,6 +43,7 @@ static const struct {
     [SF_FAULT_SPOOF] = {"spoofed replay", 30},
     [SF_FAULT_SPLICE] = {"splice", 30},
     [SF_FAULT_JUNK] = {"junk", 30},
+    [SF_FAULT_MEMORY] = {"allocation failure", 20},
 };
 
 const char *

@@ -47,6 +47,7 @@ enum sf_fault {
     SF_FAULT_SPOOF, /* replayed from another address */
     SF_FAULT_SPLICE,
     SF_FAULT_JUNK,
+    SF_FAULT_MEMORY, /* allocations of a node fail, one or some dozens in a row */
     SF_FAULTS,
 };
 

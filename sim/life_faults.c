@@ -2,6 +2,7 @@
 #include "sim/life_state.h"
 
 #include "base/assert.h"
+#include "sim/memory.h"
 
 #include <stdio.h>
 
@@ -203,12 +204,14 @@ life_start(struct life *life, unsigned number)
     if (status != SF_OK) {
         sf_trace_say(&life->trace, sf_world_now(life->world), "[%s] does not start: %s",
             life->nodes[number].name, error.text);
-        if (status != SF_EIO && status != SF_ENOSPC) {
+        if (status != SF_EIO && status != SF_ENOSPC &&
+            !(status == SF_ENOMEM && life->nodes[number].has_run_out)) {
             life_fail(
                 life, "other", "%s does not start: %.300s", life->nodes[number].name, error.text);
             return;
         }
         heal(life, number);
+        sf_world_memory(life->world, number)->fails = 0;
         sf_world_crash(life->world, number, SF_SIM_DAMAGE_LOSE_ALL);
         if (sf_world_start(life->world, number, &error) != SF_OK) {
             life_fail(life, "other", "%s does not start on a healthy disk: %.300s",
@@ -338,6 +341,21 @@ roll_back(struct life *life, unsigned number)
     reset_peers(life, number);
 }
 
+/* Of what it allocates from now on, one or some fail. */
+static void
+starve(struct life *life, unsigned number)
+{
+    struct sf_sim_memory *memory = sf_world_memory(life->world, number);
+
+    if (!sf_sim_memory_is_there()) {
+        return;
+    }
+    memory->fail_at = memory->calls + pick(life, SF_FAULT_MEMORY, 300);
+    memory->fails = pick(life, SF_FAULT_MEMORY, 3) == 0 ? 1 + pick(life, SF_FAULT_MEMORY, 60) : 1;
+    life->nodes[number].has_run_out = true;
+    say(life, number, "will be short of memory");
+}
+
 static void
 node_faults(struct life *life)
 {
@@ -349,6 +367,9 @@ node_faults(struct life *life)
         struct sf_sim_disk *disk = sf_world_disk(life->world, any_node(life, SF_FAULT_CRASH_AT));
 
         sf_sim_disk_cut_at(disk, sf_sim_disk_operations(disk) + pick(life, SF_FAULT_CRASH_AT, 80));
+    }
+    if (strikes(life, SF_FAULT_MEMORY, 25)) {
+        starve(life, any_node(life, SF_FAULT_MEMORY));
     }
     if (strikes(life, SF_FAULT_WALL, 15)) {
         unsigned number = any_node(life, SF_FAULT_WALL);
@@ -406,6 +427,7 @@ life_calm(struct life *life)
         struct sf_sim_disk *disk = sf_world_disk(life->world, i);
 
         heal(life, i);
+        sf_world_memory(life->world, i)->fails = 0;
         sf_sim_disk_cut_at(disk, SF_NEVER);
         sf_sim_disk_latency(disk, 20 * SF_US, 100 * SF_US);
         if (life->nodes[i].is_behind_nat) {
@@ -440,6 +462,7 @@ life_count_faults(struct life *life)
 {
     for (unsigned i = 0; i < life->node_count; i++) {
         count_disk(life, i);
+        life->result->faults[SF_FAULT_MEMORY] += sf_world_memory(life->world, i)->failed;
         for (unsigned k = 0; k < life->node_count; k++) {
             count_path(life, i, k);
         }

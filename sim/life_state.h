@@ -79,6 +79,7 @@ struct life_node {
     struct sf_fingerprint fingerprint;
     bool is_inbox_touched;
     bool has_disk_faults; /* ever: what fails may fail with a reason */
+    bool has_run_out;     /* of memory, ever: the same */
     bool has_rot;         /* ever: the medium itself changed bytes */
     bool has_limit;       /* now: the disk is small */
     bool is_restored;     /* ever: an older image was put back */
@@ -142,6 +143,9 @@ bool life_has_ended(const struct life *life, const struct life_sent *sent);
 /* All that was sent and not forgotten has ended. */
 bool life_all_ended(const struct life *life);
 /* Where it goes without a return path nobody hears that it arrived. */
+/* A transfer may fail, with its reason, where a disk or the memory of either side failed. */
+bool life_may_fail(const struct life *life, const struct life_sent *sent);
+
 bool life_is_one_way(const struct life *life, const struct life_sent *sent);
 /* Cancel what is still there and will not end by itself. */
 void life_cancel_rest(struct life *life);

@@ -107,14 +107,19 @@ hand_over(struct life *life, struct life_sent *sent, bool is_resumed, struct sf_
     return status;
 }
 
-/* A transfer may fail, with its reason, where a disk of either side failed. */
 static bool
-may_fail(const struct life *life, const struct life_sent *sent)
+has_failed(const struct life_node *node)
 {
-    bool may = life->nodes[sent->from].has_disk_faults || life->nodes[sent->from].is_restored;
+    return node->has_disk_faults || node->is_restored || node->has_run_out;
+}
+
+bool
+life_may_fail(const struct life *life, const struct life_sent *sent)
+{
+    bool may = has_failed(&life->nodes[sent->from]);
 
     for (unsigned i = 0; i < sent->to_count; i++) {
-        may |= life->nodes[sent->to[i]].has_disk_faults || life->nodes[sent->to[i]].is_restored;
+        may |= has_failed(&life->nodes[sent->to[i]]);
     }
     return may;
 }
@@ -160,7 +165,7 @@ life_send(struct life *life)
     }
     if (hand_over(life, sent, false, &error) != SF_OK) {
         sent->is_forgotten = true;
-        if (!may_fail(life, sent) && !sf_world_is_off(life->world, sent->from)) {
+        if (!life_may_fail(life, sent) && !sf_world_is_off(life->world, sent->from)) {
             life_fail(life, "other", "%s is not taken: %.300s", sent->label, error.text);
         }
     }
@@ -225,7 +230,7 @@ life_look_after(struct life *life, unsigned number)
             continue;
         }
         if (transfer.state == SF_NODE_INTERRUPTED && hand_over(life, sent, true, &error) != SF_OK &&
-            !may_fail(life, sent) && !sf_world_is_off(life->world, number)) {
+            !life_may_fail(life, sent) && !sf_world_is_off(life->world, number)) {
             life_fail(life, "other", "%s cannot be resumed: %.300s", sent->label, error.text);
         }
     }
@@ -245,7 +250,7 @@ has_given_up(const struct life *life, const struct life_sent *sent, unsigned pla
 {
     struct sf_inspect_in in;
 
-    return may_fail(life, sent) &&
+    return life_may_fail(life, sent) &&
            sf_inspect_in(sf_world_node(life->world, sent->to[place]), &sent->id,
                &life->nodes[sent->from].fingerprint, &in) &&
            in.phase == SF_IN_REFUSED;

@@ -15,6 +15,7 @@ sim_libsim_a_SOURCES = \
 	%D%/life.c %D%/life.h %D%/life_state.h \
 	%D%/life_faults.c \
 	%D%/life_work.c \
+	%D%/memory.c %D%/memory.h \
 	%D%/nat.c %D%/nat.h \
 	%D%/path.c %D%/path.h \
 	%D%/plot.c %D%/plot.h \
@@ -29,6 +30,9 @@ sim_libsim_a_SOURCES = \
 	%D%/value.c %D%/value.h \
 	%D%/whatif.c %D%/whatif.h \
 	%D%/world.c %D%/world.h
+
+# Programs in which allocations of simulated nodes can fail (sim/memory.h).
+SIM_MEMORY_WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 # The profiles are installed as they are, and the program carries them.
 sim_profiles = \

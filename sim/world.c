@@ -6,6 +6,7 @@
 #include "sim/clock.h"
 #include "sim/hollow.h"
 #include "sim/image.h"
+#include "sim/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct world_node {
     struct sf_sim_disk *disk;
     struct sf_inline_workers workers;
     struct sf_prng prng;
+    struct sf_sim_memory memory; /* what the node allocates */
     struct sf_node_config config;
     struct sf_node *node;
     struct sf_card card;
@@ -274,15 +276,26 @@ leave(struct world_node *self, const struct sf_addr *to, struct sf_view payload)
     fly(world, path, &model, payload);
 }
 
+static bool
+output(struct world_node *self, struct sf_addr *ret_to, uint8_t *payload, size_t room,
+    size_t *ret_bytes)
+{
+    bool is_any;
+
+    (void)sf_sim_memory_enter(&self->memory);
+    is_any = sf_node_output(self->node, ret_to, payload, room, ret_bytes, self->world->clock.now);
+    (void)sf_sim_memory_enter(NULL);
+    return is_any;
+}
+
 static void
 send_all(struct world_node *self)
 {
-    struct sf_world *world = self->world;
     uint8_t payload[DATAGRAM_BYTES_MAX];
     struct sf_addr to;
     size_t bytes;
 
-    while (sf_node_output(self->node, &to, payload, sizeof(payload), &bytes, world->clock.now)) {
+    while (output(self, &to, payload, sizeof(payload), &bytes)) {
         leave(self, &to, sf_view(payload, bytes));
     }
 }
@@ -353,9 +366,11 @@ step(struct world_node *self)
     sf_sim_disk_advance(self->disk, now);
     for (unsigned i = 0; any && !is_off(self); i++) {
         sf_assert(i < STEPS_MAX);
+        (void)sf_sim_memory_enter(&self->memory);
         any = sf_disk_poll(disk);
         any |= sf_workers_poll(&self->workers.workers);
         sf_node_tick(self->node, now, wall_of(self));
+        (void)sf_sim_memory_enter(NULL);
         send_all(self);
         any |= has_work(self);
     }
@@ -402,7 +417,9 @@ take(struct world_node *self, const struct sf_world_datagram *datagram, uint8_t 
     if (spy->arrives != NULL) {
         spy->arrives(spy->context, datagram);
     }
+    (void)sf_sim_memory_enter(&self->memory);
     sf_node_input(self->node, &datagram->addr, payload, datagram->count, self->world->clock.now);
+    (void)sf_sim_memory_enter(NULL);
     if (spy->taken != NULL) {
         spy->taken(spy->context, datagram);
     }
@@ -530,6 +547,12 @@ sf_world_add(struct sf_world *world, const char *name)
     return self->number;
 }
 
+struct sf_sim_memory *
+sf_world_memory(struct sf_world *world, unsigned number)
+{
+    return &world->nodes[number]->memory;
+}
+
 struct sf_sim_disk *
 sf_world_disk(struct sf_world *world, unsigned number)
 {
@@ -568,7 +591,9 @@ sf_world_start(struct sf_world *world, unsigned number, struct sf_node_error *er
     sf_assert(self->node == NULL);
     sf_sim_disk_advance(self->disk, world->clock.now);
     sf_inline_workers_init(&self->workers);
+    (void)sf_sim_memory_enter(&self->memory);
     status = sf_node_open(&self->config, world->clock.now, wall_of(self), &self->node, error);
+    (void)sf_sim_memory_enter(NULL);
     if (status != SF_OK) {
         self->node = NULL;
         return status;
@@ -868,7 +893,9 @@ sf_world_send(struct sf_world *world, const struct sf_world_send *send,
         }
     }
     if (status == SF_OK) {
+        (void)sf_sim_memory_enter(&self->memory);
         status = sf_node_send(self->node, &order, ret_transfer, error);
+        (void)sf_sim_memory_enter(NULL);
         step(self);
     }
     free(sources);
@@ -880,9 +907,13 @@ int
 sf_world_cancel(struct sf_world *world, unsigned number, const struct sf_transfer_id *id,
     struct sf_node_error *error)
 {
-    int status = sf_node_cancel(world->nodes[number]->node, id, error);
+    struct world_node *self = world->nodes[number];
+    int status;
 
-    step(world->nodes[number]);
+    (void)sf_sim_memory_enter(&self->memory);
+    status = sf_node_cancel(self->node, id, error);
+    (void)sf_sim_memory_enter(NULL);
+    step(self);
     return status;
 }
 

@@ -39,6 +39,10 @@ sf_mono sf_world_now(const struct sf_world *world);
 
 /* Add a node with fresh keys, not started; returns its number. Its disk lives as long as the world. */
 unsigned sf_world_add(struct sf_world *world, const char *name);
+
+/* The account of what a node allocates, by which it can be made to fail (sim/memory.h). */
+struct sf_sim_memory *sf_world_memory(struct sf_world *world, unsigned number);
+
 struct sf_sim_disk *sf_world_disk(struct sf_world *world, unsigned number);
 
 /* Put another disk into a node that is not running, and close the old one: a restored image. */

@@ -165,29 +165,37 @@ sf_journal_close_filling(struct sf_journal *journal)
     }
 }
 
-/* Apply the fact and put it into the record being filled; all or nothing. */
-static int
-append(struct sf_journal *journal, const struct sf_fact *fact)
+/* Room for a fact of `bytes` in the record being filled. */
+static bool
+reserve(struct sf_journal *journal, size_t bytes)
 {
-    size_t bytes = sf_fact_bytes(fact);
-    int status;
-
     if (journal->filling != NULL && journal->filling->bytes + bytes > SF_JOURNAL_RECORD_BYTES_MAX) {
         sf_journal_close_filling(journal);
     }
     if (journal->filling == NULL) {
         journal->filling = sf_journal_record_take(journal);
-        if (journal->filling == NULL) {
-            return SF_ENOMEM;
-        }
     }
-    if (!sf_journal_record_reserve(journal->filling, bytes)) {
-        return SF_ENOMEM;
+    return journal->filling != NULL && sf_journal_record_reserve(journal->filling, bytes);
+}
+
+/*
+ * Apply the fact and put it into the record being filled. Facts tell a change
+ * together: if one is missing for want of memory, none that follow may become
+ * durable without it.
+ */
+static int
+append(struct sf_journal *journal, const struct sf_fact *fact)
+{
+    int status = reserve(journal, sf_fact_bytes(fact)) ? SF_OK : SF_ENOMEM;
+
+    if (status == SF_OK) {
+        status = sf_ledger_apply(&journal->ledger, fact);
     }
-    status = sf_ledger_apply(&journal->ledger, fact);
     if (status == SF_OK) {
         journal->filling->bytes +=
             sf_fact_encode(fact, journal->filling->data + journal->filling->bytes);
+    } else if (status == SF_ENOMEM) {
+        sf_journal_die(journal);
     }
     return status;
 }

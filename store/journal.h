@@ -69,7 +69,9 @@ void sf_journal_drop(struct sf_journal *journal);
  * The value of (table, key) is `value` from now on. Both are copied.
  *
  * Returns SF_OK, SF_EINVAL if the key is empty or either is longer than its
- * limit above, or SF_ENOMEM with nothing changed.
+ * limit above, or SF_ENOMEM. Without memory the journal is dead, here and in
+ * the calls below: facts tell a change together, and what was appended since the
+ * last commit must not become durable without this one.
  */
 SF_MUST_USE int sf_journal_set(
     struct sf_journal *journal, uint8_t table, struct sf_view key, struct sf_view value);
@@ -85,7 +87,7 @@ SF_MUST_USE int sf_journal_unset(struct sf_journal *journal, uint8_t table, stru
  *
  * Returns SF_OK, SF_EINVAL (from > to, key, or more than 2^16 tags at once),
  * SF_ELIMIT if the set would fall into more than SF_JOURNAL_RANGES_MAX ranges,
- * or SF_ENOMEM, with nothing changed.
+ * with nothing changed, or SF_ENOMEM.
  */
 SF_MUST_USE int sf_journal_add(struct sf_journal *journal, uint8_t table, struct sf_view key,
     uint64_t from, uint64_t to, const uint8_t *tags);

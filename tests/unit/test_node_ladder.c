@@ -359,6 +359,31 @@ test_no_seed_and_none_kept(void)
     fixture_close(&f);
 }
 
+/* There is no room for it when it comes: it is kept as soon as there is. */
+static void
+test_kept_later(void)
+{
+    struct sf_sim_disk_stats stats;
+    struct fixture f;
+
+    fixture_make(&f, 12, 2);
+    introduce(&f, SAT, GROUND, SEED, false);
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_run(&f, SF_SEC);
+    sf_sim_disk_get_stats(fixture_disk(&f, GROUND), &stats);
+    sf_sim_disk_set_capacity(fixture_disk(&f, GROUND), stats.used_bytes);
+    introduce(&f, GROUND, SAT, SEED, false);
+    fixture_run(&f, 5 * SF_SEC);
+    CHECK(!other_of(&f, GROUND)->ladder.is_durable);
+    sf_sim_disk_set_capacity(fixture_disk(&f, GROUND), 0);
+    fixture_run(&f, 60 * SF_SEC);
+    CHECK(other_of(&f, GROUND)->ladder.is_durable);
+    fixture_source(&f, GROUND, "source/model", 100000, 0);
+    CHECK(send_one(&f) > 0);
+    fixture_close(&f);
+}
+
 CHECK_MAIN("node: ladders of pre-shared keys",
     {"neither seed nor used rungs are left at the sender", test_nothing_is_left},
     {"used rungs are gone at the receiver", test_used_keys_are_gone_at_the_receiver},
@@ -367,5 +392,6 @@ CHECK_MAIN("node: ladders of pre-shared keys",
     {"starts without return take a ladder out of no reach", test_starts_without_return},
     {"a receiver looks 4,096 rungs ahead, seldom further, and commits to what authenticates",
         test_reach},
+    {"a seed for which there is no room is kept once there is", test_kept_later},
     {"the seed is needed once", test_seed_once},
     {"a key that is neither given nor kept is said", test_no_seed_and_none_kept})
