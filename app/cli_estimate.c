@@ -7,6 +7,8 @@
 #include <config.h>
 
 #include "app/cli.h"
+
+#include "app/bases.h"
 #include "app/cli_peer.h"
 #include "app/progress.h"
 #include "app/table.h"
@@ -15,8 +17,8 @@
 #include "base/assert.h"
 #include "base/random.h"
 #include "bundle/class.h"
-#include "bundle/layout.h"
 #include "bundle/manifest.h"
+#include "bundle/match.h"
 #include "bundle/measure.h"
 #include "link/link.h"
 
@@ -50,14 +52,19 @@ static const char *const codec_names[SF_CODECS] = {
 struct estimate {
     struct sf_cli *cli;
     struct sf_walk walk;
+    struct sf_bases bases;
     struct sf_class_choice class;
     struct sf_tensors *tensors;
+    struct sf_tensors *base_tensors;
+    struct sf_match match; /* of the file that is measured, if it has a base */
     struct sf_measure *measure;
     uint8_t *bytes; /* of a window, or a frame */
+    uint8_t *base_bytes;
     uint64_t every; /* one frame in this many is coded */
     uint64_t frames;
     size_t outline_bytes;
     uint64_t sealed_bytes;
+    char *file_name; /* that is read, or its base, as it is shown */
 };
 
 /* --- Measuring ------------------------------------------------------------------------ */
@@ -76,7 +83,8 @@ choose_class(struct estimate *estimate)
     const struct sf_walk *walk = &estimate->walk;
     struct sf_class_input input = {.total_bytes = walk->bytes,
         .file_count = (uint32_t)walk->file_count,
-        .largest = SF_CLASS_AUTO_MAX};
+        .largest = SF_CLASS_AUTO_MAX,
+        .is_delta = estimate->bases.count > 0};
     struct sf_outline outline = {.label = walk->label,
         .single = walk->single_file,
         .class_bytes = SF_CLASS_DATA_MAX,
@@ -95,6 +103,11 @@ choose_class(struct estimate *estimate)
             };
         }
         qsort(outline.files, walk->file_count, sizeof(*outline.files), compare_files);
+        for (uint32_t i = 0; i < estimate->bases.count; i++) {
+            outline.bases[outline.base_count++] = (struct sf_outline_base){.file = i,
+                .bytes = estimate->bases.list[i].bytes,
+                .path = walk->single_file ? "" : outline.files[i].path};
+        }
         status = sf_outline_encode(&outline, NULL, 0, &estimate->outline_bytes);
     }
     free(outline.files);
@@ -111,21 +124,16 @@ choose_class(struct estimate *estimate)
 
 /* Read exactly `bytes` bytes. False, having said so, if they cannot be read. */
 static bool
-read_bytes(
-    struct estimate *estimate, const struct sf_walk_file *file, uint64_t offset, size_t bytes)
+read_bytes(struct estimate *estimate, int fd, uint64_t offset, uint8_t *out, size_t bytes)
 {
     size_t done = 0;
 
     while (done < bytes) {
-        ssize_t got = pread(file->fd, estimate->bytes + done, bytes - done, (off_t)(offset + done));
+        ssize_t got = pread(fd, out + done, bytes - done, (off_t)(offset + done));
 
         if (got <= 0 && (got == 0 || errno != EINTR)) {
-            char *name =
-                sf_text_escaped(sf_view(file->path, strlen(file->path)), estimate->cli->utf8);
-
-            (void)sf_cli_fail(SF_EXIT_FAILED, "%s%scannot be read: %s", name,
-                name[0] == '\0' ? "" : " ", got == 0 ? "it became shorter" : strerror(errno));
-            free(name);
+            (void)sf_cli_fail(SF_EXIT_FAILED, "%s cannot be read: %s", estimate->file_name,
+                got == 0 ? "it became shorter" : strerror(errno));
             return false;
         }
         done += got > 0 ? (size_t)got : 0;
@@ -133,37 +141,97 @@ read_bytes(
     return true;
 }
 
+/* Find the tensors of a file. */
+static bool
+read_tensors(struct estimate *estimate, struct sf_tensors *tensors, int fd, uint64_t file_bytes)
+{
+    uint64_t offset;
+    uint32_t bytes;
+
+    sf_tensors_begin(tensors, file_bytes);
+    while (sf_tensors_wants(tensors, &offset, &bytes)) {
+        if (!read_bytes(estimate, fd, offset, estimate->bytes, bytes)) {
+            return false;
+        }
+        sf_tensors_input(tensors, sf_view(estimate->bytes, bytes));
+    }
+    return true;
+}
+
+static struct sf_match_file
+match_file(const struct sf_tensors *tensors, uint64_t bytes)
+{
+    struct sf_match_file file = {.bytes = bytes};
+
+    file.tensors = sf_tensors_list(tensors, &file.count);
+    return file;
+}
+
+static bool
+match_base(
+    struct estimate *estimate, const struct sf_walk_file *file, const struct sf_base_file *base)
+{
+    struct sf_match_file now = match_file(estimate->tensors, file->bytes);
+    struct sf_match_file before;
+
+    if (!read_tensors(estimate, estimate->base_tensors, base->fd, base->bytes)) {
+        return false;
+    }
+    before = match_file(estimate->base_tensors, base->bytes);
+    sf_match_fini(&estimate->match);
+    if (sf_match_init(&estimate->match, &now, &before) != SF_OK) {
+        (void)sf_cli_fail(SF_EXIT_FAILED, "out of memory");
+        return false;
+    }
+    return true;
+}
+
+static bool
+measure_frame(struct estimate *estimate, const struct sf_walk_file *file,
+    const struct sf_base_file *base, const struct sf_layout_frame *next)
+{
+    struct sf_frame frame = {sf_view(estimate->bytes, next->bytes), next->element, next->lead};
+    struct sf_delta_base run = {.bytes = estimate->base_bytes};
+    bool has_base = base != NULL && sf_match_find(&estimate->match, next, &run.offset);
+
+    if (estimate->frames++ % estimate->every != 0) {
+        sf_measure_skip(estimate->measure, next->element, next->bytes);
+        return true;
+    }
+    if (!read_bytes(estimate, file->fd, next->offset, estimate->bytes, next->bytes) ||
+        (has_base &&
+            !read_bytes(estimate, base->fd, run.offset, estimate->base_bytes, next->bytes))) {
+        return false;
+    }
+    if (has_base) {
+        sf_measure_delta(estimate->measure, &frame, &run);
+    } else {
+        sf_measure_frame(estimate->measure, &frame);
+    }
+    return true;
+}
+
 static bool
 measure_file(struct estimate *estimate, const struct sf_walk_file *file)
 {
+    const struct sf_base_file *base =
+        sf_bases_find(&estimate->bases, (size_t)(file - estimate->walk.files));
     struct sf_layout layout;
     struct sf_layout_frame next;
     const struct sf_tensor *tensors;
     size_t count;
-    uint64_t offset;
-    uint32_t bytes;
 
-    sf_tensors_begin(
-        estimate->tensors, file->bytes <= estimate->class.frame_bytes ? 0 : file->bytes);
-    while (sf_tensors_wants(estimate->tensors, &offset, &bytes)) {
-        if (!read_bytes(estimate, file, offset, bytes)) {
-            return false;
-        }
-        sf_tensors_input(estimate->tensors, sf_view(estimate->bytes, bytes));
+    if (!read_tensors(estimate, estimate->tensors, file->fd,
+            file->bytes <= estimate->class.frame_bytes ? 0 : file->bytes) ||
+        (base != NULL && !match_base(estimate, file, base))) {
+        return false;
     }
     tensors = sf_tensors_list(estimate->tensors, &count);
     sf_layout_init(&layout, tensors, count, file->bytes, estimate->class.frame_bytes);
     while (sf_layout_next(&layout, &next)) {
-        struct sf_frame frame = {sf_view(estimate->bytes, next.bytes), next.element, next.lead};
-
-        if (estimate->frames++ % estimate->every != 0) {
-            sf_measure_skip(estimate->measure, next.element, next.bytes);
-            continue;
-        }
-        if (!read_bytes(estimate, file, next.offset, next.bytes)) {
+        if (!measure_frame(estimate, file, base, &next)) {
             return false;
         }
-        sf_measure_frame(estimate->measure, &frame);
     }
     return true;
 }
@@ -179,13 +247,22 @@ measure(struct estimate *estimate)
     }
     estimate->every = 1 + walk->bytes / CODED_BYTES_MAX;
     estimate->bytes = malloc(SF_FRAME_BYTES_MAX);
-    if (estimate->bytes == NULL || sf_tensors_open(&estimate->tensors) != SF_OK ||
+    estimate->base_bytes = malloc(SF_FRAME_BYTES_MAX);
+    if (estimate->bytes == NULL || estimate->base_bytes == NULL ||
+        sf_tensors_open(&estimate->tensors) != SF_OK ||
+        sf_tensors_open(&estimate->base_tensors) != SF_OK ||
         sf_measure_open(estimate->class.class_bytes, &estimate->measure) != SF_OK) {
         return sf_cli_fail(SF_EXIT_FAILED, "out of memory");
     }
     sf_measure_outline(estimate->measure, estimate->outline_bytes);
     for (size_t i = 0; i < walk->file_count; i++) {
-        if (!measure_file(estimate, &walk->files[i])) {
+        const char *name = walk->single_file ? walk->label : walk->files[i].path;
+        bool is_measured;
+
+        estimate->file_name = sf_text_escaped(sf_view(name, strlen(name)), estimate->cli->utf8);
+        is_measured = measure_file(estimate, &walk->files[i]);
+        free(estimate->file_name);
+        if (!is_measured) {
             return SF_EXIT_FAILED;
         }
     }
@@ -404,6 +481,23 @@ print_text(const struct estimate *estimate, const char *to, uint64_t rate_bps)
 /* --- The command ---------------------------------------------------------------------- */
 
 static int
+open_base(struct estimate *estimate)
+{
+    const char *path = sf_cli_option(estimate->cli, "base");
+    int status;
+
+    if (path == NULL) {
+        return SF_EXIT_DONE;
+    }
+    status = sf_bases_open(&estimate->bases, &estimate->walk, path);
+    if (status == SF_OK) {
+        return SF_EXIT_DONE;
+    }
+    return sf_cli_fail(status == SF_EINVAL || status == SF_EAUTH ? SF_EXIT_REFUSED : SF_EXIT_FAILED,
+        "--base: %s", estimate->bases.error);
+}
+
+static int
 run_estimate(struct sf_cli *cli)
 {
     const char *to = sf_cli_option(cli, "to");
@@ -429,12 +523,19 @@ run_estimate(struct sf_cli *cli)
             status == SF_EINVAL || status == SF_EAUTH ? SF_EXIT_REFUSED : SF_EXIT_FAILED, "%s",
             estimate.walk.error);
     }
-    exit = measure(&estimate);
+    exit = open_base(&estimate);
+    if (exit == SF_EXIT_DONE) {
+        exit = measure(&estimate);
+    }
     if (exit == SF_EXIT_DONE) {
         exit =
             cli->json ? print_json(&estimate, to, rate_bps) : print_text(&estimate, to, rate_bps);
     }
     sf_tensors_close(estimate.tensors);
+    sf_tensors_close(estimate.base_tensors);
+    sf_match_fini(&estimate.match);
+    sf_bases_fini(&estimate.bases);
+    free(estimate.base_bytes);
     sf_measure_close(estimate.measure);
     free(estimate.bytes);
     sf_walk_fini(&estimate.walk);
@@ -444,11 +545,12 @@ run_estimate(struct sf_cli *cli)
 static const struct sf_arg_option estimate_options[] = {
     SF_CLI_GLOBAL_OPTIONS,
     {"to", 't', "NAME", "say how long it takes at the rate of this peer"},
+    {"base", 'b', "OLD", "against an earlier version, as `send --base OLD` would"},
 };
 
 const struct sf_cli_command sf_cli_estimate = {
     .name = "estimate",
-    .operands = "PATH... [--to NAME]",
+    .operands = "PATH... [--to NAME] [--base OLD]",
     .summary = "Say how many bytes files would be on the wire; nothing is sent",
     .more = "Codes the files as `send` would, and says what each type of tensor came to.\n"
             "Of more than 4 GiB a part is coded and stands for the rest.\n",

@@ -33,6 +33,7 @@ struct sending {
     struct sf_cli *cli;
     struct sf_client *client;
     struct sf_walk walk;
+    struct sf_bases bases;
     struct sf_track track;
     char *to; /* the list that recipients point into */
     const char *recipients[SF_SUBMIT_RECIPIENTS_MAX];
@@ -245,6 +246,45 @@ open_files(struct sending *sending)
     return SF_EXIT_DONE;
 }
 
+/* The earlier version that --base names: opened, paired with what is sent, and read. */
+static int
+open_bases(struct sending *sending)
+{
+    const char *path = sf_cli_option(sending->cli, "base");
+    struct sf_bases *bases = &sending->bases;
+    int status;
+
+    if (path == NULL) {
+        return SF_EXIT_DONE;
+    }
+    if (sending->forget_key) {
+        return sf_cli_usage(sending->cli,
+            "--base and --forget-key exclude each other: who has lost the base is granted the "
+            "whole later, and that takes its key");
+    }
+    if (sending->cli->args.operand_count > 1) {
+        return sf_cli_usage(sending->cli, "--base goes with one PATH: a file, or a directory");
+    }
+    status = sf_bases_open(bases, &sending->walk, path);
+    if (status == SF_OK) {
+        if (bases->left_out > 0) {
+            sf_cli_say("The %d largest files are sent as what changed; %zu more are sent whole.",
+                SF_BASES_MAX, bases->left_out);
+        }
+        if (sending->is_terminal) {
+            sf_cli_say(
+                "Reading the base, %zu %s ...", bases->count, bases->count == 1 ? "file" : "files");
+        }
+        status = sf_bases_hash(bases);
+    }
+    if (status != SF_OK) {
+        return sf_cli_fail(
+            status == SF_EINVAL || status == SF_EAUTH ? SF_EXIT_REFUSED : SF_EXIT_FAILED,
+            "--base: %s", bases->error);
+    }
+    return SF_EXIT_DONE;
+}
+
 /* --- Handing over ---------------------------------------------------------- */
 
 /* The last words when a signal ends the waiting. */
@@ -320,6 +360,7 @@ hand_over(struct sending *sending)
     struct sf_submit_client submit = {
         .home_path = sending->cli->home_path,
         .walk = &sending->walk,
+        .bases = sending->bases.count > 0 ? &sending->bases : NULL,
         .recipients = sending->recipients,
         .recipient_count = sending->recipient_count,
         .priority = sending->priority,
@@ -487,6 +528,7 @@ send_files(struct sending *sending)
         say_custody(sending);
         sending->in_custody = true;
         sf_walk_fini(&sending->walk);
+        sf_bases_fini(&sending->bases);
         exit = SF_EXIT_DONE;
         if (sending->wait) {
             exit = follow(sending, true, &transfer);
@@ -521,10 +563,14 @@ run_send(struct sf_cli *cli)
         exit = open_files(sending);
     }
     if (exit == SF_EXIT_DONE) {
+        exit = open_bases(sending);
+    }
+    if (exit == SF_EXIT_DONE) {
         sf_track_catch_signals();
         exit = send_files(sending);
     }
     sf_walk_fini(&sending->walk);
+    sf_bases_fini(&sending->bases);
     sf_client_close(sending->client);
     free(sending->to);
     free(sending);
@@ -535,6 +581,7 @@ static const struct sf_arg_option send_options[] = {
     SF_CLI_GLOBAL_OPTIONS,
     {"to", 't', "NAME[,NAME...]", "the peers it goes to"},
     {"as", 0, "NAME", "the name it arrives under (default: that of PATH)"},
+    {"base", 'b', "OLD", "an earlier version that every recipient got: send what changed"},
     {"priority", 'p', "N", "0 (most urgent) to 255 (least); default 128"},
     {"wait", 'w', NULL, "stay until every recipient has signed for the whole"},
     {"timeout", 0, "SPAN", "with --wait: stay at most this long, e.g. 4h"},
@@ -557,7 +604,12 @@ const struct sf_cli_command sf_cli_send = {
         "skyferry-XXXXXXXX unless --as names it. Symbolic links, devices, sockets and pipes are\n"
         "refused. Names that begin with a dash go behind --.\n"
         "\n"
+        "With --base OLD only what changed against OLD goes over the link: OLD, or the files of\n"
+        "its names in the directory OLD, must have been sent from here to every recipient, and\n"
+        "signed for. Whoever has lost or changed it since gets the whole, by itself.\n"
+        "\n"
         "    skyferry send model.safetensors --to sat-7\n"
+        "    skyferry send model-2.safetensors --base model.safetensors --to sat-7\n"
         "    skyferry send checkpoint-12000/ --to sat-7,sat-8 --wait --timeout 4h\n"
         "    skyferry send --to sat-7 -- -odd-name.bin\n",
     .options = send_options,

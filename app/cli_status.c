@@ -389,6 +389,11 @@ transfer_text(const struct sf_cli *cli, const json_t *transfer, unsigned width)
     }
     (void)fputc('\n', out);
     print_sealed(out, transfer);
+    if (sf_cli_bool(transfer, "has_base")) {
+        (void)fprintf(out, "Base      only what changed against an earlier version\n");
+    } else if (sf_cli_bool(transfer, "is_in_place")) {
+        (void)fprintf(out, "Base      none: all of it, for who had lost the earlier version\n");
+    }
     if (json_array_size(files) == 1) {
         (void)fprintf(
             out, "SHA-256   %s\n", sf_cli_string(json_array_get(files, 0), "sha256", "-"));

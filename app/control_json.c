@@ -523,6 +523,8 @@ sf_control_transfer_json(
     }
     sf_control_set(object, "recipients", recipients_json(daemon, transfer, details));
     sf_control_set(object, "key_forgotten", json_boolean(transfer->key_forgotten));
+    sf_control_set(object, "has_base", json_boolean(transfer->has_base));
+    sf_control_set(object, "is_in_place", json_boolean(transfer->is_in_place));
     if (transfer->delivered_as[0] == '\0') {
         sf_control_set(object, "delivered_as", json_null());
     } else {

@@ -61,6 +61,7 @@ app_libcli_a_SOURCES = \
 	%D%/args.c %D%/args.h \
 	%D%/client.c %D%/client.h \
 	%D%/progress.c %D%/progress.h \
+	%D%/bases.c %D%/bases.h \
 	%D%/submit_client.c %D%/submit_client.h \
 	%D%/table.c %D%/table.h \
 	%D%/text.c %D%/text.h \

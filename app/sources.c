@@ -24,6 +24,7 @@ forget_paths(struct sf_sources *sources)
 {
     for (size_t i = 0; i < sources->count; i++) {
         free((void *)(uintptr_t)sources->list[i].path.data);
+        free((void *)(uintptr_t)sources->list[i].base);
     }
     free(sources->list);
     sf_sources_init(sources, sources->daemon);
@@ -34,6 +35,9 @@ sf_sources_fini(struct sf_sources *sources)
 {
     for (size_t i = 0; i < sources->count; i++) {
         sf_daemon_drop(sources->daemon, sources->list[i].file);
+        if (sources->list[i].base != NULL) {
+            sf_daemon_drop(sources->daemon, sources->list[i].base->file);
+        }
     }
     forget_paths(sources);
 }
@@ -145,6 +149,35 @@ out:
     free(copy);
     close(fd);
     return status;
+}
+
+int
+sf_sources_add_base(
+    struct sf_sources *sources, int fd, const struct sf_digest *sha256, struct sf_app_error *error)
+{
+    struct sf_node_base *base = calloc(1, sizeof(*base));
+    int status = base == NULL ? sf_app_error_set(error, SF_ENOMEM, "no memory for a base") : SF_OK;
+
+    sf_assert(sources->count > 0);
+    if (status == SF_OK) {
+        status = check(fd, &base->stat, error);
+    }
+    if (status != SF_OK) {
+        free(base);
+        close(fd);
+        return status;
+    }
+    base->sha256 = *sha256;
+    base->file = sf_daemon_adopt(sources->daemon, fd);
+    if (base->file < 0) {
+        status = sf_app_error_set(error, base->file,
+            "the daemon cannot hold more files open: raise its limit of open files (LimitNOFILE=)");
+        free(base);
+        close(fd);
+        return status;
+    }
+    sources->list[sources->count - 1].base = base;
+    return SF_OK;
 }
 
 int

@@ -33,6 +33,13 @@ void sf_sources_fini(struct sf_sources *sources);
 SF_MUST_USE int sf_sources_add(struct sf_sources *sources, int fd, struct sf_view path,
     bool is_executable, struct sf_app_error *error);
 
+/*
+ * The file that was added last has this earlier version, which every recipient got, with that
+ * digest. `fd` and failures as above.
+ */
+SF_MUST_USE int sf_sources_add_base(
+    struct sf_sources *sources, int fd, const struct sf_digest *sha256, struct sf_app_error *error);
+
 /* Begin the transfer: `send` lacks only its sources. They are the node's then, whatever it says. */
 SF_MUST_USE int sf_sources_send(struct sf_sources *sources, struct sf_node_send *send,
     struct sf_transfer_id *ret_transfer, struct sf_app_error *error);

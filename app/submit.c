@@ -13,7 +13,7 @@
 enum {
     BACKLOG = 64,
     MESSAGES_PER_TURN = 64, /* of one caller, before others get their turn */
-    CONTROL_BYTES = CMSG_SPACE(sizeof(int) * SF_SUBMIT_BATCH_FILES_MAX),
+    CONTROL_BYTES = CMSG_SPACE(sizeof(int) * SF_SUBMIT_BATCH_FDS_MAX),
 };
 
 /* Who is handing over files. */
@@ -113,7 +113,7 @@ refuse_text(struct caller *caller, int status, const char *text)
 /* One packet as it came, with its descriptors. */
 struct packet {
     struct sf_view message;
-    int fds[SF_SUBMIT_BATCH_FILES_MAX];
+    int fds[SF_SUBMIT_BATCH_FDS_MAX];
     size_t fd_count; /* those still to be closed or taken over: from fd_taken on */
     size_t fd_taken;
 };
@@ -156,21 +156,59 @@ take_begin(struct caller *caller, const struct packet *packet)
 
 /* Whether the file is still what its owner looked at when the files were listed. */
 static bool
-is_unchanged(const struct sf_disk_stat *stat, const struct sf_submit_file *file)
+is_unchanged(const struct sf_disk_stat *stat, int64_t mtime_s)
 {
     const int64_t second = (int64_t)SF_SEC;
     int64_t floor_s = stat->mtime_ns / second - (stat->mtime_ns % second < 0 ? 1 : 0);
 
-    return floor_s == file->mtime_s;
+    return floor_s == mtime_s;
+}
+
+/* One file, with its base if it has one. Returns whether the caller is still there. */
+static bool
+take_file(struct caller *caller, struct packet *packet, const struct sf_submit_file *file)
+{
+    struct sf_app_error error;
+    const struct sf_node_source *taken;
+    int status;
+
+    if (caller->begin.single_file != (file->path.bytes == 0)) {
+        refuse_text(caller, SF_EFORMAT, "a file without a path, or a single file with one");
+        return false;
+    }
+    status = sf_sources_add(
+        &caller->sources, packet->fds[packet->fd_taken++], file->path, file->executable, &error);
+    if (status == SF_OK && file->has_base) {
+        status = sf_sources_add_base(
+            &caller->sources, packet->fds[packet->fd_taken++], &file->base_sha256, &error);
+    }
+    if (status != SF_OK) {
+        refuse(caller, &error);
+        return false;
+    }
+    taken = &caller->sources.list[caller->sources.count - 1];
+    if (!is_unchanged(&taken->stat, file->mtime_s) ||
+        (taken->base != NULL && !is_unchanged(&taken->base->stat, file->base_mtime_s))) {
+        refuse_text(caller, SF_ESTATE, "a file was changed while it was handed over: send again");
+        return false;
+    }
+    return true;
 }
 
 static bool
 take_files(struct caller *caller, struct packet *packet)
 {
     struct sf_submit_files files;
+    size_t fd_count = 0;
 
-    if (!caller->has_begun || sf_submit_decode_files(packet->message, &files) != SF_OK ||
-        files.count != packet->fd_count) {
+    if (!caller->has_begun || sf_submit_decode_files(packet->message, &files) != SF_OK) {
+        refuse_text(caller, SF_EFORMAT, "a list of files is malformed");
+        return false;
+    }
+    for (size_t i = 0; i < files.count; i++) {
+        fd_count += files.files[i].has_base ? 2 : 1;
+    }
+    if (fd_count != packet->fd_count) {
         refuse_text(caller, SF_EFORMAT, "a list of files is malformed");
         return false;
     }
@@ -179,23 +217,7 @@ take_files(struct caller *caller, struct packet *packet)
         return false;
     }
     for (size_t i = 0; i < files.count; i++) {
-        const struct sf_submit_file *file = &files.files[i];
-        struct sf_app_error error;
-        int status;
-
-        if (caller->begin.single_file != (file->path.bytes == 0)) {
-            refuse_text(caller, SF_EFORMAT, "a file without a path, or a single file with one");
-            return false;
-        }
-        status = sf_sources_add(&caller->sources, packet->fds[packet->fd_taken++], file->path,
-            file->executable, &error);
-        if (status != SF_OK) {
-            refuse(caller, &error);
-            return false;
-        }
-        if (!is_unchanged(&caller->sources.list[caller->sources.count - 1].stat, file)) {
-            refuse_text(
-                caller, SF_ESTATE, "a file was changed while it was handed over: send again");
+        if (!take_file(caller, packet, &files.files[i])) {
             return false;
         }
     }
@@ -285,7 +307,7 @@ collect_fds(struct msghdr *head, struct packet *packet)
             int fd;
 
             memcpy(&fd, CMSG_DATA(control) + i * sizeof(int), sizeof(fd));
-            if (packet->fd_count < SF_SUBMIT_BATCH_FILES_MAX) {
+            if (packet->fd_count < SF_SUBMIT_BATCH_FDS_MAX) {
                 packet->fds[packet->fd_count++] = fd;
             } else {
                 close(fd);

@@ -58,7 +58,7 @@ send_packet(int fd, const uint8_t *message, size_t bytes, const int *files, size
 {
     union {
         struct cmsghdr header;
-        char room[CMSG_SPACE(SF_SUBMIT_BATCH_FILES_MAX * sizeof(int))];
+        char room[CMSG_SPACE(SF_SUBMIT_BATCH_FDS_MAX * sizeof(int))];
     } control;
     struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = bytes};
     struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
@@ -121,10 +121,12 @@ send_begin(const struct sf_submit_client *submit, int fd, uint8_t *message)
 
 /* As many files from `first` on as one packet holds; moves *first. */
 static int
-send_batch(const struct sf_walk *walk, int fd, uint8_t *message, size_t *first)
+send_batch(const struct sf_submit_client *submit, int fd, uint8_t *message, size_t *first)
 {
+    const struct sf_walk *walk = submit->walk;
     struct sf_submit_files batch = {0};
-    int files[SF_SUBMIT_BATCH_FILES_MAX];
+    int files[SF_SUBMIT_BATCH_FDS_MAX];
+    size_t fd_count = 0;
     size_t room = SF_SUBMIT_MESSAGE_BYTES_MAX - SF_SUBMIT_FILES_HEAD_BYTES;
     size_t bytes = 0;
 
@@ -135,12 +137,22 @@ send_batch(const struct sf_walk *walk, int fd, uint8_t *message, size_t *first)
             .executable = from->executable,
             .mtime_s = from->mtime_s,
         };
+        const struct sf_base_file *base =
+            submit->bases == NULL ? NULL : sf_bases_find(submit->bases, *first);
 
+        if (base != NULL) {
+            file.has_base = true;
+            file.base_mtime_s = base->mtime_s;
+            file.base_sha256 = base->sha256;
+        }
         if (sf_submit_file_bytes(&file) > room) {
             break;
         }
         room -= sf_submit_file_bytes(&file);
-        files[batch.count] = from->fd;
+        files[fd_count++] = from->fd;
+        if (base != NULL) {
+            files[fd_count++] = base->fd;
+        }
         batch.files[batch.count++] = file;
         (*first)++;
     }
@@ -148,7 +160,7 @@ send_batch(const struct sf_walk *walk, int fd, uint8_t *message, size_t *first)
         sf_submit_encode_files(&batch, message, SF_SUBMIT_MESSAGE_BYTES_MAX, &bytes) != SF_OK) {
         return EINVAL;
     }
-    return send_packet(fd, message, bytes, files, batch.count);
+    return send_packet(fd, message, bytes, files, fd_count);
 }
 
 static int
@@ -159,7 +171,7 @@ send_all(const struct sf_submit_client *submit, int fd, uint8_t *message)
     int failed = send_begin(submit, fd, message);
 
     while (failed == 0 && first < submit->walk->file_count) {
-        failed = send_batch(submit->walk, fd, message, &first);
+        failed = send_batch(submit, fd, message, &first);
     }
     if (failed == 0) {
         sf_assert(sf_submit_encode_end(message, SF_SUBMIT_MESSAGE_BYTES_MAX, &bytes) == SF_OK);

@@ -5,6 +5,7 @@
 #ifndef SF_APP_SUBMIT_CLIENT_H
 #define SF_APP_SUBMIT_CLIENT_H
 
+#include "app/bases.h"
 #include "app/client.h"
 #include "app/walk.h"
 #include "base/bytes.h"
@@ -16,7 +17,8 @@
 
 struct sf_submit_client {
     const char *home_path;
-    const struct sf_walk *walk; /* its descriptors stay open and its own */
+    const struct sf_walk *walk;   /* its descriptors stay open and its own */
+    const struct sf_bases *bases; /* the same, read; or NULL */
     const char *const *recipients;
     size_t recipient_count;
     uint8_t priority;

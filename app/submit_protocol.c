@@ -8,8 +8,10 @@ enum {
     FLAG_HAS_RESUME = 4,
     FLAGS_BEGIN = 7,
     FLAG_EXECUTABLE = 1,
-    FLAGS_FILE = 1,
+    FLAG_HAS_BASE = 2,
+    FLAGS_FILE = 3,
     FILE_HEAD_BYTES = 11, /* flags, mtime, length of the path */
+    FILE_BASE_BYTES = 40, /* mtime, SHA-256 */
     COMPONENT_BYTES_MAX = 255,
     COMPONENTS_MAX = 64,
 };
@@ -156,7 +158,7 @@ sf_submit_encode_begin(
 size_t
 sf_submit_file_bytes(const struct sf_submit_file *file)
 {
-    return FILE_HEAD_BYTES + file->path.bytes;
+    return FILE_HEAD_BYTES + file->path.bytes + (file->has_base ? FILE_BASE_BYTES : 0);
 }
 
 int
@@ -172,15 +174,22 @@ sf_submit_encode_files(
     for (size_t i = 0; i < files->count; i++) {
         const struct sf_submit_file *file = &files->files[i];
         uint8_t head[FILE_HEAD_BYTES];
+        uint8_t base[FILE_BASE_BYTES];
 
         if (!is_path(file->path)) {
             return SF_EINVAL;
         }
-        head[0] = file->executable ? FLAG_EXECUTABLE : 0;
+        head[0] = (uint8_t)((file->executable ? FLAG_EXECUTABLE : 0) |
+                            (file->has_base ? FLAG_HAS_BASE : 0));
         sf_put_be64(head + 1, (uint64_t)file->mtime_s);
         sf_put_be16(head + 9, (uint16_t)file->path.bytes);
         put(&writer, head, sizeof(head));
         put(&writer, file->path.data, file->path.bytes);
+        if (file->has_base) {
+            sf_put_be64(base, (uint64_t)file->base_mtime_s);
+            memcpy(base + 8, file->base_sha256.b, sizeof(file->base_sha256.b));
+            put(&writer, base, sizeof(base));
+        }
     }
     return end_message(&writer, ret_bytes);
 }
@@ -224,7 +233,7 @@ struct reader {
 static struct sf_view
 take(struct reader *reader, size_t bytes)
 {
-    static const uint8_t zeros[16];
+    static const uint8_t zeros[FILE_BASE_BYTES];
     struct sf_view taken = {reader->rest.data, bytes};
 
     if (reader->is_short || bytes > reader->rest.bytes) {
@@ -322,6 +331,13 @@ sf_submit_decode_files(struct sf_view message, struct sf_submit_files *ret_files
         files.files[i].executable = (flags & FLAG_EXECUTABLE) != 0;
         files.files[i].mtime_s = (int64_t)sf_get_be64(head + 1);
         files.files[i].path = take(&reader, sf_get_be16(head + 9));
+        files.files[i].has_base = (flags & FLAG_HAS_BASE) != 0;
+        if (files.files[i].has_base) {
+            const uint8_t *base = take(&reader, FILE_BASE_BYTES).data;
+
+            files.files[i].base_mtime_s = (int64_t)sf_get_be64(base);
+            memcpy(files.files[i].base_sha256.b, base + 8, sizeof(files.files[i].base_sha256.b));
+        }
         if (reader.is_short || (flags & ~FLAGS_FILE) != 0 || !is_path(files.files[i].path)) {
             return SF_EFORMAT;
         }

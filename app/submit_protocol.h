@@ -8,9 +8,10 @@
  *     caller: BEGIN  u8 1, u8 version, u8 flags, u8 priority, resume (16),
  *                    u32 file count, u8 recipients, { u8 bytes, name }...,
  *                    u8 bytes, label
- *     caller: FILES  u8 2, u8 version, u8 count, { u8 flags, i64 mtime, u16 bytes, path }...
- *                    with `count` descriptors in one SCM_RIGHTS, in the same order; repeated
- *                    until `file count` files have been passed
+ *     caller: FILES  u8 2, u8 version, u8 count, { u8 flags, i64 mtime, u16 bytes, path,
+ *                    with a base: i64 its mtime, its SHA-256 (32) }...
+ *                    with the descriptors in one SCM_RIGHTS, in the same order, a base's behind
+ *                    its file's; repeated until `file count` files have been passed
  *     caller: END    u8 3, u8 version
  *     daemon: TAKEN  u8 4, u8 version, transfer (16)
  *     daemon: REFUSED u8 5, u8 version, u8 status (-enum sf_status), text (UTF-8, the rest)
@@ -32,7 +33,8 @@
 enum {
     SF_SUBMIT_VERSION = 1,
     SF_SUBMIT_MESSAGE_BYTES_MAX = 64 * 1024,
-    SF_SUBMIT_BATCH_FILES_MAX = 64, /* files in one FILES; the kernel takes 253 */
+    SF_SUBMIT_BATCH_FILES_MAX = 64, /* files in one FILES, */
+    SF_SUBMIT_BATCH_FDS_MAX = 128,  /* ... and descriptors with it; the kernel takes 253 */
     SF_SUBMIT_FILES_MAX = 65536,    /* of one transfer */
     SF_SUBMIT_RECIPIENTS_MAX = 32,
     SF_SUBMIT_NAME_BYTES_MAX = 63, /* of a recipient */
@@ -65,6 +67,9 @@ struct sf_submit_file {
     struct sf_view path; /* relative, components joined by '/'; empty for a single file */
     bool executable;
     int64_t mtime_s; /* when the caller listed it; another one by now refuses the transfer */
+    bool has_base;
+    int64_t base_mtime_s; /* when it was read for its digest; the same holds */
+    struct sf_digest base_sha256;
 };
 
 struct sf_submit_files {

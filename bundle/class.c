@@ -15,6 +15,10 @@ enum {
     BUNDLE_SLACK_BYTES = 256,
 
     WASTE_PARTS = 200, /* 0.5 % */
+
+    /* A bundle of a delta in parts of its plaintext; smaller ones, with their shorter frames,
+       would make references and patches cost more than they save. */
+    DELTA_PARTS = 400,
 };
 
 bool
@@ -76,6 +80,18 @@ measure(const struct sf_class_input *input, uint32_t class_bytes,
     *ret_fits = (bundles * capacity - input->total_bytes) <= sealed / WASTE_PARTS;
 }
 
+/* No class above this may be chosen. */
+static uint64_t
+largest_of(const struct sf_class_input *input)
+{
+    uint64_t largest = input->largest == 0 ? SF_CLASS_DATA_MAX : input->largest;
+
+    if (input->is_delta && input->total_bytes / DELTA_PARTS < largest) {
+        largest = input->total_bytes / DELTA_PARTS;
+    }
+    return largest;
+}
+
 int
 sf_class_choose(const struct sf_class_input *input, struct sf_class_choice *ret_choice)
 {
@@ -102,7 +118,7 @@ sf_class_choose(const struct sf_class_input *input, struct sf_class_choice *ret_
     for (unsigned i = SF_ENVELOPE_CLASSES; i > 0 && !fits; i--) {
         uint32_t class_bytes = (uint32_t)sf_envelope_class(i - 1);
 
-        if (input->largest != 0 && class_bytes > input->largest && i > 1) {
+        if (class_bytes > largest_of(input) && i > 1) {
             continue;
         }
         measure(input, class_bytes, &choice, &fits);

@@ -36,6 +36,7 @@ struct sf_class_input {
     uint32_t file_count;
     uint32_t fixed;   /* a class the operator fixed, or 0 */
     uint32_t largest; /* else none above this; 0: all */
+    bool is_delta;    /* most of it is in bases: one bundle is at most 1/400 of the plaintext */
 };
 
 struct sf_class_choice {
@@ -46,7 +47,8 @@ struct sf_class_choice {
 
 /*
  * Choose: the largest class for which padding and manifest stay at or below 0.5 %
- * of the sealed bytes if nothing can be compressed, else the smallest; or `fixed`.
+ * of the sealed bytes if nothing can be compressed, else the smallest; or `fixed`. Of a
+ * delta little is sealed, and what the last bundle leaves free counts for more.
  *
  * Returns SF_OK, SF_EINVAL if `fixed` is no data class, or SF_ELIMIT if no class
  * gives at most SF_BUNDLES_MAX bundles or a manifest limit is passed.

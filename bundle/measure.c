@@ -17,7 +17,8 @@ struct sf_measure {
     uint8_t *bytes; /* scratch for coding; what is packed of an outline is never looked at */
     struct sf_content_writer writer;
     uint64_t bundles;
-    uint64_t place; /* all frames as one file: pieces must be in order */
+    struct sf_hmac key; /* of references: any will do */
+    uint64_t place;     /* all frames as one file: pieces must be in order */
     struct sf_measure_sum sums[SF_ELEMENTS][SF_CODECS];
 };
 
@@ -38,6 +39,7 @@ sf_measure_open(uint32_t class_bytes, struct sf_measure **ret_measure)
         return SF_ENOMEM;
     }
     sf_content_writer_init(&measure->writer, measure->content, measure->capacity);
+    sf_hmac_init(&measure->key, sf_view(NULL, 0));
     measure->bundles = 1;
     *ret_measure = measure;
     return SF_OK;
@@ -112,21 +114,36 @@ sf_measure_frame(struct sf_measure *measure, const struct sf_frame *frame)
 }
 
 void
+sf_measure_delta(
+    struct sf_measure *measure, const struct sf_frame *frame, const struct sf_delta_base *base)
+{
+    struct sf_delta_base keyed = *base;
+    struct sf_coded coded;
+
+    keyed.key = &measure->key;
+    sf_delta_encode(measure->coder, frame, &keyed, measure->bytes, &coded);
+    pack(measure, frame->element, &coded, (uint32_t)frame->plain.bytes);
+}
+
+void
 sf_measure_skip(struct sf_measure *measure, enum sf_element element, uint32_t plain_bytes)
 {
     const struct sf_measure_sum *sums = measure->sums[element];
     const struct sf_measure_sum *most = NULL;
     struct sf_coded coded = {SF_CODEC_RAW, sf_view(measure->bytes, plain_bytes)};
+    double coded_bytes = 0;
+    double all_bytes = 0;
 
     for (unsigned codec = 0; codec < SF_CODECS; codec++) {
+        coded_bytes += (double)sums[codec].coded_bytes;
+        all_bytes += (double)sums[codec].plain_bytes;
         if (sums[codec].frames > 0 && (most == NULL || sums[codec].frames > most->frames)) {
             most = &sums[codec];
             coded.codec = (enum sf_codec)codec;
         }
     }
     if (most != NULL) {
-        coded.bytes.bytes =
-            (size_t)((double)plain_bytes * (double)most->coded_bytes / (double)most->plain_bytes);
+        coded.bytes.bytes = (size_t)((double)plain_bytes * coded_bytes / all_bytes);
     }
     pack(measure, element, &coded, plain_bytes);
 }

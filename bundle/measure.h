@@ -4,14 +4,15 @@
  *
  *     sf_measure_open(class_bytes, &measure);
  *     sf_measure_outline(measure, outline_bytes);
- *     sf_measure_frame(measure, &frame);     for every frame, file by file, in order
+ *     sf_measure_frame(measure, &frame);     for every frame, file by file, in order; or
+ *     sf_measure_delta(measure, &frame, &base);
  *     sf_measure_finish(measure, digest_bytes);
  */
 #ifndef SF_BUNDLE_MEASURE_H
 #define SF_BUNDLE_MEASURE_H
 
 #include "base/status.h"
-#include "bundle/frame.h"
+#include "bundle/delta.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,9 +37,13 @@ void sf_measure_finish(struct sf_measure *measure, size_t digest_bytes);
 /* Code a frame and count it. */
 void sf_measure_frame(struct sf_measure *measure, const struct sf_frame *frame);
 
+/* The same against bytes of a base, which are overwritten; base->key is not looked at. */
+void sf_measure_delta(
+    struct sf_measure *measure, const struct sf_frame *frame, const struct sf_delta_base *base);
+
 /*
  * Count a frame of `plain_bytes` bytes that is not looked at, as if it were coded as those of its
- * type were so far; as raw if none was.
+ * type were so far, on the average; as raw if none was.
  */
 void sf_measure_skip(struct sf_measure *measure, enum sf_element element, uint32_t plain_bytes);
 

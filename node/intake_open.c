@@ -109,6 +109,7 @@ encode_outline(struct intake *intake, uint32_t fixed_class, struct sf_class_choi
         .fixed = fixed_class,
         /* Larger bundles save nothing and make memory and repair coarser. */
         .largest = SF_CLASS_AUTO_MAX,
+        .is_delta = intake->outline.base_count > 0,
     };
     size_t bytes;
     int status;

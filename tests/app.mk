@@ -79,6 +79,7 @@ E2E_TESTS = \
 	tests/e2e/revoke.sh \
 	tests/e2e/rate.sh \
 	tests/e2e/secrecy.sh \
+	tests/e2e/delta.sh \
 	tests/e2e/weights.sh
 dist_check_SCRIPTS += $(E2E_TESTS)
 TESTS += $(E2E_TESTS)

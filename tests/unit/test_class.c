@@ -168,6 +168,24 @@ test_limits(void)
     CHECK_EQ(sf_class_choose(&input, &choice), SF_ELIMIT);
 }
 
+static void
+test_delta(void)
+{
+    for (uint64_t bytes = 1000; bytes < 64 * GIB; bytes *= 3) {
+        struct sf_class_choice choice = {.class_bytes = 0};
+        struct sf_class_input input = {.total_bytes = bytes,
+            .outline_bytes = 200,
+            .file_count = 1,
+            .largest = SF_CLASS_AUTO_MAX,
+            .is_delta = true};
+
+        CHECK_EQ(sf_class_choose(&input, &choice), SF_OK);
+        CHECK(choice.class_bytes == SF_CLASS_DATA_MIN || choice.class_bytes <= bytes / 400);
+        CHECK(choice.class_bytes == SF_CLASS_AUTO_MAX || choice.class_bytes * 4 > bytes / 400);
+        CHECK(chosen(bytes, 1) >= choice.class_bytes);
+    }
+}
+
 CHECK_MAIN("class", {"there are five data classes and four control classes", test_sizes},
     {"a control object takes the smallest class that holds it", test_control_for},
     {"small transfers take the smallest class", test_small},
@@ -175,5 +193,6 @@ CHECK_MAIN("class", {"there are five data classes and four control classes", tes
     {"the largest class that wastes at most 0.5 % is chosen", test_rule},
     {"no class above the largest one wanted is taken, and a smaller one if that wastes less",
         test_largest},
+    {"one bundle of a delta is a small part of it", test_delta},
     {"a fixed class is taken, if it is one", test_fixed},
     {"what no class can carry is refused", test_limits})

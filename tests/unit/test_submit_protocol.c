@@ -55,8 +55,12 @@ test_files(void)
     struct sf_submit_files files = {.count = 2};
     struct sf_submit_files back;
 
-    files.files[0] =
-        (struct sf_submit_file){.path = text("a/b c/\xff"), .executable = true, .mtime_s = -5};
+    files.files[0] = (struct sf_submit_file){.path = text("a/b c/\xff"),
+        .executable = true,
+        .mtime_s = -5,
+        .has_base = true,
+        .base_mtime_s = -6,
+        .base_sha256 = {{1, 2, 3}}};
     files.files[1] = (struct sf_submit_file){.path = text(""), .mtime_s = INT64_MAX};
     REQUIRE_EQ(sf_submit_encode_files(&files, message, sizeof(message), &message_bytes), SF_OK);
     CHECK_EQ(message_bytes, SF_SUBMIT_FILES_HEAD_BYTES + sf_submit_file_bytes(&files.files[0]) +
@@ -65,6 +69,9 @@ test_files(void)
     CHECK_EQ(back.count, 2);
     CHECK(sf_view_equal(back.files[0].path, text("a/b c/\xff")));
     CHECK(back.files[0].executable && !back.files[1].executable);
+    CHECK(back.files[0].has_base && !back.files[1].has_base);
+    CHECK_EQ(back.files[0].base_mtime_s, -6);
+    CHECK_BYTES(back.files[0].base_sha256.b, files.files[0].base_sha256.b, 32);
     CHECK_EQ(back.files[0].mtime_s, -5);
     CHECK_EQ(back.files[1].mtime_s, INT64_MAX);
 }
