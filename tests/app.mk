@@ -56,8 +56,10 @@ EXTRA_DIST += tests/fuzz/corpus/config tests/fuzz/corpus/plan tests/fuzz/corpus/
 # The command line.
 CLI_TEST_LIBS = app/libcli.a app/libapp.a base/libbase.a $(CURL_LIBS) $(JANSSON_LIBS) \
 	$(SODIUM_LIBS) $(CRYPTO_LIBS) $(CUNIT_LIBS)
-check_PROGRAMS += tests/unit/test_cli tests/unit/test_walk
-TESTS += tests/unit/test_cli tests/unit/test_walk
+check_PROGRAMS += tests/unit/test_bases tests/unit/test_cli tests/unit/test_walk
+TESTS += tests/unit/test_bases tests/unit/test_cli tests/unit/test_walk
+tests_unit_test_bases_SOURCES = tests/unit/test_bases.c tests/unit/check.h
+tests_unit_test_bases_LDADD = $(CLI_TEST_LIBS)
 tests_unit_test_cli_SOURCES = tests/unit/test_cli.c tests/unit/check.h
 tests_unit_test_cli_LDADD = $(CLI_TEST_LIBS)
 tests_unit_test_walk_SOURCES = tests/unit/test_walk.c tests/unit/check.h
