@@ -50,14 +50,20 @@ static int
 run_doctor(struct sf_cli *cli)
 {
     struct sf_doctor doctor = {.cli = cli, .has_color = isatty(STDOUT_FILENO) == 1};
+    const char *only = sf_cli_option(cli, "peer");
     int exit;
 
     if (cli->json) {
         doctor.checks = json_array();
         sf_assert(doctor.checks != NULL);
     }
-    sf_doctor_node(&doctor);
-    sf_doctor_machine(&doctor);
+    if (only == NULL) {
+        sf_doctor_node(&doctor);
+    }
+    sf_doctor_peers(&doctor, only);
+    if (only == NULL) {
+        sf_doctor_machine(&doctor);
+    }
     exit = doctor.worst == SF_DOCTOR_FAIL ? SF_EXIT_FAILED : SF_EXIT_DONE;
     if (cli->json) {
         int printed = sf_cli_print_json(
@@ -68,17 +74,22 @@ run_doctor(struct sf_cli *cli)
     return sf_cli_finish((enum sf_exit)exit);
 }
 
-static const struct sf_arg_option doctor_options[] = {SF_CLI_GLOBAL_OPTIONS};
+static const struct sf_arg_option doctor_options[] = {
+    SF_CLI_GLOBAL_OPTIONS,
+    {"peer", 0, "NAME", "only whether this peer answers, and what keeps it"},
+};
 
 const struct sf_cli_command sf_cli_doctor = {
     .name = "doctor",
-    .operands = "",
+    .operands = "[--peer NAME]",
     .summary = "Look for what would keep this node from its work, and say what to do",
     .more =
         "Looks at permissions, keys, settings and peers, at the daemon, the file system and its\n"
-        "space, io_uring, the clock, socket buffers and limits. Changes nothing. Exits 1 if\n"
+        "space, io_uring, the clock, socket buffers and limits. To endpoints that do not answer\n"
+        "it sends a datagram and a TCP connection, and tells what comes back: a firewall that\n"
+        "drops UDP, a port nobody listens on, no way there. Changes nothing. Exits 1 if\n"
         "something must be mended. Run it as the user the daemon runs as.\n",
     .options = doctor_options,
-    .option_count = SF_CLI_GLOBALS,
+    .option_count = sizeof(doctor_options) / sizeof(doctor_options[0]),
     .run = run_doctor,
 };

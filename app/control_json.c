@@ -592,9 +592,16 @@ link_json(const struct sf_daemon *daemon, const struct sf_link_peer_stats *link)
         [SF_LINK_STATE_UP] = "up",
         [SF_LINK_STATE_DARK] = "dark",
     };
+    static const char *const reaches[] = {
+        [SF_LINK_REACH_ALWAYS] = "always",
+        [SF_LINK_REACH_CONTACT] = "contact",
+        [SF_LINK_REACH_SILENT] = "silent",
+        [SF_LINK_REACH_CALLED] = "called",
+    };
     json_t *object = json_object();
 
     sf_control_set_text(object, "state", words[link->state]);
+    sf_control_set_text(object, "reach", reaches[link->reach]);
     set_addr(object, "address", link->has_addr, &link->addr);
     sf_control_set(object, "is_proven", json_boolean(link->is_proven));
     set_known(object, "rtt_ns", link->rtt_ns);

@@ -132,7 +132,7 @@ place_of(struct sf_daemon *daemon, const struct sf_daemon_peer *before,
             return before->places[i];
         }
     }
-    place.is_name = !sf_resolve_numeric(endpoint, &place.addrs[0]);
+    place.is_name = !sf_endpoint_numeric(endpoint, &place.addrs[0]);
     place.count = place.is_name ? 0 : 1;
     return place;
 }

@@ -115,7 +115,8 @@ make(struct sf_daemon *daemon, const char *file, struct sf_view text,
         struct gateway *gateway = &plan->gateways[i];
 
         gateway->tag = ++daemon->tag_last;
-        gateway->is_resolved = sf_resolve_numeric(&plan->plan.gateways[i].endpoint, &gateway->addr);
+        gateway->is_resolved =
+            sf_endpoint_numeric(&plan->plan.gateways[i].endpoint, &gateway->addr);
         gateway->lookup_at = gateway->is_resolved ? SF_NEVER : daemon->now;
     }
     *ret_plan = plan;

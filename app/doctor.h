@@ -33,6 +33,9 @@ void sf_doctor_report(struct sf_doctor *doctor, enum sf_doctor_level level, cons
 /* The home, its keys, settings and peers, and the daemon. */
 void sf_doctor_node(struct sf_doctor *doctor);
 
+/* Who of the peers answers, and what keeps the others; of `only`, or (NULL) of all. */
+void sf_doctor_peers(struct sf_doctor *doctor, const char *only);
+
 /* The disk, io_uring, the clock, the network and limits. */
 void sf_doctor_machine(struct sf_doctor *doctor);
 

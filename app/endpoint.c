@@ -88,6 +88,24 @@ sf_endpoint_print(const struct sf_endpoint *endpoint, char ret_text[SF_ENDPOINT_
 }
 
 bool
+sf_endpoint_numeric(const struct sf_endpoint *endpoint, struct sf_addr *ret_addr)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (inet_pton(AF_INET, endpoint->host, &v4) == 1) {
+        *ret_addr = sf_addr_v4(ntohl(v4.s_addr), endpoint->port);
+        return true;
+    }
+    if (inet_pton(AF_INET6, endpoint->host, &v6) == 1) {
+        memcpy(ret_addr->ip, &v6, sizeof(ret_addr->ip));
+        ret_addr->port = endpoint->port;
+        return true;
+    }
+    return false;
+}
+
+bool
 sf_endpoint_equal(const struct sf_endpoint *a, const struct sf_endpoint *b)
 {
     return a->port == b->port && strcmp(a->host, b->host) == 0;

@@ -5,6 +5,7 @@
 #define SF_APP_ENDPOINT_H
 
 #include "base/status.h"
+#include "link/addr.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,6 +40,9 @@ struct sf_endpoints {
 SF_MUST_USE int sf_endpoint_parse(const char *text, struct sf_endpoint *ret_endpoint);
 void sf_endpoint_print(
     const struct sf_endpoint *endpoint, char ret_text[SF_ENDPOINT_BYTES_MAX + 1]);
+
+/* Whether the host is an address as it stands; then no look-up is needed. */
+bool sf_endpoint_numeric(const struct sf_endpoint *endpoint, struct sf_addr *ret_addr);
 
 bool sf_endpoint_equal(const struct sf_endpoint *a, const struct sf_endpoint *b);
 

@@ -88,6 +88,8 @@ skyferry_SOURCES = \
 	%D%/doctor.h \
 	%D%/doctor_machine.c \
 	%D%/doctor_node.c \
+	%D%/doctor_peers.c \
+	%D%/doctor_reach.c %D%/doctor_reach.h \
 	%D%/track.c %D%/track.h
 skyferry_LDADD = app/libcli.a app/libapp.a link/liblink.a store/libstore.a bundle/libbundle.a base/libbase.a \
 	$(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CRYPTO_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(URING_LIBS)

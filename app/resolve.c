@@ -50,24 +50,6 @@ addr_of(const struct sockaddr *from, uint16_t port)
     return addr;
 }
 
-bool
-sf_resolve_numeric(const struct sf_endpoint *endpoint, struct sf_addr *ret_addr)
-{
-    struct in_addr v4;
-    struct in6_addr v6;
-
-    if (inet_pton(AF_INET, endpoint->host, &v4) == 1) {
-        *ret_addr = sf_addr_v4(ntohl(v4.s_addr), endpoint->port);
-        return true;
-    }
-    if (inet_pton(AF_INET6, endpoint->host, &v6) == 1) {
-        memcpy(ret_addr->ip, &v6, sizeof(ret_addr->ip));
-        ret_addr->port = endpoint->port;
-        return true;
-    }
-    return false;
-}
-
 /* --- The process ------------------------------------------------------------------- */
 
 /* May take many seconds. */

@@ -7,7 +7,7 @@
  * has the keys: a child that holds no descriptor of its parent's but the socket
  * between them, and may start no program and write no file.
  *
- * Numeric addresses need no look-up. The descriptor becomes readable, for
+ * Numeric addresses need no look-up (sf_endpoint_numeric). The descriptor becomes readable, for
  * epoll, when there are answers. Not thread-safe.
  */
 #ifndef SF_APP_RESOLVE_H
@@ -21,9 +21,6 @@
 #include <stdint.h>
 
 enum { SF_RESOLVE_ADDRS_MAX = 4 }; /* of one name: further ones are left out */
-
-/* Whether the host is an address as it stands; then no look-up is needed. */
-bool sf_resolve_numeric(const struct sf_endpoint *endpoint, struct sf_addr *ret_addr);
 
 struct sf_resolver;
 

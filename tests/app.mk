@@ -72,6 +72,7 @@ E2E_TESTS = \
 	tests/e2e/basic.sh \
 	tests/e2e/confine.sh \
 	tests/e2e/contacts.sh \
+	tests/e2e/doctor.sh \
 	tests/e2e/files.sh \
 	tests/e2e/gateways.sh \
 	tests/e2e/mtu.sh \
