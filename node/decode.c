@@ -560,7 +560,8 @@ decoder_step(struct decoder *decoder)
     if (!decoder->is_stopping) {
         fetch_next(decoder);
     }
-    if (decoder->is_yielding && decoder->work_count == 0 && decoder->fetches == 0) {
+    if (decoder->is_yielding && decoder->work_count == 0 && decoder->fetches == 0 &&
+        decoder->frame_bytes == 0) {
         decoder->is_yielding = false;
         turn_end_decoding(decoder);
     }

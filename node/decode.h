@@ -8,7 +8,7 @@
 #include "node/staging.h"
 
 enum {
-    WORKS_MAX = 6,              /* bundles being decoded */
+    WORKS_MAX = 5,              /* bundles being decoded */
     PARTS_MAX = 16,             /* cut frames that wait for the rest */
     FRAMES_BYTES_MAX = 8 << 20, /* decoded frames on their way to the disk, */
     TASKS_MAX = 256,            /* ... and their number, however small; more than PARTS_MAX */
@@ -47,7 +47,9 @@ struct task {
     uint32_t total_bytes;
     uint8_t *base; /* what it refers to, if it needs a base */
     struct sf_disk_op read;
-    uint8_t *out;
+    uint8_t *out_memory;
+    size_t out_bytes;
+    uint8_t *out; /* in out_memory, as far into a page as `offset` is */
     int status;
     struct sf_job job;
     struct staging_write write;

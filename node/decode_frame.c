@@ -13,7 +13,7 @@ task_free(struct task *task)
 {
     free(task->joined);
     free(task->base);
-    free(task->out);
+    free(task->out_memory);
     free(task);
 }
 
@@ -33,28 +33,44 @@ task_drop(struct flight *flight)
     task_free(task);
 }
 
+/* It is decoded: what it came in and what it refers to are not needed for it any more. */
 static void
-task_finish(struct task *task)
+release_coded(struct task *task)
 {
     struct decoder *decoder = task->decoder;
 
     if (task->joined != NULL) {
         memory_give(decoder->in->node, task->total_bytes);
+        free(task->joined);
+        task->joined = NULL;
     }
     if (task->base != NULL) {
         memory_give(decoder->in->node, task->plain_bytes);
         decoder->frame_bytes -= task->plain_bytes;
-    }
-    if (task->out != NULL) {
-        memory_give(decoder->in->node, task->plain_bytes);
-        decoder->frame_bytes -= task->plain_bytes;
+        free(task->base);
+        task->base = NULL;
     }
     for (int i = 0; i < 2; i++) {
-        if (task->works[i] != NULL) {
-            task->works[i]->pending--;
-            decode_work_release(task->works[i]);
+        struct work *work = task->works[i];
+
+        task->works[i] = NULL;
+        if (work != NULL) {
+            work->pending--;
+            decode_work_release(work);
         }
     }
+}
+
+static void
+task_finish(struct task *task)
+{
+    struct decoder *decoder = task->decoder;
+
+    if (task->out_memory != NULL) {
+        memory_give(decoder->in->node, task->out_bytes);
+        decoder->frame_bytes -= task->plain_bytes;
+    }
+    release_coded(task);
     decoder->task_count--;
     memory_give(decoder->in->node, sizeof(*task));
     flight_end(&task->flight);
@@ -131,24 +147,31 @@ decoded(struct sf_job *job)
         task_finish(task);
         return;
     }
+    release_coded(task);
     write_task(task, task->offset, sf_view(task->out, task->plain_bytes));
 }
 
-/* Room for a frame's plaintext, or for what it refers to; NULL: the task is over. */
-static uint8_t *
-room_for_frame(struct task *task)
+/* Memory for what is decoded; a large frame is placed so that it can go past the page cache. */
+static bool
+make_out(struct task *task)
 {
-    struct decoder *decoder = task->decoder;
-    uint8_t *room = malloc(task->plain_bytes);
+    size_t lead = 0;
 
-    if (room == NULL) {
-        decode_out_of_memory(decoder);
-        task_finish(task);
-        return NULL;
+    task->out_bytes = task->plain_bytes;
+    if (task->plain_bytes >= STAGING_DIRECT_BYTES_MIN) {
+        lead = (size_t)(task->offset % SF_DISK_ALIGN);
+        task->out_bytes += lead;
+        task->out_memory = buffer_alloc(task->out_bytes);
+    } else {
+        task->out_memory = malloc(task->out_bytes);
     }
-    decoder->frame_bytes += task->plain_bytes;
-    memory_take(decoder->in->node, task->plain_bytes);
-    return room;
+    if (task->out_memory == NULL) {
+        return false;
+    }
+    task->out = task->out_memory + lead;
+    task->decoder->frame_bytes += task->plain_bytes;
+    memory_take(task->decoder->in->node, task->out_bytes);
+    return true;
 }
 
 static void
@@ -156,12 +179,14 @@ run_task(struct task *task)
 {
     struct decoder *decoder = task->decoder;
 
-    task->out = room_for_frame(task);
-    if (task->out != NULL) {
-        task->job = (struct sf_job){.run = run_decode, .done = decoded};
-        decoder->in_flight++;
-        sf_workers_submit(decoder->in->node->workers, &task->job);
+    if (!make_out(task)) {
+        decode_out_of_memory(decoder);
+        task_finish(task);
+        return;
     }
+    task->job = (struct sf_job){.run = run_decode, .done = decoded};
+    decoder->in_flight++;
+    sf_workers_submit(decoder->in->node->workers, &task->job);
 }
 
 static void
@@ -198,10 +223,14 @@ read_base(struct task *task)
         task_finish(task);
         return;
     }
-    task->base = room_for_frame(task);
+    task->base = malloc(task->plain_bytes);
     if (task->base == NULL) {
+        decode_out_of_memory(decoder);
+        task_finish(task);
         return;
     }
+    decoder->frame_bytes += task->plain_bytes;
+    memory_take(decoder->in->node, task->plain_bytes);
     task->read = (struct sf_disk_op){
         .kind = SF_DISK_READ,
         .file = file,
@@ -353,10 +382,15 @@ decode_take_frame(struct work *work, const struct sf_piece *piece)
     if (task == NULL) {
         return;
     }
+    task->coded = piece->bytes;
     if (piece->codec == SF_CODEC_RAW) {
-        write_task(task, piece->offset + piece->part_offset, piece->bytes);
+        /* Parts of a raw frame need not wait for each other. */
+        task->offset += piece->part_offset;
+        task->plain_bytes = (uint32_t)piece->bytes.bytes;
+    }
+    if (piece->codec == SF_CODEC_RAW && piece->bytes.bytes < STAGING_DIRECT_BYTES_MIN) {
+        write_task(task, task->offset, task->coded);
     } else {
-        task->coded = piece->bytes;
-        decode_task(task);
+        decode_task(task); /* a large raw one only moves to where pages begin */
     }
 }

@@ -26,6 +26,7 @@
  *   bases.c     files delivered earlier that a transfer builds on    (receiver)
  *   decode.c    opened bundles -> frames                             (receiver)
  *   staging.c   frames -> staged files, synced, read back and hashed (receiver)
+ *   staging_write.c  ... written, past the page cache where that can be
  *   deliver.c   staged files -> inbox, once; the FINAL receipt       (receiver)
  *   sweep.c     removal of what is staged                            (receiver)
  *   recover.c   incoming transfers after a restart                   (receiver)

@@ -42,7 +42,7 @@ node_libnode_a_SOURCES = \
 	%D%/schema.c %D%/schema.h \
 	%D%/send.c \
 	%D%/staging.c %D%/staging.h %D%/staging_private.h \
-	%D%/staging_build.c \
+	%D%/staging_build.c %D%/staging_write.c \
 	%D%/settle.c \
 	%D%/sweep.c \
 	%D%/turns.c \

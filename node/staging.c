@@ -1,12 +1,10 @@
 /*
- * staging.c - files written in any order, synced in rounds, read back in order.
+ * staging.c - staged files: synced in rounds, read back in order.
  */
 #include "node/staging_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static void step(struct staging *staging);
 
 struct sf_disk *
 staging_disk(const struct staging *staging)
@@ -24,227 +22,7 @@ staging_fail(struct staging *staging, int status)
     }
 }
 
-/* --- Writing ------------------------------------------------------------------------------- */
-
-static void
-handle_changed(struct sf_disk_op *op)
-{
-    struct handle *handle = op->owner;
-    struct staging *staging = handle->staging;
-
-    staging->in_flight--;
-    if (handle->state == HANDLE_CLOSING) {
-        handle->state = HANDLE_FREE;
-        handle->entry = NO_ENTRY;
-    } else if (op->status == SF_OK) {
-        handle->state = HANDLE_OPEN;
-        handle->file = op->ret_file;
-    } else {
-        handle->state = HANDLE_FREE;
-        handle->entry = NO_ENTRY;
-        staging_fail(staging, op->status);
-    }
-    step(staging);
-}
-
-static void
-handle_submit(struct handle *handle, enum handle_state state, struct sf_disk_op op)
-{
-    handle->state = state;
-    handle->op = op;
-    handle->op.done = handle_changed;
-    handle->op.owner = handle;
-    handle->staging->in_flight++;
-    sf_disk_submit(staging_disk(handle->staging), &handle->op);
-}
-
-/*
- * The open handle of a file, or NULL while one is being made ready. A handle is
- * taken from another file only when that one is synced.
- */
-static struct handle *
-handle_for(struct staging *staging, uint32_t entry)
-{
-    struct handle *victim = NULL;
-
-    for (size_t i = 0; i < HANDLES; i++) {
-        struct handle *handle = &staging->handles[i];
-
-        if (handle->state != HANDLE_FREE && handle->entry == entry) {
-            return handle->state == HANDLE_OPEN ? handle : NULL;
-        }
-        if (handle->state == HANDLE_FREE ||
-            (handle->state == HANDLE_OPEN && handle->writes == 0 && !handle->is_dirty &&
-                staging->syncs == 0 &&
-                (victim == NULL ||
-                    (victim->state == HANDLE_OPEN && handle->used < victim->used)))) {
-            victim = victim != NULL && victim->state == HANDLE_FREE ? victim : handle;
-        }
-    }
-    if (victim == NULL) {
-        staging->round_at = 0; /* all are dirty: sync now */
-    } else if (victim->state == HANDLE_OPEN) {
-        handle_submit(victim, HANDLE_CLOSING,
-            (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = victim->file});
-    } else {
-        victim->staging = staging;
-        victim->entry = entry;
-        victim->is_dirty = false;
-        staging_entry_path(staging, entry, victim->path);
-        handle_submit(victim, HANDLE_OPENING,
-            (struct sf_disk_op){.kind = SF_DISK_OPEN, .path = victim->path, .flags = SF_DISK_RDWR});
-    }
-    return NULL;
-}
-
-static struct handle *
-handle_of(struct staging *staging, uint32_t entry)
-{
-    for (size_t i = 0; i < HANDLES; i++) {
-        if (staging->handles[i].state != HANDLE_FREE && staging->handles[i].entry == entry) {
-            return &staging->handles[i];
-        }
-    }
-    return NULL;
-}
-
-/* No room: what is queued waits, and the sender is told to. */
-static void
-wait_for_room(struct staging *staging, uint64_t free_bytes)
-{
-    uint64_t left = staging->outline->total_bytes - sf_range_set_total(&staging->written);
-
-    staging->is_full = true;
-    staging->room_bytes = 0;
-    staging->room_at = sf_mono_add(staging->in->node->now, ROOM_EVERY);
-    inbound_pause(staging->in, IN_PAUSE_STAGING, left > free_bytes ? left - free_bytes : left);
-}
-
-static void
-room_known(struct sf_disk_op *op)
-{
-    struct staging *staging = op->owner;
-    uint64_t reserve = staging->in->node->config.reserve_bytes;
-    uint64_t room = op->ret_stat.free_bytes > reserve ? op->ret_stat.free_bytes - reserve : 0;
-
-    staging->in_flight--;
-    staging->is_asking = false;
-    if (op->status != SF_OK) {
-        room = ROOM_BYTES; /* a disk that cannot say: it will refuse */
-    }
-    if (staging->queue != NULL && room < staging->queue->bytes.bytes) {
-        wait_for_room(staging, room);
-    } else {
-        staging->room_bytes = room < ROOM_BYTES ? room : ROOM_BYTES;
-    }
-    step(staging);
-}
-
-/* Whether `bytes` more may be written without touching what the journal needs to go on. */
-static bool
-has_room(struct staging *staging, uint64_t bytes)
-{
-    if (staging->room_bytes >= bytes) {
-        staging->room_bytes -= bytes;
-        return true;
-    }
-    if (!staging->is_asking) {
-        staging->is_asking = true;
-        staging->in_flight++;
-        staging->room_op =
-            (struct sf_disk_op){.kind = SF_DISK_SPACE, .done = room_known, .owner = staging};
-        sf_disk_submit(staging_disk(staging), &staging->room_op);
-    }
-    return false;
-}
-
-static void
-written(struct sf_disk_op *op)
-{
-    struct staging_write *write = op->owner;
-    struct staging *staging = write->staging;
-    struct handle *handle = handle_of(staging, write->file);
-    uint64_t place = staging_place(staging, write->file, write->offset);
-    int status = op->status;
-
-    staging->in_flight--;
-    sf_assert(handle != NULL);
-    handle->writes--;
-    if (op->status == SF_ENOSPC && !staging->is_stopping) {
-        write->next = staging->queue;
-        staging->queue = write;
-        if (write->next == NULL) {
-            staging->queue_last = &write->next;
-        }
-        wait_for_room(staging, 0);
-        return;
-    }
-    if (status == SF_OK) {
-        status = sf_range_set_add(&staging->written, place, place + write->bytes.bytes);
-    }
-    if (status != SF_OK) {
-        staging_fail(staging, status);
-    } else {
-        handle->is_dirty = true;
-        staging->unsynced_bytes += write->bytes.bytes;
-        inbound_resume(staging->in, IN_PAUSE_STAGING);
-    }
-    write->done(write);
-    step(staging);
-}
-
-static void
-pump_writes(struct staging *staging)
-{
-    struct staging_write **at = &staging->queue;
-
-    if (staging->is_full) {
-        if (staging->in->node->now < staging->room_at) {
-            return;
-        }
-        staging->is_full = false;
-    }
-    while (*at != NULL && !staging->is_full) {
-        struct staging_write *write = *at;
-        struct handle *handle = handle_for(staging, write->file);
-
-        if (handle == NULL) {
-            at = &write->next;
-            continue;
-        }
-        if (!has_room(staging, write->bytes.bytes)) {
-            break;
-        }
-        *at = write->next;
-        handle->writes++;
-        handle->used = ++staging->clock;
-        write->op = (struct sf_disk_op){
-            .kind = SF_DISK_WRITE,
-            .file = handle->file,
-            .offset = write->offset,
-            .data = (uint8_t *)(uintptr_t)write->bytes.data,
-            .bytes = write->bytes.bytes,
-            .done = written,
-            .owner = write,
-        };
-        staging->in_flight++;
-        sf_disk_submit(staging_disk(staging), &write->op);
-    }
-    staging->queue_last = &staging->queue;
-    while (*staging->queue_last != NULL) {
-        staging->queue_last = &(*staging->queue_last)->next;
-    }
-}
-
-void
-staging_write(struct staging *staging, struct staging_write *write)
-{
-    write->staging = staging;
-    write->next = NULL;
-    *staging->queue_last = write;
-    staging->queue_last = &write->next;
-    step(staging);
-}
+/* --- What is written --------------------------------------------------------------------------- */
 
 void
 staging_zeros(struct staging *staging, uint64_t place, uint64_t bytes)
@@ -300,7 +78,7 @@ synced(struct sf_disk_op *op)
     if (staging->syncs == 0) {
         end_round(staging);
     }
-    step(staging);
+    staging_go_on(staging);
 }
 
 static bool
@@ -334,7 +112,13 @@ begin_round(struct staging *staging)
         if (handle->state != HANDLE_OPEN || !handle->is_dirty) {
             continue;
         }
-        handle->is_dirty = false;
+        /* The file's other handle need not sync it once more. */
+        for (size_t j = i; j < HANDLES; j++) {
+            if (staging->handles[j].state == HANDLE_OPEN &&
+                staging->handles[j].entry == handle->entry) {
+                staging->handles[j].is_dirty = false;
+            }
+        }
         staging->syncs++;
         staging->in_flight++;
         handle->op = (struct sf_disk_op){
@@ -379,7 +163,7 @@ hashed(struct sf_job *job)
     staging->hash_next++;
     staging->verified += chunk->bytes;
     chunk->state = CHUNK_FREE;
-    step(staging);
+    staging_go_on(staging);
     decoder_step(staging->in->decoder);
 }
 
@@ -408,7 +192,7 @@ chunk_read(struct sf_disk_op *op)
     if (op->status != SF_OK || op->ret_bytes < chunk->bytes) {
         staging_fail(staging, SF_EIO);
     }
-    step(staging);
+    staging_go_on(staging);
 }
 
 static void
@@ -425,7 +209,7 @@ read_file_changed(struct sf_disk_op *op)
     } else {
         staging_fail(staging, op->status);
     }
-    step(staging);
+    staging_go_on(staging);
 }
 
 static void
@@ -536,15 +320,15 @@ give_chunks(struct staging *staging)
 
 /* --- All together ------------------------------------------------------------------------------------ */
 
-static void
-step(struct staging *staging)
+void
+staging_go_on(struct staging *staging)
 {
     if (staging->is_stepping || staging->build != BUILD_DONE || staging->has_failed ||
         staging->is_stopping) {
         return;
     }
     staging->is_stepping = true;
-    pump_writes(staging);
+    staging_pump(staging);
     begin_round(staging);
     read_chunks(staging);
     hash_chunk(staging);
@@ -558,7 +342,7 @@ void
 staging_step(struct staging *staging)
 {
     staging_build_again(staging);
-    step(staging);
+    staging_go_on(staging);
 }
 
 sf_mono
@@ -604,14 +388,7 @@ staging_stop(struct staging *staging)
 {
     staging->is_stopping = true;
     staging_build_stop(staging);
-    /* Writes that were not begun are given back to their owners. */
-    while (staging->queue != NULL) {
-        struct staging_write *write = staging->queue;
-
-        staging->queue = write->next;
-        write->done(write);
-    }
-    staging->queue_last = &staging->queue;
+    staging_drop_writes(staging);
     if (staging->in_flight > 0) {
         return;
     }
@@ -619,8 +396,7 @@ staging_stop(struct staging *staging)
         struct handle *handle = &staging->handles[i];
 
         if (handle->state == HANDLE_OPEN) {
-            handle_submit(handle, HANDLE_CLOSING,
-                (struct sf_disk_op){.kind = SF_DISK_CLOSE, .file = handle->file});
+            staging_handle_close(handle);
         }
     }
     if (staging->read_file != SF_DISK_NO_FILE) {

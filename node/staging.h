@@ -4,7 +4,9 @@
  * All files of the outline, one behind the other, are one line of plaintext
  * bytes; frames are written to places on it in any order. What is written is
  * synced in rounds, and what is synced without a gap is read back from the
- * disk, past the page cache, and hashed: only that counts as verified.
+ * disk, past the page cache, and hashed: only that counts as verified. Large writes
+ * go past the cache too: a file of hundreds of gigabytes does not push out of memory
+ * what others have there.
  */
 #ifndef SF_NODE_STAGING_H
 #define SF_NODE_STAGING_H
@@ -12,17 +14,37 @@
 #include "node/internal.h"
 
 struct staging;
+struct staging_write;
+struct handle;
+
+enum {
+    /* From here on a write goes past the page cache, if its memory allows it (below). */
+    STAGING_DIRECT_BYTES_MIN = 64 << 10,
+    STAGING_PARTS_MAX = 3, /* before, in and behind whole pages */
+};
+
+struct staging_part {
+    struct staging_write *write;
+    struct handle *handle;
+    struct sf_disk_op op;
+};
 
 /* A write; lives until `done`. */
 struct staging_write {
     void (*done)(struct staging_write *write);
     void *owner;
     uint32_t file;
-    uint64_t offset;      /* in the file */
-    struct sf_view bytes; /* live until done */
+    uint64_t offset; /* in the file */
+    /*
+     * Live until done. What is to go past the page cache begins as far into a page
+     * of memory as `offset` is into a page of the file.
+     */
+    struct sf_view bytes;
 
     struct staging *staging; /* private, as the rest */
-    struct sf_disk_op op;
+    struct staging_part parts[STAGING_PARTS_MAX];
+    unsigned pending;
+    int status;
     struct staging_write *next;
 };
 

@@ -1,6 +1,6 @@
 /*
- * staging_private.h - what staging.c and staging_build.c share; nobody else
- * includes it.
+ * staging_private.h - what staging.c, staging_write.c and staging_build.c share;
+ * nobody else includes it.
  */
 #ifndef SF_NODE_STAGING_PRIVATE_H
 #define SF_NODE_STAGING_PRIVATE_H
@@ -8,7 +8,7 @@
 #include "node/staging.h"
 
 enum {
-    HANDLES = 16, /* files open for writing */
+    HANDLES = 16, /* open for writing; of a large file there are two */
     NO_ENTRY = 0xffffffff,
     READS = 2, /* chunks being read back or hashed */
     CHUNK_BYTES = 1 << 20,
@@ -25,6 +25,7 @@ struct handle {
     struct staging *staging;
     enum handle_state state;
     uint32_t entry; /* of the outline */
+    uint32_t how;   /* SF_DISK_DIRECT, or 0: through the page cache */
     int file;
     unsigned writes; /* in flight */
     bool is_dirty;   /* written since it was last synced */
@@ -116,6 +117,16 @@ struct staging {
 struct sf_disk *staging_disk(const struct staging *staging);
 /* `status` came of it: what is staged is not to be trusted any more, unless memory had run out. */
 void staging_fail(struct staging *staging, int status);
+/* Go on with whatever can go on. */
+void staging_go_on(struct staging *staging);
+
+/* --- staging_write.c --- */
+
+/* Begin the writes that can begin. */
+void staging_pump(struct staging *staging);
+/* Give those that were not begun back to their owners. */
+void staging_drop_writes(struct staging *staging);
+void staging_handle_close(struct handle *handle);
 
 /* --- staging_build.c --- */
 
