@@ -405,6 +405,33 @@ sf_identity_renew(struct sf_identity *identity, const struct sf_random *random)
     return SF_OK;
 }
 
+int
+sf_identity_raise(
+    struct sf_identity *identity, const struct sf_random *random, uint64_t issue_least)
+{
+    uint32_t lot;
+
+    sf_random_fill(random, &lot, sizeof(lot));
+    lot = SF_PREKEYS_LEFT_OUT + lot % SF_PREKEYS_LEFT_OUT;
+    if (identity->number_last > UINT32_MAX - 2 - lot || issue_least > UINT64_MAX - 1) {
+        return SF_ELIMIT;
+    }
+    identity->number_last += lot;
+    ring_add(&identity->prekeys, identity, random);
+    ring_add(&identity->link_prekeys, identity, random);
+    sf_identity_reissue(identity, issue_least);
+    return SF_OK;
+}
+
+void
+sf_identity_reissue(struct sf_identity *identity, uint64_t issue_least)
+{
+    identity->card_issue++;
+    if (identity->card_issue < issue_least) {
+        identity->card_issue = issue_least;
+    }
+}
+
 const struct sf_prekey *
 sf_prekey_find(const struct sf_prekey_ring *ring, uint32_t number)
 {

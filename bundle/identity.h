@@ -37,6 +37,7 @@ enum {
     SF_PREKEY_NEW_DAYS = 7,        /* of run time, then a new one is made */
     SF_PREKEY_KEPT_DAYS = 45,      /* of run time, then its secret is erased */
     SF_LINK_PREKEY_KEPT_DAYS = 14, /* the same for link prekeys */
+    SF_PREKEYS_LEFT_OUT = 1 << 19, /* numbers, after a restore: as many, and more by lot */
     SF_IDENTITY_BYTES_MAX = 4096,  /* of a key file */
     SF_IDENTITY_SEALED_BYTES_MAX = SF_IDENTITY_BYTES_MAX + SF_MASTER_OVERHEAD_BYTES,
 };
@@ -135,6 +136,18 @@ bool sf_identity_rotate(
  * SF_PREKEYS_RENEWED_MAX keys already, or the numbers are used up.
  */
 SF_MUST_USE int sf_identity_renew(struct sf_identity *identity, const struct sf_random *random);
+
+/*
+ * The same after a restore from an older copy, whose node may have given out
+ * numbers that this one does not know of: by lot so many are left out that they
+ * meet neither those nor those of another copy. The card's issue becomes `issue_least`
+ * at least. SF_OK or SF_ELIMIT.
+ */
+SF_MUST_USE int sf_identity_raise(
+    struct sf_identity *identity, const struct sf_random *random, uint64_t issue_least);
+
+/* The card gets a higher issue, `issue_least` at least, with the same keys. */
+void sf_identity_reissue(struct sf_identity *identity, uint64_t issue_least);
 
 /* The key of that number, or NULL if there never was one or it is erased. */
 const struct sf_prekey *sf_prekey_find(const struct sf_prekey_ring *ring, uint32_t number);

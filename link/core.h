@@ -34,6 +34,7 @@
 #include "link/session.h"
 
 enum {
+    SF_LINK_LIVES_PAST = 4,      /* lives of a peer that are remembered */
     SF_LINK_HELD_MAX = 192,      /* datagrams kept while an epoch becomes durable... */
     SF_LINK_HELD_DATA_MAX = 128, /* ...of these no openers: one peer must not shut out others */
     SF_LINK_HELD_BYTES = 2048,   /* longer ones are not kept */
@@ -98,7 +99,6 @@ struct sf_control {
     bool poll;
     bool answer;
     bool card;
-    bool stale;  /* goes with an opener */
     bool ask;    /* with a poll: what came of the segments */
     bool probed; /* a probe came in: its number is to be said */
     bool echo;   /* goes along, is never a reason to send */
@@ -118,6 +118,7 @@ enum sf_peer_notice {
     SF_NOTICE_MISMATCH = 64,
     SF_NOTICE_OUTSIDE = 128,
     SF_NOTICE_NARROW = 256,
+    SF_NOTICE_LIFE = 512,
 };
 
 /* An address the peer was reached at, and what its path takes. */
@@ -144,18 +145,23 @@ struct sf_peer {
     /* Outgoing. */
     struct sf_session_out out[SF_OUT_COUNT];
     struct sf_opening opening;
-    unsigned unanswered; /* openers in a row that nobody heard */
-    uint64_t epoch_last; /* of our newest opener */
-    sf_mono calling;     /* since when no session of ours is heard; SF_NEVER if one is */
-    bool is_jumping;     /* the boot of `epoch_last` is not durable yet: nothing is opened */
+    unsigned unanswered;   /* openers in a row that nobody heard */
+    uint64_t epoch_last;   /* of our newest opener */
+    sf_mono calling;       /* since when no session of ours is heard; SF_NEVER if one is */
+    struct sf_lives lives; /* of ours, as it is shown them */
+    bool is_jumping;       /* the boot of `epoch_last` is not durable yet: nothing is opened */
     struct sf_control control;
     sf_mono stamp_due;
     sf_mono stale_sent;
+    sf_mono jumped; /* when a peer's word last made it jump; 0: never */
 
     /* Incoming. */
     struct sf_session_in in[SF_SESSION_PER_PEER_MAX];
-    uint64_t epoch_seen;                   /* highest accepted, durable or not */
-    uint64_t newest_epoch, newest_counter; /* of the newest datagram; its source counts */
+    uint64_t epoch_seen;                     /* highest accepted, durable or not, */
+    uint64_t life_seen;                      /* ... and its life */
+    uint64_t lives_past[SF_LINK_LIVES_PAST]; /* that it had before in this run; 0 = none */
+    uint64_t epoch_refused, life_refused;    /* of the last opener that did not follow */
+    uint64_t newest_epoch, newest_counter;   /* of the newest datagram; its source counts */
     uint32_t hello_boot; /* with the next, orders its HELLOs: one that was overtaken is ignored */
     uint64_t hello_number;
 
@@ -189,6 +195,8 @@ struct sf_peer {
     /* Events not yet pulled. */
     unsigned notices; /* enum sf_peer_notice */
     uint64_t stale_epoch;
+    bool is_stale_copy;
+    unsigned life_news; /* enum sf_link_news, bits */
     size_t card_bytes;
     uint8_t card[SF_LINK_CARD_BYTES_MAX];
 
@@ -217,7 +225,7 @@ struct sf_link {
     bool (*prekey)(void *context, uint32_t number, uint8_t ret_sk[32]);
     void *context;
     const struct sf_random *random;
-    uint32_t boot;
+    struct sf_lives lives;
     uint32_t session_number;
     uint64_t hello_number; /* of the last HELLO written to anybody */
     size_t mtu;            /* IP bytes: the most that is tried */
@@ -364,11 +372,22 @@ void sf_peer_go_silent(struct sf_peer *peer, sf_mono now);
 /* A contact begins: forget the dark and call. */
 void sf_peer_contact(struct sf_link *link, struct sf_peer *peer, sf_mono now);
 
-/* The newest HELLO names `epoch` of ours (0 = none). */
-void sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now);
+/* The newest HELLO names the session of ours whose epoch, XOR its life, is `heard` (0 = none). */
+void sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t heard, sf_mono now);
 
-/* The peer has seen `epoch` of ours: jump above it if it is ahead, and wait until that is durable. */
-void sf_peer_stale(const struct sf_link *link, struct sf_peer *peer, uint64_t epoch);
+/* Something was noticed of copies; an event says so. */
+void sf_peer_news(struct sf_peer *peer, enum sf_link_news news);
+
+/* What STALE says. */
+struct sf_stale {
+    uint64_t epoch; /* the highest of ours that the peer has seen, */
+    uint64_t life;  /* ... which was of this life; 0: whichever */
+    uint64_t epoch_refused;
+    uint64_t life_refused;
+};
+
+/* If that is no start that we know of: jump above it, and wait until that is durable. */
+void sf_peer_stale(struct sf_peer *peer, const struct sf_stale *stale, sf_mono now);
 
 /* A boot counter of `boot` is durable: open anew, if that was waited for. */
 void sf_peer_boot_durable(struct sf_link *link, struct sf_peer *peer, uint32_t boot, sf_mono now);

@@ -39,7 +39,7 @@ take_hello(struct sf_link *link, const struct arrival *arrival, struct sf_messag
     struct sf_peer *peer = arrival->peer;
     uint64_t flags = sf_message_get_varint(reader);
     uint64_t number = sf_message_get_varint(reader);
-    uint64_t epoch = sf_message_get_u64(reader);
+    uint64_t heard = sf_message_get_u64(reader);
     uint32_t boot = (uint32_t)(arrival->epoch >> 32);
 
     (void)sf_message_get_varint(reader); /* capabilities: none are defined yet */
@@ -56,7 +56,7 @@ take_hello(struct sf_link *link, const struct arrival *arrival, struct sf_messag
     peer->hello_boot = boot;
     peer->hello_number = number;
     peer->keepalive = (flags & SF_HELLO_LEARNT) != 0;
-    sf_peer_named(link, peer, epoch, arrival->now);
+    sf_peer_named(link, peer, heard, arrival->now);
     return SF_OK;
 }
 
@@ -179,7 +179,12 @@ take_report(struct sf_link *link, const struct arrival *arrival, struct sf_messa
 {
     struct sf_peer *peer = arrival->peer;
     uint64_t number = sf_outbox_newest_report(peer->outbox)->number;
-    int status = sf_outbox_report(peer->outbox, reader, arrival->now);
+    int status;
+
+    if (!peer->was_named) {
+        return SF_EFORMAT; /* it has not heard this life yet: whatever it reports is another's */
+    }
+    status = sf_outbox_report(peer->outbox, reader, arrival->now);
 
     if (sf_outbox_newest_report(peer->outbox)->number != number) {
         sf_peer_rate_report(peer, sf_outbox_newest_report(peer->outbox), arrival->now);
@@ -188,24 +193,31 @@ take_report(struct sf_link *link, const struct arrival *arrival, struct sf_messa
     return status;
 }
 
-/* Types that sessions to the static key must not carry, nor openers but for STALE. */
+/*
+ * Types that sessions to the static key must not carry, nor openers but for STALE:
+ * who was restored may have lost the prekeys that it would be told with.
+ */
 static int
 take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_type type,
     struct sf_message_reader *reader)
 {
     struct sf_peer *peer = arrival->peer;
-    uint64_t epoch;
+    struct sf_stale stale;
 
-    if (arrival->is_static || (arrival->is_opener && type != SF_MESSAGE_STALE)) {
+    if (type == SF_MESSAGE_STALE ? arrival->is_static && !arrival->is_opener
+                                 : arrival->is_static || arrival->is_opener) {
         return SF_EFORMAT;
     }
     switch (type) {
     case SF_MESSAGE_STALE:
-        epoch = sf_message_get_u64(reader);
-        if (reader->is_bad) {
+        stale.epoch = sf_message_get_u64(reader);
+        stale.life = sf_message_get_u64(reader);
+        stale.epoch_refused = sf_message_get_u64(reader);
+        stale.life_refused = sf_message_get_u64(reader);
+        if (reader->is_bad || stale.life == 0) {
             return SF_EFORMAT;
         }
-        sf_peer_stale(link, peer, epoch);
+        sf_peer_stale(peer, &stale, arrival->now);
         return SF_OK;
     case SF_MESSAGE_REPORT:
         return take_report(link, arrival, reader);
@@ -497,19 +509,63 @@ read_opener(struct sf_link *link, struct sf_view dgram, const struct sf_opener_c
 }
 
 /*
- * An authentic opener of an epoch we have left behind. It may be a copy, so
- * the peer is told where it surely is; and it may have lost our session with
- * its memory, so it is told by a new one.
+ * An authentic opener that does not follow on what was seen: of an epoch we have
+ * left behind, or of another life. It may be a copy, so the peer is told where it
+ * surely is; and it may have lost our session with its memory, so it is told by a
+ * new one.
  */
 static void
-answer_stale(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now)
+answer_stale(struct sf_link *link, struct sf_peer *peer, const struct sf_opener_payload *payload,
+    sf_mono now)
 {
     bool is_soon = peer->stale_sent != 0 && now < sf_mono_add(peer->stale_sent, SF_LINK_STALE_NS);
+    bool is_same = payload->epoch == peer->epoch_seen && payload->life[0] == peer->life_seen;
 
-    if (epoch < peer->epoch_seen && peer->addresses.use != SF_ADDRESS_NONE && !is_soon) {
+    if (payload->epoch >> 32 >= peer->epoch_seen >> 32 && payload->life[0] != peer->life_seen) {
+        sf_peer_news(peer, SF_LINK_NEWS_REFUSED);
+    }
+    if (!is_same && peer->addresses.use != SF_ADDRESS_NONE && !is_soon) {
         peer->stale_sent = now > 0 ? now : 1;
+        peer->epoch_refused = payload->epoch;
+        peer->life_refused = payload->life[0];
         sf_peer_tell_stale(link, peer, now);
     }
+}
+
+/* Whether the opener goes on from what was seen of its sender. */
+static bool
+follows(const struct sf_peer *peer, const struct sf_opener_payload *payload)
+{
+    struct sf_lives lives = {.boot = (uint32_t)(payload->epoch >> 32)};
+
+    memcpy(lives.life, payload->life, sizeof(lives.life));
+    return payload->epoch > peer->epoch_seen &&
+           sf_lives_follow(&lives, (uint32_t)(peer->epoch_seen >> 32), peer->life_seen);
+}
+
+/* The peer has another life from now on; one that it had before does not come back but from a copy. */
+static void
+see_life(struct sf_peer *peer, const struct sf_opener_payload *payload)
+{
+    bool was_refused = peer->life_refused == payload->life[0];
+
+    peer->epoch_seen = payload->epoch;
+    peer->life_refused = 0;
+    if (payload->life[0] == peer->life_seen) {
+        return;
+    }
+    if (was_refused) {
+        sf_peer_news(peer, SF_LINK_NEWS_RESTORED);
+    }
+    for (size_t i = 0; i < SF_LINK_LIVES_PAST; i++) {
+        if (peer->lives_past[i] == payload->life[0]) {
+            sf_peer_news(peer, SF_LINK_NEWS_COPIED);
+        }
+    }
+    memmove(peer->lives_past + 1, peer->lives_past,
+        (SF_LINK_LIVES_PAST - 1) * sizeof(peer->lives_past[0]));
+    peer->lives_past[0] = peer->life_seen;
+    peer->life_seen = payload->life[0];
 }
 
 static int
@@ -524,6 +580,7 @@ open_session(struct sf_link *link, struct sf_peer *peer, const struct sf_opener_
     session->peer = peer->number;
     session->id = payload->session_id;
     session->epoch = payload->epoch;
+    session->life = payload->life[0];
     session->expiry = 0;
     memcpy(session->key, key, 32);
     sf_replay_init(&session->replay);
@@ -564,8 +621,8 @@ input_opener(struct sf_link *link, const struct sf_addr *from, struct sf_view dg
             peer->notices |= SF_NOTICE_MISMATCH;
         }
         drop(link, status == SF_EAUTH ? &link->stats.dropped_auth : &link->stats.dropped_format);
-    } else if (payload.epoch <= peer->epoch_seen) {
-        answer_stale(link, peer, payload.epoch, now);
+    } else if (!follows(peer, &payload)) {
+        answer_stale(link, peer, &payload, now);
         drop(link, &link->stats.dropped_replay);
     } else if (link->held_count == SF_LINK_HELD_MAX ||
                open_session(link, peer, &payload, clear.key == SF_OPENER_TO_STATIC, key) != SF_OK) {
@@ -580,7 +637,7 @@ input_opener(struct sf_link *link, const struct sf_addr *from, struct sf_view dg
             .plain_bytes = sizeof(payload.messages)};
 
         (void)hold(link, &entry, payload.messages);
-        peer->epoch_seen = payload.epoch;
+        see_life(peer, &payload);
         peer->notices |= SF_NOTICE_EPOCH;
     }
     sf_wipe(key, sizeof(key));

@@ -51,7 +51,7 @@ sf_link_open(const struct sf_link_config *config, struct sf_link **ret_link)
     link->prekey = config->prekey;
     link->context = config->context;
     link->random = config->random;
-    link->boot = config->boot;
+    link->lives = config->lives;
     link->mtu = mtu;
     link->mtu_blind = blind;
     link->burst_ns = config->burst_ns != 0 ? config->burst_ns : SF_LINK_BURST_NS_DEFAULT;
@@ -162,7 +162,7 @@ make_peer(struct sf_link *link, unsigned number, const struct sf_link_peer *conf
     struct sf_peer **ret_peer)
 {
     struct sf_outbox_config outbox = {.no_return = config->no_return};
-    struct sf_inbox_config inbox = {.pool = link->pool, .boot = link->boot};
+    struct sf_inbox_config inbox = {.pool = link->pool, .boot = link->lives.boot};
     struct sf_peer *peer = sf_secret_alloc(sizeof(*peer));
     int status;
 
@@ -175,6 +175,7 @@ make_peer(struct sf_link *link, unsigned number, const struct sf_link_peer *conf
         return SF_ENOMEM;
     }
     peer->number = number;
+    peer->lives = link->lives;
     peer->calling = SF_NEVER;
     peer->asked = SF_NEVER;
     sf_addresses_init(&peer->addresses);
@@ -225,6 +226,7 @@ apply(struct sf_link *link, struct sf_peer *peer, const struct sf_link_peer *con
     sf_peer_apply_reach(peer);
     if (config->epoch_seen > peer->epoch_seen) {
         peer->epoch_seen = config->epoch_seen;
+        peer->life_seen = config->life_seen;
     }
     if (has_moved) {
         peer->beacon_due = link->now;
@@ -316,7 +318,7 @@ sf_link_restored(struct sf_link *link, unsigned peer, uint64_t epoch)
     if (epoch >> 32 >= UINT32_MAX) {
         return SF_EINVAL;
     }
-    sf_peer_stale(link, link->peers[peer], epoch);
+    sf_peer_stale(link->peers[peer], &(struct sf_stale){.epoch = epoch}, link->now);
     return SF_OK;
 }
 
@@ -627,6 +629,7 @@ static const struct notice_kind {
     {SF_NOTICE_MISMATCH, SF_LINK_MISMATCH},
     {SF_NOTICE_OUTSIDE, SF_LINK_OUTSIDE},
     {SF_NOTICE_NARROW, SF_LINK_NARROW},
+    {SF_NOTICE_LIFE, SF_LINK_LIFE},
 };
 
 static bool
@@ -646,8 +649,16 @@ peer_notice(struct sf_peer *peer, struct sf_link_event *event)
         event->kind = notice_kinds[i].kind;
         if (notice == SF_NOTICE_EPOCH) {
             event->epoch = peer->epoch_seen;
+            event->life = peer->life_seen;
         } else if (notice == SF_NOTICE_STALE) {
             event->epoch = peer->stale_epoch;
+            event->is_copy = peer->is_stale_copy;
+        } else if (notice == SF_NOTICE_LIFE) {
+            unsigned lowest = peer->life_news & (~peer->life_news + 1);
+
+            event->news = (enum sf_link_news)lowest;
+            peer->life_news &= ~lowest;
+            peer->notices |= peer->life_news != 0 ? SF_NOTICE_LIFE : 0;
         } else if (notice == SF_NOTICE_ADDRESS) {
             event->addr = peer->addresses.paths[SF_ADDRESS_PROVEN].addr;
         } else if (notice == SF_NOTICE_CARD) {

@@ -38,6 +38,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "link/addr.h"
+#include "link/lives.h"
 #include "link/object.h"
 
 #include <stdbool.h>
@@ -81,7 +82,8 @@ struct sf_link_config {
     void *context;
 
     const struct sf_random *random; /* lives as long as the link */
-    uint32_t boot;      /* durable before the link is opened; greater than at any start before */
+    /* This start, durable before the link is opened and greater than any before, and those before it. */
+    struct sf_lives lives;
     uint16_t mtu;       /* IP bytes of the largest datagram tried; 0 = SF_LINK_MTU_DEFAULT */
     uint16_t mtu_blind; /* IP bytes where nothing comes back; 0 = mtu, or the default if less */
     size_t pool_bytes;  /* memory for bundles being assembled; 0 = default; >= 2 largest bundles */
@@ -142,6 +144,7 @@ struct sf_link_peer {
     uint32_t mark;       /* the caller's own, see sf_link_mark() */
     uint64_t rtt_ns;     /* round trip by the contact plan; 0 = not known */
     uint64_t epoch_seen; /* highest epoch ever accepted from it, as made durable; 0 = none */
+    uint64_t life_seen;  /* the life it belongs to, made durable with it */
 };
 
 /*
@@ -268,12 +271,13 @@ sf_mono sf_link_deadline(const struct sf_link *link);
 
 enum sf_link_event_kind {
     /* About peers. */
-    SF_LINK_UP,       /* peer: it was heard, for the first time or after the dark */
-    SF_LINK_DOWN,     /* peer: asked and not heard for the unanswered budget; only beacons go out */
-    SF_LINK_ADDRESS,  /* peer, addr: the address it is reached at was proven */
-    SF_LINK_EPOCH,    /* peer, epoch: make it durable as epoch_seen, then sf_link_epoch_durable() */
-    SF_LINK_STALE,    /* peer, epoch: it has seen epochs of ours above what we believed: our state
-                        was rolled back. The link jumps to `epoch`: make durable that the next boot
+    SF_LINK_UP,      /* peer: it was heard, for the first time or after the dark */
+    SF_LINK_DOWN,    /* peer: asked and not heard for the unanswered budget; only beacons go out */
+    SF_LINK_ADDRESS, /* peer, addr: the address it is reached at was proven */
+    SF_LINK_EPOCH,   /* peer, epoch, life: make them durable as epoch_seen and life_seen, then
+                         sf_link_epoch_durable() */
+    SF_LINK_STALE,   /* peer, epoch, is_copy: it has seen a life of ours that we do not know of: our
+                        state was rolled back, or (is_copy) a copy of us runs. The link jumps to `epoch`: make durable that the next boot
                         counter is greater than epoch >> 32, then sf_link_boot_durable() */
     SF_LINK_MISMATCH, /* peer: openers come in its name and do not authenticate: the pre-shared
                          keys differ, or somebody else makes them. Nothing was answered */
@@ -291,6 +295,7 @@ enum sf_link_event_kind {
     SF_LINK_DECLINED, /* handle: the peer does not want it (sf_link_decline) */
 
     /* About incoming objects: `peer` and `handle` name them in every call. */
+    SF_LINK_LIFE,   /* peer, news: of copies of a node's state */
     SF_LINK_OBJECT, /* handle, object: announced; accept or decline. No segment is kept before */
     SF_LINK_COUNT,  /* handle, object: its count changed or became final */
     SF_LINK_BUNDLE, /* handle, index, buffer: complete. The buffer (class_bytes, page-aligned) is
@@ -303,12 +308,23 @@ enum sf_link_event_kind {
     SF_LINK_GONE,   /* handle: the peer withdrew it; the handle means nothing any more */
 };
 
+/* What is noticed of copies. */
+enum sf_link_news {
+    SF_LINK_NEWS_REFUSED = 1,  /* the peer calls as another life than the one that was seen */
+    SF_LINK_NEWS_RESTORED = 2, /* the peer goes on above it: its state was restored */
+    SF_LINK_NEWS_COPIED = 4,   /* lives of the peer take turns: two copies of it run */
+    SF_LINK_NEWS_OWN_COPY = 8, /* the peer was called by a life of ours that we do not know of */
+};
+
 struct sf_link_event {
     enum sf_link_event_kind kind;
     unsigned peer;
     uint32_t handle;
     uint64_t index;
     uint64_t epoch;
+    uint64_t life;
+    bool is_copy;
+    enum sf_link_news news;
     struct sf_addr addr;
     struct sf_link_object object;
     uint8_t *buffer;

@@ -7,6 +7,7 @@ link_liblink_a_SOURCES = \
 	%D%/core.h \
 	%D%/flood.c %D%/flood.h \
 	%D%/input.c \
+	%D%/lives.c %D%/lives.h \
 	%D%/link.c %D%/link.h \
 	%D%/message.c %D%/message.h \
 	%D%/noise.c %D%/noise.h \

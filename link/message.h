@@ -23,7 +23,7 @@
  *   0x13 CARD       varint bytes, bytes
  *   0x14 STAMP      varint microseconds of the sender's clock, cut to 32 bits
  *   0x15 ECHO       varint stamp, varint microseconds it was held
- *   0x16 STALE      u64 highest epoch seen
+ *   0x16 STALE      u64 highest epoch seen, u64 its life, u64 epoch refused, u64 its life
  *   0x17 PROBE      varint number: a datagram made large to see whether it comes through
  *   0x18 PROBED     varint number: of the probe that did
  *   0x40 - 0x7f     varint bytes, bytes: not known today, skipped

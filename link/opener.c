@@ -76,6 +76,9 @@ sf_opener_encode(const struct sf_opener_keys *keys, const struct sf_opener_clear
     sf_put_be64(plain, payload->epoch);
     sf_put_be32(plain + 8, payload->session_id);
     sf_put_be32(plain + 12, payload->prekey_known);
+    for (size_t i = 0; i < SF_LIVES_MAX; i++) {
+        sf_put_be64(plain + 16 + 8 * i, payload->life[i]);
+    }
     memcpy(plain + SF_OPENER_PAYLOAD_HEAD_BYTES, payload->messages, sizeof(payload->messages));
     status = sf_noise_write(
         &noise, sf_view(plain, sizeof(plain)), ret_dgram + SF_OPENER_CLEAR_BYTES, ret_key);
@@ -136,13 +139,17 @@ sf_opener_read(struct sf_noise_reader *reader, const uint8_t psk[32],
     int status;
 
     status = sf_noise_read_end(reader, psk, plain, key);
-    if (status == SF_OK && (sf_get_be64(plain) == 0 || sf_get_be32(plain + 8) == 0)) {
+    if (status == SF_OK &&
+        (sf_get_be64(plain) == 0 || sf_get_be32(plain + 8) == 0 || sf_get_be64(plain + 16) == 0)) {
         status = SF_EFORMAT;
     }
     if (status == SF_OK) {
         ret_payload->epoch = sf_get_be64(plain);
         ret_payload->session_id = sf_get_be32(plain + 8);
         ret_payload->prekey_known = sf_get_be32(plain + 12);
+        for (size_t i = 0; i < SF_LIVES_MAX; i++) {
+            ret_payload->life[i] = sf_get_be64(plain + 16 + 8 * i);
+        }
         memcpy(ret_payload->messages, plain + SF_OPENER_PAYLOAD_HEAD_BYTES,
             sizeof(ret_payload->messages));
         memcpy(ret_key, key, sizeof(key));

@@ -13,7 +13,8 @@
  *   1184  16  mac
  *
  * Payload: epoch (8), session id (4), the number of the receiver's prekey that
- * the sender knows (4), then messages, padded (message.h).
+ * the sender knows (4), the lives of its last 8 starts, the present one first (64),
+ * then messages, padded (message.h).
  *
  * Prologue: "skyferry-link-1" ‖ version ‖ suite ‖ fingerprint of the receiver ‖
  * bytes 0 to 11. mac: HMAC-SHA-256 over bytes 0 to 1183, cut to 16, under
@@ -28,6 +29,7 @@
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "base/status.h"
+#include "link/lives.h"
 #include "link/noise.h"
 
 #include <stdbool.h>
@@ -39,7 +41,7 @@ enum {
     SF_OPENER_MAC_AT = SF_OPENER_BYTES - SF_OPENER_MAC_BYTES,
     SF_OPENER_CLEAR_BYTES = 12,
     SF_OPENER_PAYLOAD_BYTES = SF_OPENER_MAC_AT - SF_OPENER_CLEAR_BYTES - SF_NOISE_OVERHEAD_BYTES,
-    SF_OPENER_PAYLOAD_HEAD_BYTES = 16,
+    SF_OPENER_PAYLOAD_HEAD_BYTES = 16 + 8 * SF_LIVES_MAX,
     SF_OPENER_MESSAGES_BYTES = SF_OPENER_PAYLOAD_BYTES - SF_OPENER_PAYLOAD_HEAD_BYTES,
     SF_OPENER_VERSION = 1,
     SF_OPENER_SUITE = 1,
@@ -62,7 +64,8 @@ struct sf_opener_clear {
 struct sf_opener_payload {
     uint64_t epoch;
     uint32_t session_id;
-    uint32_t prekey_known; /* number of the receiver's prekey on the card the sender has */
+    uint32_t prekey_known;       /* number of the receiver's prekey on the card the sender has */
+    uint64_t life[SF_LIVES_MAX]; /* of the start of `epoch`, and of those before it (lives.h) */
     uint8_t messages[SF_OPENER_MESSAGES_BYTES]; /* not used bytes are zero: padding */
 };
 
@@ -104,7 +107,7 @@ SF_MUST_USE int sf_opener_sender(struct sf_noise_reader *reader, struct sf_view 
 /*
  * Read the rest with the pair's PSK.
  * Returns SF_OK; SF_EAUTH if it is not authentic; SF_EFORMAT if its session id
- * is zero or its epoch is zero.
+ * is zero, or its epoch or its life.
  */
 SF_MUST_USE int sf_opener_read(struct sf_noise_reader *reader, const uint8_t psk[32],
     struct sf_opener_payload *ret_payload, uint8_t ret_key[32]);

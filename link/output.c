@@ -11,12 +11,15 @@
 
 /* --- Messages ---------------------------------------------------------------------- */
 
-/* The peer's epoch that we can decrypt: a session to our prekey before one to the static key. */
+/*
+ * What names the peer's session that we can decrypt: one to our prekey before one
+ * to the static key. Its epoch alone would name that of a forgotten life as well.
+ */
 static uint64_t
-epoch_heard(const struct sf_peer *peer)
+session_heard(const struct sf_peer *peer)
 {
-    uint64_t prekey = 0;
-    uint64_t fallback = 0;
+    const struct sf_session_in *prekey = NULL;
+    const struct sf_session_in *fallback = NULL;
 
     for (unsigned i = 0; i < SF_SESSION_PER_PEER_MAX; i++) {
         const struct sf_session_in *session = &peer->in[i];
@@ -25,12 +28,13 @@ epoch_heard(const struct sf_peer *peer)
             continue;
         }
         if (session->is_static) {
-            fallback = session->epoch > fallback ? session->epoch : fallback;
+            fallback = fallback == NULL || session->epoch > fallback->epoch ? session : fallback;
         } else {
-            prekey = session->epoch > prekey ? session->epoch : prekey;
+            prekey = prekey == NULL || session->epoch > prekey->epoch ? session : prekey;
         }
     }
-    return prekey != 0 ? prekey : fallback;
+    prekey = prekey != NULL ? prekey : fallback;
+    return prekey == NULL ? 0 : prekey->epoch ^ prekey->life;
 }
 
 void
@@ -45,7 +49,7 @@ sf_control_hello(struct sf_link *link, const struct sf_peer *peer, struct sf_mes
     }
     sf_message_put_varint(writer, flags);
     sf_message_put_varint(writer, ++link->hello_number);
-    sf_message_put_u64(writer, epoch_heard(peer));
+    sf_message_put_u64(writer, session_heard(peer));
     sf_message_put_varint(writer, 0);
     (void)sf_message_end(writer, begin);
 }

@@ -281,7 +281,7 @@ sf_peer_look_around(struct sf_peer *peer, sf_mono now)
 static uint64_t
 next_epoch(struct sf_link *link, struct sf_peer *peer)
 {
-    uint64_t epoch = (uint64_t)link->boot << 32 | ++link->session_number;
+    uint64_t epoch = (uint64_t)link->lives.boot << 32 | ++link->session_number;
 
     if (epoch <= peer->epoch_last) {
         epoch = peer->epoch_last + 1;
@@ -310,6 +310,15 @@ fill_messages(struct sf_link *link, struct sf_peer *peer, bool is_static, uint8_
 
     memset(messages, 0, SF_OPENER_MESSAGES_BYTES);
     sf_message_writer_init(&writer, messages, SF_OPENER_MESSAGES_BYTES);
+    /* First, as what follows may be about the life that was seen; and again until it follows. */
+    if (peer->life_refused != 0 && is_trusted(peer)) {
+        begin = sf_message_begin(&writer, SF_MESSAGE_STALE);
+        sf_message_put_u64(&writer, peer->epoch_seen);
+        sf_message_put_u64(&writer, peer->life_seen);
+        sf_message_put_u64(&writer, peer->epoch_refused);
+        sf_message_put_u64(&writer, peer->life_refused);
+        (void)sf_message_end(&writer, begin);
+    }
     sf_control_hello(link, peer, &writer, 0);
     sf_control_stamp(&writer, now);
     *ret_has_challenge = sf_addresses_control(&peer->addresses) == SF_ADDRESS_LEARNT;
@@ -317,12 +326,6 @@ fill_messages(struct sf_link *link, struct sf_peer *peer, bool is_static, uint8_
         begin = sf_message_begin(&writer, SF_MESSAGE_CHALLENGE);
         sf_message_put_bytes(&writer, peer->addresses.token, SF_MESSAGE_TOKEN_BYTES);
         (void)sf_message_end(&writer, begin);
-    }
-    if (peer->control.stale && !is_static && is_trusted(peer)) {
-        begin = sf_message_begin(&writer, SF_MESSAGE_STALE);
-        sf_message_put_u64(&writer, peer->epoch_seen);
-        (void)sf_message_end(&writer, begin);
-        peer->control.stale = false;
     }
     /* Whoever holds an old card of the peer may be known there by an old one as well. */
     if (is_static && link->card_bytes > 0) {
@@ -363,6 +366,7 @@ make_opener(struct sf_link *link, struct sf_peer *peer, enum sf_out which, sf_mo
     payload.epoch = session.epoch;
     payload.session_id = session.id;
     payload.prekey_known = peer->config.prekey_number;
+    memcpy(payload.life, peer->lives.life, sizeof(payload.life));
     fill_messages(
         link, peer, session.is_static, payload.messages, &peer->opening.has_challenge, now);
     sf_random_fill(link->random, ephemeral_sk, sizeof(ephemeral_sk));
@@ -422,7 +426,7 @@ take_over(struct sf_peer *peer)
 /* --- What the peer says of our sessions ------------------------------------------- */
 
 void
-sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mono now)
+sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t heard, sf_mono now)
 {
     struct sf_session_out *data = &peer->out[SF_OUT_DATA];
     struct sf_session_out *fallback = &peer->out[SF_OUT_STATIC];
@@ -430,10 +434,10 @@ sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mon
     bool is_ours = false;
     bool is_new = false;
 
-    for (int which = 0; which < SF_OUT_COUNT && epoch != 0; which++) {
+    for (int which = 0; which < SF_OUT_COUNT && heard != 0; which++) {
         struct sf_session_out *session = &peer->out[which];
 
-        if (!session->is_open || session->epoch != epoch) {
+        if (!session->is_open || (session->epoch ^ peer->lives.life[0]) != heard) {
             continue;
         }
         is_ours = true;
@@ -473,19 +477,64 @@ sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t epoch, sf_mon
 }
 
 void
-sf_peer_stale(const struct sf_link *link, struct sf_peer *peer, uint64_t epoch)
+sf_peer_news(struct sf_peer *peer, enum sf_link_news news)
 {
-    /*
-     * What we believe to be our newest is what it should have seen at most; in this boot, as
-     * earlier ones are known to have been, though not how far they came.
-     */
-    if (epoch <= peer->epoch_last || epoch >> 32 < link->boot || epoch >> 32 >= UINT32_MAX) {
+    peer->life_news |= news;
+    peer->notices |= SF_NOTICE_LIFE;
+}
+
+/* What it has seen is ours. So whose is what it refused? What is older than we know of, nobody can say. */
+static void
+stale_is_other(struct sf_peer *peer, const struct sf_stale *stale)
+{
+    uint32_t boot = (uint32_t)(stale->epoch_refused >> 32);
+
+    if (stale->life_refused != 0 &&
+        (boot > peer->lives.boot || sf_lives_covers(&peer->lives, boot)) &&
+        sf_lives_at(&peer->lives, boot) != stale->life_refused) {
+        sf_peer_news(peer, SF_LINK_NEWS_OWN_COPY);
+    }
+}
+
+/* Whether what the peer has seen is a session of this state: one of ours, or too long ago to say. */
+static bool
+is_ours(const struct sf_peer *peer, const struct sf_stale *stale)
+{
+    uint32_t boot = (uint32_t)(stale->epoch >> 32);
+
+    if (boot > peer->lives.boot || (boot == peer->lives.boot && stale->epoch > peer->epoch_last)) {
+        return false;
+    }
+    return !sf_lives_covers(&peer->lives, boot) || sf_lives_at(&peer->lives, boot) == stale->life;
+}
+
+void
+sf_peer_stale(struct sf_peer *peer, const struct sf_stale *stale, sf_mono now)
+{
+    uint32_t boot = (uint32_t)(stale->epoch >> 32);
+    uint32_t above = boot > peer->lives.boot ? boot : peer->lives.boot;
+
+    if (above >= UINT32_MAX - 1 || peer->is_jumping) {
         return;
     }
+    if (is_ours(peer, stale)) {
+        stale_is_other(peer, stale);
+        return;
+    }
+    /* Each jump is a write to the disk: a peer's word is good for one a second. */
+    if (stale->life != 0 && peer->jumped != 0 &&
+        now < sf_mono_add(peer->jumped, SF_LINK_STALE_NS)) {
+        return;
+    }
+    peer->jumped = now > 0 ? now : 1;
     /* Into a boot of its own: what handles meant in the forgotten ones must not come back. */
-    peer->epoch_last = ((epoch >> 32) + 1) << 32;
+    sf_lives_jump(&peer->lives, above + 1);
+    sf_lives_admit(&peer->lives, boot, stale->life);
+    peer->epoch_last = (uint64_t)peer->lives.boot << 32;
     peer->stale_epoch = peer->epoch_last;
-    sf_inbox_raise_boot(peer->inbox, (uint32_t)(peer->epoch_last >> 32));
+    peer->is_stale_copy = peer->was_named; /* this life was accepted, and then another one */
+    peer->was_named = false;
+    sf_inbox_raise_boot(peer->inbox, peer->lives.boot);
     peer->notices |= SF_NOTICE_STALE;
     for (int which = 0; which < SF_OUT_COUNT; which++) {
         sf_session_out_fini(&peer->out[which]);
@@ -516,7 +565,6 @@ sf_peer_tell_stale(struct sf_link *link, struct sf_peer *peer, sf_mono now)
     bool was_on = peer->opening.is_on;
     sf_mono first = peer->opening.first;
 
-    peer->control.stale = true;
     /* In the dark the next beacon will say it; after the fallback, the next opener. */
     if (is_dark(peer) || peer->unanswered % 2 == 1) {
         return;

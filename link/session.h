@@ -88,6 +88,7 @@ struct sf_session_in {
     uint32_t id;
     uint8_t key[32];
     uint64_t epoch;
+    uint64_t life; /* of the peer */
     sf_mono expiry;
     struct sf_replay replay;
     struct sf_session_in *next; /* in the table's bucket */

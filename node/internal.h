@@ -124,6 +124,7 @@ struct peer {
     sf_mono mismatch_at;       /* when a failed call in its name was last told of; 0: never */
     sf_mono refused_at;        /* when it was last told no: at most one a second */
     bool has_skipped;          /* rungs after a roll-back, in this run */
+    sf_mono news_at[5];        /* when news of copies were last told, by kind; 0: never */
     struct contacts *contacts; /* its contact plan; NULL: it has none */
     uint64_t bundles_out;      /* that its receipts have added */
     uint64_t bundles_in;       /* that arrived whole from it */
@@ -139,6 +140,10 @@ unsigned peer_number(const struct sf_node *node, const struct peer *peer);
 
 /* This node's state was restored from an older copy: jump over what it may have used since. */
 void peers_rolled_back(struct sf_node *node);
+/* Any number. */
+uint32_t node_lot(struct sf_node *node);
+/* Write how often this node was started, and as which lives; the caller commits. */
+SF_MUST_USE int lives_save(struct sf_node *node);
 /* Remember what was found of the peers' paths, now and then. */
 void peers_tick(struct sf_node *node);
 
@@ -727,8 +732,9 @@ struct sf_node {
     struct sf_audit *audit;
     struct sf_link *link;
     uint32_t boot;
-    uint32_t boot_began; /* what it was when the node started */
-    uint32_t boot_told;  /* what it becomes as soon as that is durable */
+    uint32_t boot_began;   /* what it was when the node started */
+    uint32_t boot_told;    /* what it becomes as soon as that is durable */
+    struct sf_lives lives; /* of this start and those before it, up to boot_told */
 
     struct peer peers[SF_NODE_PEERS_MAX];
     unsigned peer_order[SF_NODE_PEERS_MAX];
@@ -812,6 +818,8 @@ void turns_tick(struct sf_node *node);
 SF_MUST_USE int keyring_load(struct sf_node *node, struct sf_node_error *error);
 void keyring_tick(struct sf_node *node);
 sf_mono keyring_deadline(const struct sf_node *node);
+/* The keys were restored too: new ones, with numbers above all that can have been given out. */
+void keyring_rolled_back(struct sf_node *node);
 bool keyring_is_idle(const struct sf_node *node);
 void keyring_free(struct sf_node *node);
 bool keyring_link_prekey(void *context, uint32_t number, uint8_t ret_sk[32]);

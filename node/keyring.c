@@ -32,6 +32,8 @@ struct keyring {
     size_t count;
     bool is_card_new;
     bool is_rotation_due; /* asked for while the file was being written */
+    bool is_raise_due;    /* above all numbers that a forgotten life can have given out */
+    bool has_raised;      /* numbers after a roll-back, in this run */
 };
 
 static int
@@ -114,6 +116,7 @@ publish(struct sf_node *node)
 
 static void step(struct sf_disk_op *op);
 static void write_keys(struct keyring *keyring);
+static void raise(struct keyring *keyring);
 
 static void
 submit(struct keyring *keyring, enum step step_now, struct sf_disk_op op)
@@ -138,7 +141,9 @@ finish(struct keyring *keyring, int status)
         keyring->is_card_new = false;
         publish(keyring->node);
     }
-    if (keyring->is_rotation_due) {
+    if (keyring->is_raise_due) {
+        raise(keyring);
+    } else if (keyring->is_rotation_due) {
         keyring->is_rotation_due = false;
         if (sf_identity_renew(keyring->node->identity, &keyring->node->config.random) == SF_OK) {
             keyring->is_card_new = true;
@@ -217,6 +222,28 @@ write_keys(struct keyring *keyring)
     }
 }
 
+/*
+ * The card as it becomes is above every card of a forgotten life: issues follow
+ * the numbers of starts from now on. New keys are made once in a run, or copies
+ * that take turns would push out those to which something is under way.
+ */
+static void
+raise(struct keyring *keyring)
+{
+    struct sf_node *node = keyring->node;
+    uint64_t issue = (uint64_t)node->boot << 32;
+
+    keyring->is_raise_due = false;
+    if (keyring->has_raised) {
+        sf_identity_reissue(node->identity, issue);
+    } else if (sf_identity_raise(node->identity, &node->config.random, issue) != SF_OK) {
+        return;
+    }
+    keyring->has_raised = true;
+    keyring->is_card_new = true;
+    write_keys(keyring);
+}
+
 int
 sf_node_rotate(struct sf_node *node, uint64_t *ret_issue, struct sf_node_error *error)
 {
@@ -238,6 +265,17 @@ sf_node_rotate(struct sf_node *node, uint64_t *ret_issue, struct sf_node_error *
     *ret_issue = node->identity->card_issue;
     write_keys(keyring);
     return SF_OK;
+}
+
+void
+keyring_rolled_back(struct sf_node *node)
+{
+    struct keyring *keyring = node->keyring;
+
+    keyring->is_raise_due = true;
+    if (keyring_is_idle(node)) {
+        raise(keyring);
+    }
 }
 
 void

@@ -70,6 +70,7 @@ note_epoch(struct sf_node *node, const struct sf_link_event *event)
     }
     if (event->epoch > peer->record.epoch_in) {
         peer->record.epoch_in = event->epoch;
+        peer->record.life_in = event->life;
     }
     if (peer_save(node, peer) != SF_OK) {
         free(note);
@@ -77,6 +78,62 @@ note_epoch(struct sf_node *node, const struct sf_link_event *event)
     }
     flight_begin(&node->flights, &note->flight, epoch_note_drop);
     node_commit_then(node, epoch_durable, note);
+}
+
+/* What people and the audit log are told of copies of a state, theirs or ours. */
+enum news { NEWS_RESTORED, NEWS_COPY_RUNS, NEWS_REFUSED, NEWS_PEER_RESTORED, NEWS_PEER_COPIED };
+
+static const struct {
+    const char *event;
+    const char *text;
+} news_texts[] = {
+    [NEWS_RESTORED] = {"restored",
+        "it has seen a later life of this node than the node remembers: this state was restored "
+        "from an older copy; nothing that the forgotten life has used is used again"},
+    [NEWS_COPY_RUNS] = {"copy_runs",
+        "another life of this node calls it: a copy of this home runs somewhere, or what one that "
+        "was restored had sent is sent again; stop the other one"},
+    [NEWS_REFUSED] = {"peer_refused",
+        "it calls as another life than the one that was seen: it was restored from an older copy, "
+        "or a copy of it runs; it is told, and taken when it has left out what was used"},
+    [NEWS_PEER_RESTORED] = {"peer_restored",
+        "its state was restored from an older copy; it goes on "
+        "above all that it had used before"},
+    [NEWS_PEER_COPIED] = {"peer_copied", "two copies of it run: they take turns; stop one of them"},
+};
+
+/* At most once an hour of a kind: whoever replays what is old could cause it at will. */
+static void
+tell_news(struct sf_node *node, struct peer *peer, enum news news)
+{
+    sf_mono *at = &peer->news_at[news];
+
+    if (*at != 0 && node->now < sf_mono_add(*at, MISMATCH_EVERY)) {
+        return;
+    }
+    *at = node->now > 0 ? node->now : 1;
+    record_peer(node, news_texts[news].event, peer, news_texts[news].text);
+    node_say(
+        node, SF_NODE_EVENT_WARNING, NULL, "peer %s: %s", peer->conf.name, news_texts[news].text);
+}
+
+static void
+note_life(struct sf_node *node, struct peer *peer, enum sf_link_news news)
+{
+    switch (news) {
+    case SF_LINK_NEWS_REFUSED:
+        tell_news(node, peer, NEWS_REFUSED);
+        break;
+    case SF_LINK_NEWS_RESTORED:
+        tell_news(node, peer, NEWS_PEER_RESTORED);
+        break;
+    case SF_LINK_NEWS_COPIED:
+        tell_news(node, peer, NEWS_PEER_COPIED);
+        break;
+    case SF_LINK_NEWS_OWN_COPY:
+        tell_news(node, peer, NEWS_COPY_RUNS);
+        break;
+    }
 }
 
 /* The node's starts count on from where they were before its state was rolled back. */
@@ -89,8 +146,10 @@ boot_durable(void *owner)
 
     if (boot > node->boot) {
         node->boot = boot;
+        node->generations = node_lot(node) / 2;
         peers_rolled_back(node);
         inbound_rolled_back(node);
+        keyring_rolled_back(node);
         node_commit(node);
     }
     if (note_holds(note)) {
@@ -107,12 +166,8 @@ note_stale(struct sf_node *node, const struct sf_link_event *event)
     struct peer *peer = &node->peers[event->peer];
     uint64_t boot = (event->epoch >> 32) + 1; /* above what was used before */
     struct epoch_note *note = note_new(node, event->peer, boot << 32);
-    uint8_t value[4];
 
-    node_say(node, SF_NODE_EVENT_WARNING, NULL,
-        "peer %s has seen later sessions of this node than the node remembers: its state was "
-        "restored from an older copy",
-        peer->conf.name);
+    tell_news(node, peer, event->is_copy ? NEWS_COPY_RUNS : NEWS_RESTORED);
     ladder_rolled_back(node, peer);
     if (note == NULL) {
         node->health = SF_ENOMEM; /* the link would wait for ever */
@@ -128,9 +183,8 @@ note_stale(struct sf_node *node, const struct sf_link_event *event)
     }
     if (boot > node->boot_told) {
         node->boot_told = (uint32_t)boot;
-        sf_put_be32(value, node->boot_told);
-        node_must(node, sf_journal_set(node->journal, SF_TABLE_NODE, sf_view("boot", 4),
-                            sf_view(value, sizeof(value))));
+        sf_lives_jump(&node->lives, node->boot_told);
+        node_must(node, lives_save(node));
     }
     flight_begin(&node->flights, &note->flight, epoch_note_drop);
     node_commit_then(node, boot_durable, note);
@@ -174,6 +228,9 @@ peer_event(struct sf_node *node, const struct sf_link_event *event)
         break;
     case SF_LINK_STALE:
         note_stale(node, event);
+        break;
+    case SF_LINK_LIFE:
+        note_life(node, peer, event->news);
         break;
     case SF_LINK_MISMATCH:
         note_mismatch(node, peer);

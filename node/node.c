@@ -12,6 +12,15 @@ buffer_alloc(size_t bytes)
         SF_DISK_ALIGN, (bytes + SF_DISK_ALIGN - 1) / SF_DISK_ALIGN * SF_DISK_ALIGN);
 }
 
+uint32_t
+node_lot(struct sf_node *node)
+{
+    uint32_t lot;
+
+    sf_random_fill(&node->config.random, &lot, sizeof(lot));
+    return lot;
+}
+
 const struct sf_card *
 sf_node_card(const struct sf_node *node)
 {

@@ -22,20 +22,49 @@ commit_now(struct sf_node *node)
     return node->health;
 }
 
+enum { LIVES_BYTES = 4 + 8 * SF_LIVES_MAX };
+
+int
+lives_save(struct sf_node *node)
+{
+    uint8_t value[LIVES_BYTES];
+
+    sf_put_be32(value, node->lives.boot);
+    for (size_t i = 0; i < SF_LIVES_MAX; i++) {
+        sf_put_be64(value + 4 + 8 * i, node->lives.life[i]);
+    }
+    return sf_journal_set(
+        node->journal, SF_TABLE_NODE, sf_view("boot", 4), sf_view(value, sizeof(value)));
+}
+
 /* Count this start, durably, before anything is sent: link epochs are made of it. */
 static int
 count_start(struct sf_node *node)
 {
-    struct sf_view key = sf_view("boot", 4);
-    struct sf_view value = sf_journal_get(node->journal, SF_TABLE_NODE, key);
-    uint8_t boot[4];
+    struct sf_view value = sf_journal_get(node->journal, SF_TABLE_NODE, sf_view("boot", 4));
+    uint64_t life;
     int status;
 
-    node->boot = value.bytes == 4 ? sf_get_be32(value.data) + 1 : 1;
+    if (value.data != NULL && value.bytes != LIVES_BYTES) {
+        return SF_EFORMAT;
+    }
+    if (value.data != NULL) {
+        node->lives.boot = sf_get_be32(value.data);
+        for (size_t i = 0; i < SF_LIVES_MAX; i++) {
+            node->lives.life[i] = sf_get_be64(value.data + 4 + 8 * i);
+        }
+    }
+    if (node->lives.boot >= UINT32_MAX - 1) {
+        return SF_ELIMIT;
+    }
+    do {
+        sf_random_fill(&node->config.random, &life, sizeof(life));
+    } while (life == 0);
+    sf_lives_begin(&node->lives, node->lives.boot + 1, life);
+    node->boot = node->lives.boot;
     node->boot_began = node->boot;
     node->boot_told = node->boot;
-    sf_put_be32(boot, node->boot);
-    status = sf_journal_set(node->journal, SF_TABLE_NODE, key, sf_view(boot, sizeof(boot)));
+    status = lives_save(node);
     return status != SF_OK ? status : commit_now(node);
 }
 
@@ -111,7 +140,7 @@ open_link(struct sf_node *node, struct sf_node_error *error)
         .prekey = keyring_link_prekey,
         .context = node,
         .random = &node->config.random,
-        .boot = node->boot,
+        .lives = node->lives,
         .mtu = (uint16_t)node->config.mtu_bytes,
         .mtu_blind = (uint16_t)node->config.mtu_blind_bytes,
         .now = node->now,

@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-enum { NUMBERS_SKIPPED = 1 << 20 }; /* of transfers, after a roll-back */
-
 struct peer *
 peer_of(struct sf_node *node, const struct sf_fingerprint *fingerprint)
 {
@@ -55,14 +53,23 @@ peer_save(struct sf_node *node, const struct peer *peer)
         node->journal, SF_TABLE_PEER, fingerprint_view(peer), sf_view(record, bytes));
 }
 
+/*
+ * The number of a start is greater than any that this state has used before, and
+ * copies of it that meet the same peer come to other ones, or else the lot parts
+ * them: so what is numbered behind it meets nothing that was ever sent.
+ */
 void
 peers_rolled_back(struct sf_node *node)
 {
+    uint64_t least = (uint64_t)node->boot << 32 | node_lot(node);
+
     for (size_t i = 0; i < SF_NODE_PEERS_MAX; i++) {
         struct peer *peer = &node->peers[i];
 
         if (peer->used) {
-            peer->record.number_next += NUMBERS_SKIPPED;
+            if (peer->record.number_next < least) {
+                peer->record.number_next = least;
+            }
             node_must(node, peer_save(node, peer));
         }
         if (peer->used && peer->conf.no_return) {
@@ -98,6 +105,7 @@ peer_link(struct sf_node *node, struct peer *peer)
         .mark = peer->conf.mark,
         .rtt_ns = peer->conf.rtt_ns,
         .epoch_seen = peer->record.epoch_in,
+        .life_seen = peer->record.life_in,
     };
     int status;
 

@@ -103,6 +103,7 @@ sf_record_peer_encode(const struct sf_record_peer *record, uint8_t out[SF_RECORD
     uint8_t *at = put_u8(out, VERSION);
 
     at = put_u64(at, record->epoch_in);
+    at = put_u64(at, record->life_in);
     at = put_u64(at, record->number_next);
     at = put_u64(at, record->rung_opened);
     at = put_u64(at, record->found_bps);
@@ -119,6 +120,7 @@ sf_record_peer_decode(struct sf_view value, struct sf_record_peer *ret_record)
     }
     at = value.data + 1;
     ret_record->epoch_in = take_u64(&at);
+    ret_record->life_in = take_u64(&at);
     ret_record->number_next = take_u64(&at);
     ret_record->rung_opened = take_u64(&at);
     ret_record->found_bps = take_u64(&at);

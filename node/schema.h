@@ -10,7 +10,8 @@
  * exists.
  *
  *   table          key                        value
- *   NODE           "boot"                     u32: starts of this node so far
+ *   NODE           "boot"                     u32: starts of this node so far; then the lives of the
+ *                                             last 8, the present one first, u64 each (link/lives.h)
  *   NODE           "run"                      u64: milliseconds this node has run
  *   PEER           fingerprint                struct sf_record_peer
  *   CARD           fingerprint                newest card learnt over the link
@@ -62,7 +63,7 @@ enum sf_table {
 };
 
 enum {
-    SF_RECORD_PEER_BYTES = 1 + 4 * 8,
+    SF_RECORD_PEER_BYTES = 1 + 5 * 8,
     SF_RECORD_OUT_BYTES = 1 + 6 + 4 + 4 + 6 * 8 + 2 * 16,
     SF_RECORD_TO_BYTES = 1 + 3 + 4 * 8,
     SF_RECORD_IN_BYTES = 1 + 4 + 4 + 9 * 8,
@@ -72,7 +73,8 @@ enum {
 
 /* What a peer and this node have counted towards each other. */
 struct sf_record_peer {
-    uint64_t epoch_in;    /* highest link epoch accepted from it */
+    uint64_t epoch_in;    /* highest link epoch accepted from it, */
+    uint64_t life_in;     /* ... and which life of it that is */
     uint64_t number_next; /* number of the next transfer to it */
     uint64_t rung_opened; /* highest rung of the ladder towards it whose grant it has opened */
     uint64_t found_bps;   /* what its path took, where that is found; 0 = not known */

@@ -296,9 +296,9 @@ life_revive(struct life *life)
 }
 
 /*
- * Whoever puts an image back says so (skyferry peer reset). Peers notice a
- * restored copy only if they can reach it and have seen a later start of it, or
- * more sessions of that start than it has begun since.
+ * Peers notice a restored copy, but not all can say so: who puts an image back
+ * where nothing comes back, or where nobody knows its address, says it instead
+ * (skyferry peer reset).
  */
 static void
 reset_peers(struct life *life, unsigned number)
@@ -306,6 +306,9 @@ reset_peers(struct life *life, unsigned number)
     struct sf_node *node = sf_world_node(life->world, number);
     struct sf_node_error error;
 
+    if (!life->is_one_way && !life->nodes[number].is_behind_nat) {
+        return;
+    }
     for (unsigned i = 0; node != NULL && i < life->node_count; i++) {
         if (life->is_connected[number][i]) {
             sf_assert(sf_node_peer_reset(node, life->nodes[i].name, &error) == SF_OK);

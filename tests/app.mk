@@ -80,6 +80,7 @@ E2E_TESTS = \
 	tests/e2e/passphrase.sh \
 	tests/e2e/peers.sh \
 	tests/e2e/revoke.sh \
+	tests/e2e/rollback.sh \
 	tests/e2e/rate.sh \
 	tests/e2e/secrecy.sh \
 	tests/e2e/delta.sh \

@@ -38,8 +38,10 @@ TESTS += tests/unit/test_link
 tests_unit_test_link_SOURCES = tests/unit/test_link.c tests/unit/link_world.c tests/unit/link_world.h
 tests_unit_test_link_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
 
-check_PROGRAMS += tests/unit/test_link_guard
-TESTS += tests/unit/test_link_guard
+check_PROGRAMS += tests/unit/test_link_guard tests/unit/test_lives
+TESTS += tests/unit/test_link_guard tests/unit/test_lives
+tests_unit_test_lives_SOURCES = tests/unit/test_lives.c tests/unit/link_world.c tests/unit/link_world.h
+tests_unit_test_lives_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
 tests_unit_test_link_guard_SOURCES = tests/unit/test_link_guard.c tests/unit/link_world.c tests/unit/link_world.h
 tests_unit_test_link_guard_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
 

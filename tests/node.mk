@@ -4,7 +4,7 @@ node_tests = tests/unit/test_node tests/unit/test_node_custody tests/unit/test_n
 	tests/unit/test_node_delta tests/unit/test_node_restart tests/unit/test_node_review tests/unit/test_node_hostile \
 	tests/unit/test_node_contacts tests/unit/test_node_room tests/unit/test_node_rate \
 	tests/unit/test_node_ladder tests/unit/test_node_memory tests/unit/test_node_revoke \
-	tests/unit/test_negative
+	tests/unit/test_negative tests/unit/test_node_copies
 check_PROGRAMS += $(node_tests)
 TESTS += $(node_tests)
 
@@ -44,6 +44,10 @@ tests_unit_test_negative_SOURCES = tests/unit/test_negative.c \
 	tests/unit/negative_lab.c tests/unit/negative_lab.h \
 	tests/unit/negative_tries.c tests/unit/negative_tries.h tests/unit/check.h
 tests_unit_test_negative_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
+tests_unit_test_node_copies_SOURCES = \
+	tests/unit/test_node_copies.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_copies_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 
 tests_unit_test_node_revoke_SOURCES = \
 	tests/unit/test_node_revoke.c tests/unit/node_fixture.h tests/unit/check.h

@@ -81,7 +81,7 @@ open_side(unsigned who)
     struct sf_link_config config = {.prekey = prekey,
         .context = (void *)(uintptr_t)&names[who],
         .random = &random_source,
-        .boot = 1,
+        .lives = {.boot = 1, .life = {1 + who}},
         .now = now};
     struct sf_link_peer peer = {.prekey_number = 1,
         .has_endpoint = true,

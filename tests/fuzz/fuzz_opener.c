@@ -23,7 +23,7 @@ read_it(const uint8_t *dgram, size_t bytes, const struct sf_hmac *mac_key)
     sf_assert(clear.key == SF_OPENER_TO_PREKEY || clear.prekey_number == 0);
     if (sf_opener_sender(&reader, sf_view(dgram, bytes), &own, local_sk, sender) == SF_OK &&
         sf_opener_read(&reader, psk, &payload, key) == SF_OK) {
-        sf_assert(payload.epoch != 0 && payload.session_id != 0);
+        sf_assert(payload.epoch != 0 && payload.session_id != 0 && payload.life[0] != 0);
     }
     sf_noise_reader_fini(&reader);
 }

@@ -54,7 +54,7 @@ fixture_open_link(struct fixture *f, unsigned who)
     struct sf_link_config config = {.prekey = fixture_prekey,
         .context = (void *)(uintptr_t)&names[who],
         .random = &f->random,
-        .boot = 1,
+        .lives = {.boot = 1, .life = {1 + who}},
         .pool_bytes = 8 << 20,
         .now = f->now};
     struct sf_link_peer peer = {.prekey_number = 1,

@@ -33,7 +33,8 @@ write_opener(enum sf_opener_key key, const char *name)
     static const uint8_t hint_key[32] = {7}, psk[32], local_sk[32] = {9}, sender_sk[32] = {5};
     static const struct sf_fingerprint own = {{1, 2, 3}};
     struct sf_opener_clear clear = {.key = key};
-    struct sf_opener_payload payload = {.epoch = 1, .session_id = 1, .prekey_known = 1};
+    struct sf_opener_payload payload = {
+        .epoch = 1, .session_id = 1, .prekey_known = 1, .life = {1}};
     uint8_t local_pk[32], sender_pk[32], ephemeral[32], dgram[SF_OPENER_BYTES], session[32];
     struct sf_hmac mac_key;
     struct sf_opener_keys keys = {.static_sk = sender_sk,
@@ -99,22 +100,24 @@ static void
 write_messages(void)
 {
     static const uint8_t messages[] = {
-        0, 13, 0x10, 3, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0,            /* HELLO */
-        0, 9, 0x11, 1, 2, 3, 4, 5, 6, 7, 8,                         /* CHALLENGE */
-        0, 9, 0x12, 1, 2, 3, 4, 5, 6, 7, 8,                         /* ANSWER */
-        0, 6, 0x13, 4, 'c', 'a', 'r', 'd',                          /* CARD */
-        0, 2, 0x13, 0,                                              /* an empty one */
-        0, 4, 0x14, 1, 0x15, 1,                                     /* ECHO cut off */
-        0, 5, 0x14, 1, 0x15, 1, 1,                                  /* STAMP, ECHO */
-        0, 9, 0x16, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* STALE too far */
-        0x80, 9, 0x16, 0, 0, 0, 9, 0, 0, 0, 0,                      /* STALE */
-        0, 4, 0x17, 0x85, 0x01, 0,                                  /* PROBE, padded */
-        0, 3, 0x18, 0x85, 0x01,                                     /* PROBED */
-        0, 2, 0x18, 0x80,                                           /* PROBED cut off */
-        0, 4, 0x40, 1, 9, 0x06,                                     /* extension, ASK */
-        0, 1, 0x3f,                                                 /* unknown */
-        0, 2, 0x80, 0x80,                                           /* unknown */
-        0, 3, 0x00, 0, 0,                                           /* PADDING */
+        0, 13, 0x10, 3, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, /* HELLO */
+        0, 9, 0x11, 1, 2, 3, 4, 5, 6, 7, 8,              /* CHALLENGE */
+        0, 9, 0x12, 1, 2, 3, 4, 5, 6, 7, 8,              /* ANSWER */
+        0, 6, 0x13, 4, 'c', 'a', 'r', 'd',               /* CARD */
+        0, 2, 0x13, 0,                                   /* an empty one */
+        0, 4, 0x14, 1, 0x15, 1,                          /* ECHO cut off */
+        0, 5, 0x14, 1, 0x15, 1, 1,                       /* STAMP, ECHO */
+        0, 33, 0x16, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* STALE too far */
+        0x80, 33, 0x16, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0,
+        0, 0, 0, 0, 0, 0, 2,       /* STALE */
+        0, 4, 0x17, 0x85, 0x01, 0, /* PROBE, padded */
+        0, 3, 0x18, 0x85, 0x01,    /* PROBED */
+        0, 2, 0x18, 0x80,          /* PROBED cut off */
+        0, 4, 0x40, 1, 9, 0x06,    /* extension, ASK */
+        0, 1, 0x3f,                /* unknown */
+        0, 2, 0x80, 0x80,          /* unknown */
+        0, 3, 0x00, 0, 0,          /* PADDING */
     };
 
     write_seed("datagram", "messages", messages, sizeof(messages));

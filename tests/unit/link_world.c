@@ -370,14 +370,19 @@ on_event(struct world *world, struct end *end, const struct sf_link_event *event
         end->durable.is_due = true;
         end->durable.peer = event->peer;
         end->durable.epoch = event->epoch;
+        end->durable.life = event->life;
         end->durable.at = world->now + end->durable_ns;
         break;
     case SF_LINK_STALE:
         end->stales++;
         end->stale_epoch = event->epoch;
+        end->copies += event->is_copy;
         if (!end->is_boot_lost) {
             sf_link_boot_durable(end->link, event->peer, (uint32_t)(event->epoch >> 32));
         }
+        break;
+    case SF_LINK_LIFE:
+        end->news[event->news]++;
         break;
     case SF_LINK_MISMATCH:
         end->mismatches++;
@@ -452,6 +457,7 @@ world_pump(struct world *world, unsigned number)
         if (end->durable.is_due && end->durable.at <= world->now) {
             end->durable.is_due = false;
             end->epoch_seen[end->durable.peer] = end->durable.epoch;
+            end->life_seen[end->durable.peer] = end->durable.life;
             sf_link_epoch_durable(end->link, end->durable.peer, end->durable.epoch);
         }
         while (sf_link_output(end->link, &to, dgram, sizeof(dgram), &bytes, world->now)) {
@@ -624,7 +630,8 @@ world_set_peer(struct world *world, unsigned number, unsigned other)
         .limits = end->limits,
         .mark = 100 + other,
         .rtt_ns = end->rtt_ns[other],
-        .epoch_seen = end->epoch_seen[other]};
+        .epoch_seen = end->epoch_seen[other],
+        .life_seen = end->life_seen[other]};
 
     if (peer.has_endpoint && to->alias_count > 0) {
         peer.endpoint = to->aliases[0];
@@ -640,6 +647,23 @@ world_set_peer(struct world *world, unsigned number, unsigned other)
     sf_assert(sf_link_peer_set(end->link, other, &peer) == SF_OK);
 }
 
+/* The next start, of the number after end->boot; a test may have set that ahead, or back. */
+static struct sf_lives
+world_lives(struct world *world, struct end *end)
+{
+    if (end->lives.boot > end->boot) {
+        end->lives = (struct sf_lives){.boot = end->boot}; /* an image of before */
+    }
+    end->boot++;
+    while (end->lives.boot < end->boot) {
+        uint64_t life;
+
+        sf_random_fill(&world->random, &life, sizeof(life));
+        sf_lives_begin(&end->lives, end->lives.boot + 1, life | 1);
+    }
+    return end->lives;
+}
+
 void
 world_open(struct world *world, unsigned number)
 {
@@ -648,7 +672,7 @@ world_open(struct world *world, unsigned number)
         .prekey = find_prekey,
         .context = end,
         .random = &world->random,
-        .boot = ++end->boot,
+        .lives = world_lives(world, end),
         .mtu = end->mtu,
         .mtu_blind = end->mtu_blind,
         .pool_bytes = end->pool_bytes != 0 ? end->pool_bytes : (size_t)(16 << 20),

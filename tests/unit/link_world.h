@@ -66,9 +66,12 @@ struct end {
     uint32_t prekey_number;
     uint32_t prekey_oldest; /* those below are gone */
     uint32_t boot;
+    struct sf_lives lives; /* of the last starts up to `boot` */
+    unsigned news[9];      /* how often each enum sf_link_news was told */
     struct sf_addr addr;
     struct sf_addr forged; /* if its port is set: what its datagrams seem to come from */
-    uint64_t epoch_seen[WORLD_ENDS_MAX]; /* durable, by the other end's number */
+    uint64_t epoch_seen[WORLD_ENDS_MAX]; /* durable, by the other end's number, */
+    uint64_t life_seen[WORLD_ENDS_MAX];  /* ... and the life of it */
     uint64_t rate_bps;
     enum sf_link_pace pace;
     uint64_t known_bps;
@@ -92,10 +95,11 @@ struct end {
     struct {
         bool is_due;
         unsigned peer;
-        uint64_t epoch;
+        uint64_t epoch, life;
         sf_mono at;
     } durable;
-    unsigned ups, downs, stales, mismatches, outsides, narrows, addresses, cards, epochs, gone;
+    unsigned ups, downs, stales, copies, mismatches, outsides, narrows, addresses, cards, epochs,
+        gone;
     uint64_t stale_epoch;
     uint64_t wrong_bytes; /* bundles with other content than was offered */
 };

@@ -566,8 +566,10 @@ make_opener(struct lab *lab, enum row row, uint8_t out[SF_OPENER_BYTES])
     sf_x25519_public(static_pk, static_sk);
     sf_random_fill(lab_random(lab), ephemeral, sizeof(ephemeral));
     sf_opener_mac_init(&mac_key, to->hint_key);
-    payload = (struct sf_opener_payload){
-        .epoch = ground->record.epoch_in + 1, .session_id = 0x77, .prekey_known = 1};
+    payload = (struct sf_opener_payload){.epoch = ground->record.epoch_in + 1,
+        .session_id = 0x77,
+        .prekey_known = 1,
+        .life = {ground->record.life_in}};
     REQUIRE_EQ(sf_opener_encode(&keys, &clear, &payload, out, key), SF_OK);
     if (row == TRUE_SIGNATURE) {
         /* Whoever has the card can make the mac. */

@@ -327,6 +327,27 @@ test_renew(void)
 }
 
 static void
+test_raise(void)
+{
+    struct sf_identity *identity = fresh();
+    uint32_t first = sf_prekey_current(&identity->prekeys)->number;
+    uint32_t last = identity->number_last;
+
+    REQUIRE_EQ(sf_identity_raise(identity, &people.random, UINT64_C(7) << 32), SF_OK);
+    CHECK(sf_prekey_current(&identity->prekeys)->number > last + SF_PREKEYS_LEFT_OUT);
+    CHECK(sf_prekey_find(&identity->prekeys, first) != NULL);
+    CHECK_EQ(identity->card_issue, UINT64_C(7) << 32);
+    last = sf_prekey_current(&identity->prekeys)->number;
+    sf_identity_reissue(identity, 5); /* it only grows */
+    CHECK_EQ(identity->card_issue, (UINT64_C(7) << 32) + 1);
+    CHECK_EQ(sf_prekey_current(&identity->prekeys)->number, last);
+    identity->number_last = UINT32_MAX - SF_PREKEYS_LEFT_OUT;
+    CHECK_EQ(sf_identity_raise(identity, &people.random, 1), SF_ELIMIT);
+    CHECK_EQ(sf_prekey_current(&identity->prekeys)->number, last);
+    sf_identity_fini(identity);
+}
+
+static void
 test_numbers_end(void)
 {
     struct sf_identity *identity = fresh();
@@ -351,6 +372,7 @@ static const struct check_test tests[] = {
     {"at most one prekey is erased for each seven days that pass", test_at_most_one},
     {"any length of time passes in bounded work and leaves a valid key file", test_endless_time},
     {"new prekeys come when somebody asks, and cost no old one its time", test_renew},
+    {"after a restore numbers and issues leave out what may have been used", test_raise},
     {"when prekey numbers run out the current key stays", test_numbers_end},
 };
 

@@ -283,7 +283,7 @@ make_foreign_opener(uint32_t number, uint8_t dgram[SF_OPENER_BYTES])
     const struct end *to = &world.ends[1];
     uint8_t static_sk[32], static_pk[32], ephemeral[32], prekey_pk[32], psk[32] = {0}, key[32];
     struct sf_opener_clear clear = {.key = SF_OPENER_TO_STATIC};
-    struct sf_opener_payload payload = {.epoch = number + 1, .session_id = number + 1};
+    struct sf_opener_payload payload = {.epoch = number + 1, .session_id = number + 1, .life = {7}};
     struct sf_hmac mac_key;
     struct sf_opener_keys keys = {.static_sk = static_sk,
         .static_pk = static_pk,
@@ -444,6 +444,7 @@ write_notice(uint8_t *out, size_t bytes_max)
 static void
 test_object_on_fallback(void)
 {
+    enum { STALE_BYTES = 1 + 4 * 8 };
     uint8_t dgram[256];
     uint64_t counter;
     struct sf_peer *peer;
@@ -464,11 +465,13 @@ test_object_on_fallback(void)
         REQUIRE_EQ(sf_session_seal(&peer->out[out], dgram, bytes, &counter), SF_OK);
         world_inject(&world, 1, &world.ends[0].addr, dgram, bytes + SF_SESSION_OVERHEAD_BYTES);
         CHECK_EQ(world.ends[1].in[0].is_used, out == SF_OUT_DATA);
-        memset(dgram + SF_SESSION_HEAD_BYTES, 0, 9);
+        memset(dgram + SF_SESSION_HEAD_BYTES, 0, STALE_BYTES);
         dgram[SF_SESSION_HEAD_BYTES] = SF_MESSAGE_STALE;
-        dgram[SF_SESSION_HEAD_BYTES + 4] = 99; /* boot 99 */
-        REQUIRE_EQ(sf_session_seal(&peer->out[out], dgram, 9, &counter), SF_OK);
-        world_inject(&world, 1, &world.ends[0].addr, dgram, 9 + SF_SESSION_OVERHEAD_BYTES);
+        dgram[SF_SESSION_HEAD_BYTES + 4] = 99; /* boot 99, */
+        dgram[SF_SESSION_HEAD_BYTES + 16] = 1; /* ... of that life */
+        REQUIRE_EQ(sf_session_seal(&peer->out[out], dgram, STALE_BYTES, &counter), SF_OK);
+        world_inject(
+            &world, 1, &world.ends[0].addr, dgram, STALE_BYTES + SF_SESSION_OVERHEAD_BYTES);
         CHECK_EQ(world.ends[1].stales, out == SF_OUT_DATA);
         if (out == SF_OUT_DATA) {
             break;
@@ -503,6 +506,8 @@ test_object_in_opener(void)
     memset(&payload, 0, sizeof(payload));
     payload.epoch = UINT64_C(5) << 32;
     payload.session_id = 5;
+    payload.life[0] = 5;
+    payload.life[4] = world.ends[1].life_seen[0]; /* of boot 1 */
     (void)write_notice(payload.messages, sizeof(payload.messages));
     REQUIRE_EQ(sf_opener_encode(&keys, &clear, &payload, dgram, key), SF_OK);
     world_inject(&world, 1, &from->addr, dgram, sizeof(dgram));

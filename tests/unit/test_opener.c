@@ -46,6 +46,9 @@ load(struct pair *pair)
     pair->payload.epoch = 0x0000000300000005;
     pair->payload.session_id = 0xdeadbeef;
     pair->payload.prekey_known = 7;
+    for (size_t i = 0; i < SF_LIVES_MAX; i++) {
+        pair->payload.life[i] = 0x0102030405060708 * (i + 1);
+    }
     REQUIRE_EQ(
         sf_opener_encode(&pair->keys, &clear, &pair->payload, pair->dgram, pair->key), SF_OK);
 }
@@ -99,6 +102,7 @@ test_round_trip(void)
     CHECK_EQ(clear.prekey_number, 7);
     REQUIRE_EQ(receive(&pair, &pair.receiver, pair.psk, &payload, key), SF_OK);
     CHECK_EQ(payload.epoch, pair.payload.epoch);
+    CHECK_BYTES(payload.life, pair.payload.life, sizeof(payload.life));
     CHECK_EQ(payload.session_id, pair.payload.session_id);
     CHECK_EQ(payload.prekey_known, 7);
     CHECK_BYTES(payload.messages, pair.payload.messages, sizeof(payload.messages));
@@ -237,6 +241,10 @@ test_zero_fields(void)
     pair.payload.epoch = 0;
     REQUIRE_EQ(sf_opener_encode(&pair.keys, &clear, &pair.payload, pair.dgram, key), SF_OK);
     CHECK_EQ(receive(&pair, &pair.receiver, pair.psk, &payload, key), SF_EFORMAT);
+    pair.payload.epoch = 1;
+    pair.payload.life[0] = 0;
+    REQUIRE_EQ(sf_opener_encode(&pair.keys, &clear, &pair.payload, pair.dgram, key), SF_OK);
+    CHECK_EQ(receive(&pair, &pair.receiver, pair.psk, &payload, key), SF_EFORMAT);
 }
 
 CHECK_MAIN("opener", {"what was written is read again", test_round_trip},
@@ -247,4 +255,4 @@ CHECK_MAIN("opener", {"what was written is read again", test_round_trip},
     {"whoever has not seen the card cannot make the mac", test_stranger},
     {"an opener to another node is not read", test_other_receiver},
     {"a stripped pre-shared key is noticed", test_psk},
-    {"session ids and epochs of zero are refused", test_zero_fields})
+    {"session ids, epochs and lives of zero are refused", test_zero_fields})
