@@ -121,21 +121,22 @@ stored(struct sf_spool_put *put)
     in->arrivals--;
     if (put->status != SF_OK) {
         /* What a failed write or sync covered is not held: it is asked for again. */
-        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id,
-            "bundle %llu could not be stored: %s; asking again", (unsigned long long)put->index,
-            sf_status_text(put->status));
         verdict(in, arrival->index, SF_LINK_AGAIN);
         if (put->status == SF_ENOSPC) {
             room_refused(in->node);
+        } else if (is_open(in)) {
+            inbound_rest(in, put->status);
         }
     } else if (!is_open(in)) {
         /* It ended meanwhile; the fact goes with the rest of it. */
     } else if (arrival->plain == NULL) {
+        inbound_rested(in);
         if (sf_range_set_add(&in->orphans, arrival->index, arrival->index + 1) != SF_OK) {
             in->node->health = SF_ENOMEM;
         }
         verdict(in, arrival->index, SF_LINK_KEEP);
     } else {
+        inbound_rested(in);
         held(arrival);
     }
     arrival_free(arrival);
@@ -223,6 +224,7 @@ process(struct arrival *arrival)
     if (arrival->plain == NULL) {
         in->arrivals--;
         verdict(in, arrival->index, SF_LINK_AGAIN);
+        inbound_rest(in, SF_ENOMEM);
         arrival_free(arrival);
         return;
     }
@@ -511,7 +513,7 @@ accept_data(struct inbound *in, const struct sf_link_event *event)
     in->peer = event->peer;
     in->link_count = event->object.is_count_final ? event->object.count : 0;
     in->receipt_due = in->is_recorded;
-    if (in->paused != 0 && sf_link_pause(node->link, in->peer, in->handle) != SF_OK) {
+    if (inbound_is_resting(in) && sf_link_pause(node->link, in->peer, in->handle) != SF_OK) {
         in->handle = 0;
     }
 }
@@ -645,6 +647,7 @@ arrival_new(struct inbound *in, const struct sf_link_event *event)
     if (arrival == NULL ||
         sf_range_set_add(&in->storing, event->index, event->index + 1) != SF_OK) {
         verdict(in, event->index, SF_LINK_AGAIN);
+        inbound_rest(in, SF_ENOMEM);
         free(arrival);
         return NULL;
     }

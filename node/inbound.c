@@ -500,6 +500,7 @@ inbound_tick(struct sf_node *node)
             if (in->decode_at != 0 && node->now >= in->decode_at) {
                 inbound_advance(in);
             }
+            inbound_rest_tick(in);
             deliver_tick(in);
             arrive_go_on(in);
             in_give_receipt(in);
@@ -535,6 +536,7 @@ inbound_deadline(const struct sf_node *node)
             deadline = sf_mono_min(deadline, decoder_deadline(in->decoder));
         }
         deadline = sf_mono_min(deadline, in->deliver_at);
+        deadline = in->rest_at == 0 ? deadline : sf_mono_min(deadline, in->rest_at);
         deadline = in->decode_at == 0 ? deadline : sf_mono_min(deadline, in->decode_at);
         if (in->record.phase <= SF_IN_ORPHANED && in->seal == NULL) {
             deadline = sf_mono_min(deadline, sf_mono_add(in->touched, ORPHAN_GRACE));

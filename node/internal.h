@@ -427,6 +427,8 @@ struct inbound {
     bool receipt_due;    /* what is held has changed since the last receipt */
     sf_mono receipt_at;  /* not before */
     unsigned paused;     /* enum in_pause: for want of room */
+    sf_mono rest_at;     /* bundles could not be stored: until then none are taken; 0: no rest */
+    uint64_t rest_ns;    /* the last such wait; 0: one was stored since */
     bool was_reset;      /* decoded a second time, after a mismatch */
     sf_mono decode_at;   /* a decoder is made again; 0: not waiting for that */
     uint64_t decode_ns;  /* the last such wait */
@@ -548,6 +550,13 @@ bool room_for_plain(struct inbound *in, uint64_t plain_bytes);
 enum in_pause { IN_PAUSE_STAGING = 1, IN_PAUSE_NODE = 2 };
 void inbound_pause(struct inbound *in, enum in_pause cause, uint64_t need_bytes);
 void inbound_resume(struct inbound *in, enum in_pause cause);
+/* Whether the link is to bring nothing of it now. */
+bool inbound_is_resting(const struct inbound *in);
+/* A bundle could not be stored, for `status`: take none for a while, longer each time in a row. */
+void inbound_rest(struct inbound *in, int status);
+void inbound_rest_tick(struct inbound *in);
+/* One was stored. */
+void inbound_rested(struct inbound *in);
 
 /* The disk refused a write into room that had been reserved: some file systems do. */
 void room_refused(struct sf_node *node);

@@ -187,11 +187,11 @@ in_give_receipt(struct inbound *in)
         mail_is_waiting(node, peer_number(node, peer), &in->id, MAIL_RECEIPT)) {
         return;
     }
+    in->receipt_at = sf_mono_add(node->now, RECEIPT_EVERY);
     encoded = malloc(SF_RECEIPT_BYTES_MAX);
     if (encoded == NULL) {
         return;
     }
-    in->receipt_at = sf_mono_add(node->now, RECEIPT_EVERY);
     if (inbound_sign(in, phase, encoded, &bytes) == SF_OK) {
         in->receipt_due = false;
         post_receipt(in, sf_view(encoded, bytes));

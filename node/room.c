@@ -11,7 +11,9 @@
 
 #include <stdio.h>
 
-#define ROOM_EVERY (5 * SF_SEC) /* a full disk is tried again */
+#define ROOM_EVERY (5 * SF_SEC)  /* a full disk is tried again */
+#define REST_FIRST (500 * SF_MS) /* one that takes nothing: the first time, */
+#define REST_LAST  (60 * SF_SEC) /* ... and at most */
 
 /* --- Quotas ------------------------------------------------------------------- */
 
@@ -90,6 +92,21 @@ room_for_plain(struct inbound *in, uint64_t plain_bytes)
 
 /* --- One transfer pauses -------------------------------------------------------- */
 
+bool
+inbound_is_resting(const struct inbound *in)
+{
+    return in->paused != 0 || in->rest_at != 0;
+}
+
+static void
+resume_link(struct inbound *in)
+{
+    if (!inbound_is_resting(in) && in->handle != 0 &&
+        sf_link_resume(in->node->link, in->peer, in->handle) != SF_OK) {
+        in->handle = 0;
+    }
+}
+
 static void
 pause_link(struct inbound *in)
 {
@@ -135,10 +152,52 @@ inbound_resume(struct inbound *in, enum in_pause cause)
     in->why[0] = '\0';
     in->receipt_due = true;
     in->receipt_at = 0;
-    if (in->handle != 0 && sf_link_resume(in->node->link, in->peer, in->handle) != SF_OK) {
-        in->handle = 0;
-    }
+    resume_link(in);
     node_say(in->node, SF_NODE_EVENT_TRANSFER, &in->id, "goes on: there is room again");
+}
+
+/* --- A broken disk ------------------------------------------------------------------ */
+
+void
+inbound_rest(struct inbound *in, int status)
+{
+    uint64_t longer = in->rest_ns == 0 ? REST_FIRST : 2 * in->rest_ns;
+
+    if (in->rest_at != 0) {
+        return;
+    }
+    /* A medium that takes nothing would else have the sender send it all, over and over. */
+    in->rest_ns = longer < REST_LAST ? longer : REST_LAST;
+    in->rest_at = sf_mono_add(in->node->now, in->rest_ns);
+    pause_link(in);
+    if (in->rest_ns == REST_FIRST) {
+        snprintf(in->why, sizeof(in->why),
+            "what comes could not be stored (%s): it is tried again from time to time; see "
+            "`skyferry doctor` about the disk",
+            sf_status_text(status));
+        node_say(in->node, SF_NODE_EVENT_WARNING, &in->id, "%s", in->why);
+        record_in(in, "not_stored", in->why);
+    }
+}
+
+void
+inbound_rest_tick(struct inbound *in)
+{
+    if (in->rest_at != 0 && in->node->now >= in->rest_at) {
+        in->rest_at = 0;
+        resume_link(in);
+    }
+}
+
+void
+inbound_rested(struct inbound *in)
+{
+    if (in->rest_ns != 0 && in->rest_at == 0) {
+        in->rest_ns = 0;
+        if (in->paused == 0) {
+            in->why[0] = '\0';
+        }
+    }
 }
 
 /* --- The whole node is full -------------------------------------------------------- */

@@ -70,6 +70,7 @@ tests_unit_test_node_review_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 check_PROGRAMS += tests/crash/crash_node
 TESTS += tests/crash/crash_node
 tests_crash_crash_node_SOURCES = tests/crash/crash_node.c
+tests_crash_crash_node_LDFLAGS = $(AM_LDFLAGS) $(SIM_MEMORY_WRAP)
 tests_crash_crash_node_LDADD = sim/libsim.a $(NODE_LIBS)
 EXTRA_DIST += tests/fuzz/corpus/records
 

@@ -12,15 +12,18 @@
  *   receipts  what the sender was told is held is held, after any crash
  *   inbox     shows nothing, or the whole
  *
- * In a second part operations fail, once and for ever, with EIO and ENOSPC;
- * then the disk is healed and the node started again. It must be delivered, or
- * have failed with a reason, and never in halves.
+ * In a second part operations fail, once and for ever, with EIO and ENOSPC, and
+ * in a third allocations; then disk or memory is well again and the node started
+ * anew. It must be delivered, or have failed with a reason, and never in halves.
  *
  *     crash_node           what `make check` runs: every fourth state or so
  *     crash_node full      all of them
- *     crash_node SHAPE WHO OPERATION MODEL      one cut, with its events
+ *     crash_node SHAPE WHO OPERATION MODEL            one cut, with its events
+ *     crash_node fault SHAPE WHO OPERATION VARIANT    one failing operation
+ *     crash_node memory SHAPE WHO CALL FOR_EVER       one failing allocation
  */
 #include "node/internal.h"
+#include "sim/memory.h"
 #include "sim/world.h"
 
 #include <stdio.h>
@@ -29,7 +32,7 @@
 
 enum { GROUND, SAT };
 enum { SHAPE_FILE, SHAPE_DIRECTORY, SHAPES };
-enum { FILE_BYTES = 70000, SMALL_BYTES = 3000 };
+enum { FILE_BYTES = 70000, SMALL_BYTES = 3000, STEPS_MAX = 300000 };
 
 #define PATIENCE (900 * SF_SEC)
 
@@ -40,6 +43,7 @@ struct run {
     bool has_custody; /* it was said */
     bool may_fail;    /* a send, for its disk is told to */
     bool is_loud;
+    uint64_t steps;
     char what[128];
 };
 
@@ -263,7 +267,10 @@ has_ended(struct sf_world *world, void *context)
     struct run *run = context;
     struct sf_node_transfer transfer;
 
-    if (sf_world_is_off(world, GROUND) || sf_world_is_off(world, SAT)) {
+    if (run->steps++ == STEPS_MAX) {
+        fail(run, "it does nothing, over and over");
+    }
+    if (run->steps > STEPS_MAX || sf_world_is_off(world, GROUND) || sf_world_is_off(world, SAT)) {
         return true;
     }
     return sf_world_transfer(world, GROUND, &run->id, &transfer) &&
@@ -345,25 +352,32 @@ check_end(struct run *run)
 
 /* --- Cuts -------------------------------------------------------------------------------------------- */
 
-/* How many operations a run has, and how many of them before the send. */
-static uint64_t
-count_operations(unsigned shape, unsigned who, uint64_t *ret_before)
+/* What a run does at one end: from the first of its start, before the send, and in all. */
+struct counts {
+    uint64_t operations_before, operations;
+    uint64_t allocations_before, allocations;
+};
+
+static struct counts
+count_all(unsigned shape, unsigned who)
 {
     struct run run = {.shape = shape, .what = "the reference run"};
-    uint64_t count;
+    struct counts counts;
 
     open_world(&run);
     start(&run, GROUND);
     start(&run, SAT);
     sf_world_run(run.world, sf_world_now(run.world) + 50 * SF_MS);
-    *ret_before = sf_sim_disk_operations(sf_world_disk(run.world, who));
+    counts.operations_before = sf_sim_disk_operations(sf_world_disk(run.world, who));
+    counts.allocations_before = sf_world_memory(run.world, who)->calls;
     send_it(&run, false);
     (void)go_on(&run, PATIENCE);
     sf_world_run(run.world, sf_world_now(run.world) + 60 * SF_SEC);
     check_end(&run);
-    count = sf_sim_disk_operations(sf_world_disk(run.world, who));
+    counts.operations = sf_sim_disk_operations(sf_world_disk(run.world, who));
+    counts.allocations = sf_world_memory(run.world, who)->calls;
     sf_world_close(run.world);
-    return count;
+    return counts;
 }
 
 /* Start, or start again at once if the cut comes in between. */
@@ -422,6 +436,68 @@ cut(unsigned shape, unsigned who, uint64_t operation, enum sf_sim_damage_model m
 /* --- Faults --------------------------------------------------------------------------------------------- */
 
 static void
+open_to_fail(struct run *run)
+{
+    run->is_loud = getenv("SF_VERBOSE") != NULL;
+    states++;
+    open_world(run);
+    start(run, GROUND);
+    start(run, SAT);
+    sf_world_run(run->world, sf_world_now(run->world) + 50 * SF_MS);
+}
+
+/* Delivered, or failed with a reason. */
+static void
+check_outcome(struct run *run)
+{
+    struct sf_node_transfer transfer;
+
+    memset(&transfer, 0, sizeof(transfer));
+    if (sf_world_is_off(run->world, GROUND) || sf_world_is_off(run->world, SAT)) {
+        fail(run, "a healthy node stopped");
+    } else if (!sf_world_transfer(run->world, GROUND, &run->id, &transfer)) {
+        fail(run, "forgotten");
+    } else if (transfer.state == SF_NODE_FAILED) {
+        if (transfer.why[0] == '\0') {
+            fail(run, "failed without a reason");
+        }
+        if (run->is_loud) {
+            printf("  failed: %s / %s\n", transfer.why, transfer.recipients[0].why);
+        }
+        check_inbox(run);
+    } else {
+        check_end(run);
+    }
+}
+
+/* Send while `who` fails, make it well again, start what stopped, and see what came of it. */
+static void
+live_through(struct run *run, unsigned who, bool is_for_ever, uint64_t span)
+{
+    run->may_fail = true;
+    send_it(run, false);
+    run->may_fail = false;
+    (void)go_on(run, span);
+    sf_world_run(run->world, sf_world_now(run->world) + span / 4);
+    check_inbox(run);
+    /* The driver starts the program again, in vain while the disk is broken. */
+    sf_sim_disk_heal(sf_world_disk(run->world, who));
+    sf_world_memory(run->world, who)->fails = 0;
+    if (run->is_loud) {
+        printf("  %9.4f healed\n", (double)sf_world_now(run->world) / 1e9);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        if (sf_world_is_off(run->world, i) || (i == who && is_for_ever)) {
+            restart(run, i, SF_SIM_DAMAGE_LOSE_ALL);
+        }
+    }
+    send_again(run);
+    (void)go_on(run, PATIENCE);
+    check_outcome(run);
+    sf_world_close(run->world);
+}
+
+static void
 fault(unsigned shape, unsigned who, uint64_t operation, unsigned variant)
 {
     struct run run = {.shape = shape};
@@ -430,58 +506,42 @@ fault(unsigned shape, unsigned who, uint64_t operation, unsigned variant)
         .operation = operation,
         .for_ever = (variant & 2) != 0,
     };
-    struct sf_node_transfer transfer;
 
     snprintf(run.what, sizeof(run.what), "shape %u, node %u, %s at %llu %s", shape, who,
         (variant & 1) != 0 ? "ENOSPC" : "EIO", (unsigned long long)operation,
         order.for_ever ? "for ever" : "once");
-    run.is_loud = getenv("SF_VERBOSE") != NULL;
-    states++;
-    open_world(&run);
-    start(&run, GROUND);
-    start(&run, SAT);
-    sf_world_run(run.world, sf_world_now(run.world) + 50 * SF_MS);
+    open_to_fail(&run);
     if (sf_sim_disk_fault(sf_world_disk(run.world, who), &order) != SF_OK) {
         abort();
     }
-    run.may_fail = true;
-    send_it(&run, false);
-    run.may_fail = false;
-    (void)go_on(&run, 120 * SF_SEC);
-    sf_world_run(run.world, sf_world_now(run.world) + 30 * SF_SEC);
-    check_inbox(&run);
-    /* The driver starts the program again, in vain while the disk is broken. */
-    sf_sim_disk_heal(sf_world_disk(run.world, who));
-    if (run.is_loud) {
-        printf("  %9.4f healed\n", (double)sf_world_now(run.world) / 1e9);
-    }
-    for (unsigned i = 0; i < 2; i++) {
-        if (sf_world_is_off(run.world, i) || (i == who && order.for_ever)) {
-            restart(&run, i, SF_SIM_DAMAGE_LOSE_ALL);
-        }
-    }
-    send_again(&run);
-    (void)go_on(&run, PATIENCE);
-    memset(&transfer, 0, sizeof(transfer));
-    if (sf_world_is_off(run.world, GROUND) || sf_world_is_off(run.world, SAT)) {
-        fail(&run, "a healthy node stopped");
-    } else if (!sf_world_transfer(run.world, GROUND, &run.id, &transfer)) {
-        fail(&run, "forgotten");
-    } else if (transfer.state == SF_NODE_FAILED) {
-        if (transfer.why[0] == '\0') {
-            fail(&run, "failed without a reason");
-        }
-        if (run.is_loud) {
-            printf("  failed: %s / %s\n", transfer.why, transfer.recipients[0].why);
-        }
-        check_inbox(&run);
-    } else {
-        check_end(&run);
-    }
-    sf_world_close(run.world);
+    live_through(&run, who, order.for_ever, 120 * SF_SEC);
+}
+
+/* The n-th allocation of a node finds no memory, or all from it on until it is started again. */
+static void
+starve(unsigned shape, unsigned who, uint64_t call, bool is_for_ever)
+{
+    struct run run = {.shape = shape};
+    struct sf_sim_memory *memory;
+
+    snprintf(run.what, sizeof(run.what), "shape %u, node %u, no memory at %llu %s", shape, who,
+        (unsigned long long)call, is_for_ever ? "for ever" : "once");
+    open_to_fail(&run);
+    memory = sf_world_memory(run.world, who);
+    memory->fail_at = call;
+    memory->fails = is_for_ever ? UINT64_MAX : 1;
+    /* A link without memory takes nothing, and its peer goes on sending. */
+    live_through(&run, who, is_for_ever, 8 * SF_SEC);
 }
 
 /* --- All of it -------------------------------------------------------------------------------------------- */
+
+/* Every one of `stride`, drawn by `prng`. */
+static bool
+is_drawn(struct sf_prng *prng, uint64_t stride)
+{
+    return stride == 1 || sf_prng_below(prng, stride) == 0;
+}
 
 static void
 cut_all(uint64_t stride)
@@ -489,37 +549,37 @@ cut_all(uint64_t stride)
     struct sf_prng prng;
 
     sf_prng_init(&prng, 1);
-    for (unsigned shape = 0; shape < SHAPES; shape++) {
-        for (unsigned who = 0; who < 2; who++) {
-            uint64_t before;
-            uint64_t count = count_operations(shape, who, &before);
+    for (unsigned end = 0; end < 2 * SHAPES; end++) {
+        struct counts counts = count_all(end / 2, end % 2);
 
-            printf("shape %u, node %u: %llu operations\n", shape, who, (unsigned long long)count);
-            for (uint64_t i = 0; i < count * SF_SIM_DAMAGE_MODELS; i++) {
-                if (stride == 1 || sf_prng_below(&prng, stride) == 0) {
-                    cut(shape, who, i / SF_SIM_DAMAGE_MODELS,
-                        (enum sf_sim_damage_model)(i % SF_SIM_DAMAGE_MODELS), false);
-                }
+        printf("shape %u, node %u: %llu operations, %llu allocations\n", end / 2, end % 2,
+            (unsigned long long)counts.operations, (unsigned long long)counts.allocations);
+        for (uint64_t i = 0; i < counts.operations * SF_SIM_DAMAGE_MODELS; i++) {
+            if (is_drawn(&prng, stride)) {
+                cut(end / 2, end % 2, i / SF_SIM_DAMAGE_MODELS,
+                    (enum sf_sim_damage_model)(i % SF_SIM_DAMAGE_MODELS), false);
             }
         }
     }
 }
 
 static void
-fault_all(uint64_t stride)
+fail_all(uint64_t stride)
 {
     struct sf_prng prng;
 
     sf_prng_init(&prng, 2);
-    for (unsigned shape = 0; shape < SHAPES; shape++) {
-        for (unsigned who = 0; who < 2; who++) {
-            uint64_t before;
-            uint64_t count = count_operations(shape, who, &before);
+    for (unsigned end = 0; end < 2 * SHAPES; end++) {
+        struct counts counts = count_all(end / 2, end % 2);
 
-            for (uint64_t i = before * 4; i < count * 4; i++) {
-                if (stride == 1 || sf_prng_below(&prng, stride) == 0) {
-                    fault(shape, who, i / 4, (unsigned)(i % 4));
-                }
+        for (uint64_t i = counts.operations_before * 4; i < counts.operations * 4; i++) {
+            if (is_drawn(&prng, stride)) {
+                fault(end / 2, end % 2, i / 4, (unsigned)(i % 4));
+            }
+        }
+        for (uint64_t i = counts.allocations_before * 2; i < counts.allocations * 2; i++) {
+            if (is_drawn(&prng, stride)) {
+                starve(end / 2, end % 2, i / 2, i % 2 == 1);
             }
         }
     }
@@ -530,17 +590,24 @@ main(int argc, char **argv)
 {
     bool is_full = argc == 2 && strcmp(argv[1], "full") == 0;
 
+    if (!sf_sim_memory_is_there()) {
+        printf("crash_node: it was linked without what makes allocations fail\n");
+        return EXIT_FAILURE;
+    }
     make_content();
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 5) {
         cut((unsigned)atoi(argv[1]), (unsigned)atoi(argv[2]), strtoull(argv[3], NULL, 10),
             (enum sf_sim_damage_model)atoi(argv[4]), true);
+    } else if (argc == 6 && strcmp(argv[1], "memory") == 0) {
+        starve((unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]), strtoull(argv[4], NULL, 10),
+            atoi(argv[5]) != 0);
     } else if (argc == 6) {
         fault((unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]), strtoull(argv[4], NULL, 10),
             (unsigned)atoi(argv[5]));
     } else {
         cut_all(is_full ? 1 : 4);
-        fault_all(is_full ? 1 : 4);
+        fail_all(is_full ? 1 : 4);
     }
     printf("%llu states, %u failures\n", (unsigned long long)states, failures);
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
