@@ -97,7 +97,7 @@ held(struct arrival *arrival)
     struct inbound *in = arrival->in;
 
     if (sf_range_set_add(&in->held, arrival->index, arrival->index + 1) != SF_OK) {
-        in->node->health = SF_ENOMEM;
+        node_fail(in->node, SF_ENOMEM);
         return;
     }
     verdict(in, arrival->index, SF_LINK_KEEP);
@@ -132,7 +132,7 @@ stored(struct sf_spool_put *put)
     } else if (arrival->plain == NULL) {
         inbound_rested(in);
         if (sf_range_set_add(&in->orphans, arrival->index, arrival->index + 1) != SF_OK) {
-            in->node->health = SF_ENOMEM;
+            node_fail(in->node, SF_ENOMEM);
         }
         verdict(in, arrival->index, SF_LINK_KEEP);
     } else {

@@ -5,12 +5,19 @@
 
 #include <stdlib.h>
 
-/* A fact could not even be appended: no memory. Nothing is promised on its strength. */
+/* Some of a change may have been told already, so the rest of the step must not make it durable. */
+void
+node_fail(struct sf_node *node, int status)
+{
+    node->health = status;
+    sf_journal_abandon(node->journal);
+}
+
 void
 node_must(struct sf_node *node, int status)
 {
     if (status != SF_OK) {
-        node->health = status;
+        node_fail(node, status);
     }
 }
 
@@ -35,7 +42,7 @@ committed(struct sf_commit *commit)
     flight_end(&own->flight);
     free(own);
     if (status != SF_OK) {
-        node->health = SF_EIO;
+        node_fail(node, SF_EIO);
     } else if (done != NULL) {
         done(owner);
     }
@@ -54,7 +61,7 @@ node_commit_then(struct sf_node *node, void (*done)(void *owner), void *owner)
 
     if (own == NULL) {
         /* Without it nobody would learn that the fact is durable: stop rather than guess. */
-        node->health = SF_ENOMEM;
+        node_fail(node, SF_ENOMEM);
         return;
     }
     *own = (struct own_commit){

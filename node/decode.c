@@ -28,7 +28,7 @@ decode_damaged(struct decoder *decoder, const char *why)
 void
 decode_out_of_memory(struct decoder *decoder)
 {
-    decoder->in->node->health = SF_ENOMEM;
+    node_fail(decoder->in->node, SF_ENOMEM);
     decoder->is_stopping = true;
 }
 

@@ -191,7 +191,7 @@ intend(struct delivery *delivery)
     size_t bytes;
 
     if (receipt == NULL || inbound_sign(in, SF_RECEIPT_FINAL, receipt, &bytes) != SF_OK) {
-        node->health = SF_ENOMEM;
+        node_fail(node, SF_ENOMEM);
         free(receipt);
         return;
     }

@@ -337,7 +337,7 @@ inbound_advance(struct inbound *in)
     }
     record_facts(in);
     if (in->seal != NULL && in->decoder == NULL && decoder_open(in) != SF_OK) {
-        in->node->health = SF_ENOMEM;
+        node_fail(in->node, SF_ENOMEM);
         return;
     }
     arrive_go_on(in);
@@ -391,7 +391,7 @@ inbound_grant(struct sf_node *node, struct peer *peer, const struct sf_grant *gr
         ladder_commit(node, peer, grant->rung);
     }
     if (inbound_set_key(in, grant->cek) != SF_OK) {
-        node->health = SF_ENOMEM;
+        node_fail(node, SF_ENOMEM);
         return;
     }
     in->is_key_busy = true;

@@ -51,7 +51,7 @@ inbound_refuse(struct inbound *in, enum sf_refusal reason, const char *why)
     }
     encoded = malloc(SF_RECEIPT_BYTES_MAX);
     if (encoded == NULL || inbound_sign(in, SF_RECEIPT_REFUSED, encoded, &bytes) != SF_OK) {
-        node->health = SF_ENOMEM;
+        node_fail(node, SF_ENOMEM);
         free(encoded);
         return;
     }

@@ -790,7 +790,9 @@ void node_say_peer(struct sf_node *node, const struct peer *peer, const char *te
 __attribute__((format(printf, 3, 4))) int node_error(
     struct sf_node_error *error, int status, const char *format, ...);
 
-/* A fact could not be appended: nothing may be promised any more. */
+/* Stop: `status` leaves this run nothing it may promise. The next start finds what is durable. */
+void node_fail(struct sf_node *node, int status);
+/* A fact could not be appended: the same, unless `status` is SF_OK. */
 void node_must(struct sf_node *node, int status);
 
 /* Commit the journal and forget about it: a failure shows in the node's health. */

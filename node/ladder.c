@@ -577,7 +577,7 @@ erase(struct sf_node *node, const struct sf_fingerprint *fingerprint, uint8_t ki
     }
     erasure = calloc(1, sizeof(*erasure));
     if (erasure == NULL) {
-        node->health = SF_ENOMEM; /* the next start does it */
+        node_fail(node, SF_ENOMEM); /* the next start does it */
         return;
     }
     erasure->node = node;

@@ -170,7 +170,7 @@ note_stale(struct sf_node *node, const struct sf_link_event *event)
     tell_news(node, peer, event->is_copy ? NEWS_COPY_RUNS : NEWS_RESTORED);
     ladder_rolled_back(node, peer);
     if (note == NULL) {
-        node->health = SF_ENOMEM; /* the link would wait for ever */
+        node_fail(node, SF_ENOMEM); /* the link would wait for ever */
         return;
     }
     if (boot > node->boot_told && boot - node->boot_began > BOOTS_AHEAD_MAX) {

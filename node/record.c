@@ -22,7 +22,7 @@ durable(struct sf_commit *commit)
 
     node->audit_commits--;
     if (commit->status != SF_OK) {
-        node->health = SF_EIO;
+        node_fail(node, SF_EIO);
     } else if (node->audit_again) {
         node->audit_again = false;
         node->audit_commits++;
@@ -35,7 +35,7 @@ append(struct sf_node *node, struct sf_audit_entry *entry)
 {
     if (sf_audit_append(node->audit, entry) != SF_OK) {
         node_say(node, SF_NODE_EVENT_WARNING, NULL, "an audit record could not be written");
-        node->health = SF_EIO;
+        node_fail(node, SF_EIO);
         return;
     }
     if (node->audit_commits > 0) {

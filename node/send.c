@@ -489,7 +489,7 @@ restore_to(struct outbound *out, const struct sf_fingerprint *fingerprint,
     to->receipts.verified = record->phase == SF_TO_VERIFIED;
     to->receipts.final = record->phase == SF_TO_FINAL;
     if (held != NULL && sf_range_set_copy(&to->receipts.held, held) != SF_OK) {
-        out->node->health = SF_ENOMEM;
+        node_fail(out->node, SF_ENOMEM);
     }
     if (record->reason != 0) {
         snprintf(to->why, sizeof(to->why), "%s", sf_refusal_text((enum sf_refusal)record->reason));

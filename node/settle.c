@@ -289,7 +289,7 @@ take_receipt(struct outbound *out, struct out_to *to, struct peer *peer,
     int status = sf_receipt_merge(&to->receipts, receipt, &changed);
 
     if (status == SF_ENOMEM) {
-        out->node->health = status;
+        node_fail(out->node, status);
         return;
     }
     if (status != SF_OK) {
@@ -353,7 +353,7 @@ outbound_receipt(struct sf_node *node, struct peer *peer, struct sf_view encoded
         sf_receipt_decode(encoded, peer->conf.card.sign_pk, &peer->conf.card.fingerprint, &receipt);
 
     if (status == SF_ENOMEM) {
-        node->health = status; /* it will not come again: so the node starts anew, and asks */
+        node_fail(node, status); /* it will not come again: so the node starts anew, and asks */
         return;
     }
     if (status != SF_OK) {

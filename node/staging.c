@@ -16,7 +16,7 @@ void
 staging_fail(struct staging *staging, int status)
 {
     if (status == SF_ENOMEM) {
-        staging->in->node->health = SF_ENOMEM; /* nothing is wrong with what is staged */
+        node_fail(staging->in->node, SF_ENOMEM); /* nothing is wrong with what is staged */
     } else {
         staging->has_failed = true;
     }

@@ -195,7 +195,7 @@ append(struct sf_journal *journal, const struct sf_fact *fact)
         journal->filling->bytes +=
             sf_fact_encode(fact, journal->filling->data + journal->filling->bytes);
     } else if (status == SF_ENOMEM) {
-        sf_journal_die(journal);
+        sf_journal_abandon(journal);
     }
     return status;
 }
@@ -477,6 +477,14 @@ void
 sf_journal_give_up(struct sf_journal *journal)
 {
     if (journal->stalled && !journal->failed) {
+        sf_journal_die(journal);
+    }
+}
+
+void
+sf_journal_abandon(struct sf_journal *journal)
+{
+    if (!journal->failed) {
         sf_journal_die(journal);
     }
 }

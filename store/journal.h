@@ -126,6 +126,9 @@ bool sf_journal_is_stalled(const struct sf_journal *journal);
 /* If one does, wait no more: from here on everything ends in SF_EIO, as after a failed write. */
 void sf_journal_give_up(struct sf_journal *journal);
 
+/* A change could not be told in full: nothing of it, and nothing after it, becomes durable any more. */
+void sf_journal_abandon(struct sf_journal *journal);
+
 /* Whether a write or a sync failed. Never retried: the node stops and recovers from the disk. */
 bool sf_journal_failed(const struct sf_journal *journal);
 
