@@ -133,6 +133,12 @@ address_of(struct world *world, const struct sf_addr *addr)
     return &world->addresses[world->address_count++];
 }
 
+void
+world_authorise(struct world *world, const struct sf_addr *addr)
+{
+    address_of(world, addr)->is_ends = true;
+}
+
 const struct world_address *
 world_address(const struct world *world, const struct sf_addr *addr)
 {
@@ -177,6 +183,9 @@ transmit(
     if (channel->device_bytes != 0 && bytes + 28 > channel->device_bytes) {
         sf_link_refused(world->ends[end].link, to, bytes);
         return;
+    }
+    for (unsigned i = 0; i < world->end_count; i++) {
+        address->is_ends |= sf_addr_equal(&world->ends[i].addr, to);
     }
     address->out_bytes += bytes;
     address->out_dgrams++;
@@ -640,6 +649,12 @@ world_set_peer(struct world *world, unsigned number, unsigned other)
         }
         peer.others[peer.other_count++] = to->addr;
     }
+    if (peer.has_endpoint) {
+        world_authorise(world, &peer.endpoint);
+    }
+    for (unsigned i = 0; i < peer.other_count; i++) {
+        world_authorise(world, &peer.others[i]);
+    }
     memcpy(peer.static_pk, to->static_pk, 32);
     memcpy(peer.hint_key, to->hint_key, 32);
     memcpy(peer.psk, end->psk[other], 32);
@@ -796,6 +811,11 @@ free_object(struct world_object *object)
 void
 world_fini(struct world *world)
 {
+    for (size_t i = 0; i < world->address_count; i++) {
+        const struct world_address *address = &world->addresses[i];
+
+        sf_assert(address->is_ends || address->out_bytes <= address->in_bytes);
+    }
     for (unsigned i = 0; i < world->end_count; i++) {
         sf_link_close(world->ends[i].link);
         for (unsigned j = 0; j < WORLD_OBJECTS_MAX; j++) {

@@ -119,6 +119,7 @@ struct world_address {
     struct sf_addr addr;
     uint64_t out_bytes, out_dgrams; /* from engines, to it */
     uint64_t in_bytes, in_dgrams;
+    bool is_ends; /* it was that of an end when something went there, or in an end's books */
 };
 
 struct world {
@@ -145,6 +146,10 @@ struct world {
 
 /* Two or three ends that know each other's cards; links are not open yet. */
 void world_init(struct world *world, uint64_t seed, unsigned end_count);
+/* Somebody named this address for a peer beside the ends' books, by a contact. */
+void world_authorise(struct world *world, const struct sf_addr *addr);
+
+/* Whatever was tried: no address that is none of an end's has got more bytes than came from it. */
 void world_fini(struct world *world);
 
 /* Open (or open again, with boot + 1) the link of an end and add its peers. */

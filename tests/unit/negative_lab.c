@@ -115,8 +115,8 @@ await(struct wait wait)
         wait.lab->world, sf_world_now(wait.lab->world) + 300 * SF_SEC, has_come, &wait));
 }
 
-static void
-send(struct lab *lab, const char *path, uint64_t bytes, size_t to_count,
+void
+lab_send(struct lab *lab, const char *path, uint64_t bytes, size_t to_count,
     struct sf_transfer_id *ret_id)
 {
     static uint64_t seed = 5;
@@ -136,9 +136,8 @@ send(struct lab *lab, const char *path, uint64_t bytes, size_t to_count,
     REQUIRE_EQ(sf_world_send(lab->world, &order, ret_id, &error), SF_OK);
 }
 
-/* Two months pass at once for the prekeys alone. */
-static void
-retire_prekeys(struct lab *lab)
+void
+lab_retire_prekeys(struct lab *lab)
 {
     for (unsigned i = 0; i < FORMER; i++) {
         struct sf_node *node = lab_node(lab, i);
@@ -183,21 +182,20 @@ lab_open(struct lab *lab)
         lab->identities[FORMER], lab_node(lab, FORMER)->identity, sizeof(*lab->identities[FORMER]));
     sf_world_stop(lab->world, FORMER);
 
-    send(lab, "source/done", 100000, 1, &lab->done);
+    lab_send(lab, "source/done", 100000, 1, &lab->done);
     await((struct wait){lab, GROUND, &lab->done, SF_NODE_DONE, 0});
     sat = lab_peer(lab, GROUND, SAT);
     lab->used = sat->ladder.out;
-    send(lab, "source/shared", 12000000, 2, &lab->shared);
+    lab_send(lab, "source/shared", 12000000, 2, &lab->shared);
     await((struct wait){lab, SAT, &lab->shared, SF_NODE_RECEIVING, 3});
     REQUIRE(sat->ladder.out.number == lab->used.number + 1);
     await((struct wait){lab, EDGE, &lab->shared, SF_NODE_RECEIVING, 3});
-    send(lab, "source/single", 3000000, 1, &lab->single);
+    lab_send(lab, "source/single", 3000000, 1, &lab->single);
     await((struct wait){lab, SAT, &lab->single, SF_NODE_RECEIVING, 1});
     for (unsigned i = 0; i < FORMER; i++) {
         (void)sf_world_revoke(lab->world, i, FORMER);
     }
     sf_world_run(lab->world, sf_world_now(lab->world) + SF_SEC);
-    retire_prekeys(lab);
     sf_world_spy(lab->world, &spy);
     REQUIRE_EQ(sf_inspect_datagrams_in(lab_node(lab, SAT)) > 0, true);
 }

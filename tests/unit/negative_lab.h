@@ -4,8 +4,7 @@
  *
  * ground sends to sat (with a pre-shared key between them) and to edge (without
  * one), who is thereby a co-recipient and knows the content key; former was a
- * peer of all and is revoked. The prekeys that were on the cards at first are
- * gone by now. Time stands still: whatever is tried, `lab_look()` must be the
+ * peer of all and is revoked. Time stands still: whatever is tried, `lab_look()` must be the
  * same before and after.
  */
 #ifndef SF_TESTS_UNIT_NEGATIVE_LAB_H
@@ -31,11 +30,17 @@ struct lab {
 };
 
 void lab_open(struct lab *lab);
+/* Two months pass at once for the prekeys alone: nothing that goes to old cards can be opened. */
+void lab_retire_prekeys(struct lab *lab);
 void lab_close(struct lab *lab);
 
 struct sf_node *lab_node(struct lab *lab, unsigned number);
 struct peer *lab_peer(struct lab *lab, unsigned number, unsigned other);
 const struct sf_random *lab_random(struct lab *lab);
+
+/* Ground sends a file it makes, to sat or (2) to sat and edge. */
+void lab_send(struct lab *lab, const char *path, uint64_t bytes, size_t to_count,
+    struct sf_transfer_id *ret_id);
 
 /* An address that is no node's. */
 struct sf_addr lab_nowhere(void);

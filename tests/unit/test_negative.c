@@ -257,6 +257,19 @@ test_true_ones(void)
     CHECK_EQ(outbound_find(lab_node(&lab, GROUND), &lab.single)->to[0].record.phase, SF_TO_FINAL);
 }
 
+struct wait_done {
+    const struct sf_transfer_id *id;
+};
+
+static bool
+is_done(struct sf_world *world, void *context)
+{
+    const struct wait_done *wait = context;
+    struct sf_node_transfer transfer;
+
+    return sf_world_transfer(world, GROUND, wait->id, &transfer) && transfer.state == SF_NODE_DONE;
+}
+
 /* --- Everything recorded, again ------------------------------------------------------------------- */
 
 struct tape {
@@ -341,10 +354,61 @@ test_replay_all(void)
     free(tape.dgrams);
 }
 
+/*
+ * An image forgets what came after it, so what was recorded then is new to it: it
+ * gets the same bundles and letters once more, signed as they are. Nothing else
+ * comes of it, and what is sent anew arrives.
+ */
+static void
+test_replay_to_image(void)
+{
+    struct tape tape = {.max = 20000};
+    struct sf_node_error error;
+    struct sf_sim_disk *image = NULL;
+    struct sf_transfer_id id;
+    struct wait_done wait = {&id};
+
+    tape.dgrams = calloc(tape.max, sizeof(*tape.dgrams));
+    REQUIRE(tape.dgrams != NULL);
+    lab_open(&lab);
+    REQUIRE_EQ(sf_sim_disk_clone(sf_world_disk(lab.world, SAT), &image), SF_OK);
+    sf_sim_disk_restart(image, SF_SIM_DAMAGE_KEEP_ALL, 1);
+    sf_world_tap(lab.world, record, &tape);
+    sf_world_run(lab.world, sf_world_now(lab.world) + 120 * SF_SEC);
+    sf_world_tap(lab.world, NULL, NULL);
+    CHECK_EQ(outbound_find(lab_node(&lab, GROUND), &lab.shared)->record.phase, SF_OUT_DONE);
+    sf_world_crash(lab.world, SAT, SF_SIM_DAMAGE_LOSE_ALL);
+    sf_world_replace_disk(lab.world, SAT, image);
+    REQUIRE_EQ(sf_world_start(lab.world, SAT, &error), SF_OK);
+    for (unsigned round = 0; round < 2; round++) {
+        for (size_t i = 0; i < tape.count; i++) {
+            struct sf_addr from = sf_world_addr(tape.dgrams[i].from);
+
+            if (tape.dgrams[i].to == SAT) {
+                sf_world_inject(lab.world, &from, SAT, tape.dgrams[i].data, tape.dgrams[i].bytes);
+            }
+        }
+        sf_world_run(lab.world, sf_world_now(lab.world) + 60 * SF_SEC);
+    }
+    lab_send(&lab, "source/after", 200000, 1, &id);
+    CHECK(sf_world_run_until(lab.world, sf_world_now(lab.world) + 600 * SF_SEC, is_done, &wait));
+    /* The sender's books are as they were: nobody takes a receipt back. */
+    CHECK_EQ(outbound_find(lab_node(&lab, GROUND), &lab.shared)->record.phase, SF_OUT_DONE);
+    CHECK_EQ(sf_node_health(lab_node(&lab, SAT)), SF_OK);
+    CHECK_EQ(lab.leaks, 0);
+    printf("%zu datagrams, twice ", tape.count);
+    for (size_t i = 0; i < tape.count; i++) {
+        free(tape.dgrams[i].data);
+    }
+    free(tape.dgrams);
+    lab_close(&lab);
+}
+
 static void
 test_open(void)
 {
     lab_open(&lab);
+    lab_retire_prekeys(&lab);
 }
 
 static void
@@ -366,4 +430,5 @@ CHECK_MAIN("the negative matrix",
     {"whatever is wrong in one thing is refused, and nothing changes", test_cells},
     {"everything recorded is refused: at once, from elsewhere, and after a power cut",
         test_replay_all},
-    {"what is wrong in nothing is taken", test_true_ones}, {"the nodes close", test_close})
+    {"what is wrong in nothing is taken", test_true_ones}, {"the nodes close", test_close},
+    {"an image put back takes what it forgot again, and nothing more", test_replay_to_image})

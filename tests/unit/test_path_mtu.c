@@ -383,6 +383,7 @@ test_remembered(void)
     here.endpoint = world.ends[1].addr;
     elsewhere.endpoint = sf_addr_v4(0x0a0000ff, 7000);
     open_both();
+    world_authorise(&world, &elsewhere.endpoint);
     CHECK_EQ(sf_link_set_reach(world.ends[0].link, 1, &here, world.now), SF_OK);
     world_offer(&world, 0, 1, 0, 400, CLASS_BYTES);
     world_run(&world, 3 * SF_SEC);
