@@ -52,6 +52,20 @@ CLEANFILES += tests/sim/lives tests/sim/hashes
 seeds: skyferry-sim$(EXEEXT)
 	SF_SEEDS=1..10000 srcdir=$(srcdir) $(SHELL) $(srcdir)/tests/sim/check_seeds.sh
 
+# Campaigns of about CAMPAIGN_SECONDS, which leave a line in tests/LEDGER of the source folder.
+CAMPAIGN_SECONDS = 3600
+campaign = srcdir=$(srcdir) $(srcdir)/tests/campaign
+.PHONY: campaign-seeds campaign-fuzz campaign-kill campaign-crash
+campaign-seeds: skyferry-sim$(EXEEXT)
+	$(campaign) seeds $(CAMPAIGN_SECONDS)
+campaign-fuzz:
+	$(campaign) fuzz $(CAMPAIGN_SECONDS)
+campaign-kill: skyferry$(EXEEXT) skyferryd$(EXEEXT) skyferry-sim$(EXEEXT)
+	$(campaign) kill $(CAMPAIGN_SECONDS)
+campaign-crash: tests/crash/crash_store$(EXEEXT) tests/crash/crash_node$(EXEEXT)
+	$(campaign) crash $(CAMPAIGN_SECONDS)
+EXTRA_DIST += tests/campaign tests/LEDGER
+
 # What-if: scenarios, the engines' answer and the fluid's.
 whatif_tests = tests/unit/test_hollow tests/unit/test_scenario tests/unit/test_whatif \
 	tests/unit/test_report_html tests/unit/test_schedule
