@@ -193,6 +193,22 @@ take_report(struct sf_link *link, const struct arrival *arrival, struct sf_messa
     return status;
 }
 
+static int
+take_stale(struct sf_peer *peer, struct sf_message_reader *reader, sf_mono now)
+{
+    struct sf_stale stale;
+
+    stale.epoch = sf_message_get_u64(reader);
+    stale.life = sf_message_get_u64(reader);
+    stale.epoch_refused = sf_message_get_u64(reader);
+    stale.life_refused = sf_message_get_u64(reader);
+    if (reader->is_bad || stale.life == 0) {
+        return SF_EFORMAT;
+    }
+    sf_peer_stale(peer, &stale, now);
+    return SF_OK;
+}
+
 /*
  * Types that sessions to the static key must not carry, nor openers but for STALE:
  * who was restored may have lost the prekeys that it would be told with.
@@ -202,7 +218,6 @@ take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_
     struct sf_message_reader *reader)
 {
     struct sf_peer *peer = arrival->peer;
-    struct sf_stale stale;
 
     if (type == SF_MESSAGE_STALE ? arrival->is_static && !arrival->is_opener
                                  : arrival->is_static || arrival->is_opener) {
@@ -210,15 +225,7 @@ take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_
     }
     switch (type) {
     case SF_MESSAGE_STALE:
-        stale.epoch = sf_message_get_u64(reader);
-        stale.life = sf_message_get_u64(reader);
-        stale.epoch_refused = sf_message_get_u64(reader);
-        stale.life_refused = sf_message_get_u64(reader);
-        if (reader->is_bad || stale.life == 0) {
-            return SF_EFORMAT;
-        }
-        sf_peer_stale(peer, &stale, arrival->now);
-        return SF_OK;
+        return take_stale(peer, reader, arrival->now);
     case SF_MESSAGE_REPORT:
         return take_report(link, arrival, reader);
     case SF_MESSAGE_DATA:
@@ -532,6 +539,22 @@ answer_stale(struct sf_link *link, struct sf_peer *peer, const struct sf_opener_
     }
 }
 
+/*
+ * What a refused opener says of our own lives counts all the same: its sender has
+ * seen them, whenever that was; and where both ends were restored each refuses
+ * the other's openers until one of them has jumped.
+ */
+static void
+hear_refused(struct sf_peer *peer, const struct sf_opener_payload *payload, sf_mono now)
+{
+    struct sf_message_reader reader;
+
+    sf_message_reader_init(&reader, sf_view(payload->messages, sizeof(payload->messages)));
+    if (sf_message_get_u8(&reader) == SF_MESSAGE_STALE) {
+        (void)!take_stale(peer, &reader, now);
+    }
+}
+
 /* Whether the opener goes on from what was seen of its sender. */
 static bool
 follows(const struct sf_peer *peer, const struct sf_opener_payload *payload)
@@ -622,6 +645,7 @@ input_opener(struct sf_link *link, const struct sf_addr *from, struct sf_view dg
         }
         drop(link, status == SF_EAUTH ? &link->stats.dropped_auth : &link->stats.dropped_format);
     } else if (!follows(peer, &payload)) {
+        hear_refused(peer, &payload, now);
         answer_stale(link, peer, &payload, now);
         drop(link, &link->stats.dropped_replay);
     } else if (link->held_count == SF_LINK_HELD_MAX ||

@@ -139,6 +139,38 @@ test_noticed(void)
     }
 }
 
+/* Each refuses the other's openers; and in these each is told. */
+static void
+test_both_put_back(void)
+{
+    for (unsigned after = 1; after <= 2; after++) {
+        struct sf_lives images[2];
+
+        start(700 + after);
+        live(1, 0);
+        for (unsigned i = 0; i < 2; i++) {
+            images[i] = world.ends[i].lives;
+        }
+        for (unsigned turn = 0; turn < 2; turn++) {
+            world_close(&world, 1);
+            world_open(&world, 1);
+            live(1, 1 + turn);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            world_close(&world, i);
+            world.ends[i].lives = images[i];
+            world.ends[i].boot = images[i].boot + after - 1;
+        }
+        world_open(&world, 0);
+        world_open(&world, 1);
+        world_offer(&world, 0, 1, 7, 5, 65536);
+        CHECK(world_deliver(&world, 0, 7, 60 * SF_SEC));
+        CHECK_EQ(world.ends[0].stales, 1);
+        CHECK_EQ(world.ends[1].stales, 1);
+        finish();
+    }
+}
+
 /* Ordinary starts, also many in the dark, make no noise. */
 static void
 test_no_noise(void)
@@ -165,4 +197,5 @@ CHECK_MAIN("lives", {"starts are numbered, each with its life", test_arithmetic}
     {"who was seen as another life does not follow", test_follow},
     {"an image that is put back is noticed, however often it was started before and after",
         test_noticed},
+    {"two ends that were both put back find to each other", test_both_put_back},
     {"ordinary starts are taken for what they are", test_no_noise})
