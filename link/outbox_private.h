@@ -215,8 +215,11 @@ bool sf_outgoing_is_sendable(const struct sf_outgoing *object);
 void sf_outbox_loss_init(struct sf_outbox *outbox);
 void sf_outbox_loss_report(struct sf_outbox *outbox, const struct sf_report *report);
 
-/* How many rows make up for what will be lost of `segments` and of themselves. */
-unsigned sf_outbox_rows(const struct sf_report_loss *loss, unsigned segments);
+/*
+ * How many rows make up for what will be lost of `segments` and of themselves, so
+ * that of `blocks` like this one hardly any lacks a row.
+ */
+unsigned sf_outbox_rows(const struct sf_report_loss *loss, unsigned segments, uint64_t blocks);
 
 bool sf_outgoing_is_in_block(const struct sf_outgoing *object, uint64_t address);
 

@@ -10,9 +10,15 @@
  * than a block are left to sending again.
  *
  * How many rows: of n segments and r rows sent, a share p is lost, in runs of L
- * on average; r covers the mean of the lost and 3.5 standard deviations:
+ * on average; r covers the mean of the lost and k standard deviations:
  *
- *     e = n p / (1 - p)        r = e + 3.5 sqrt(e L / (1 - p)) + 1.5 L
+ *     e = n p / (1 - p)        r = e + k sqrt(e L / (1 - p)) + 1.5 L
+ *
+ * One block of many that lacks a row costs the same wait as all of them would. So k
+ * is 3.5 for up to 64 blocks that are exposed together, and a quarter more for each
+ * doubling: that keeps the blocks that are expected to lack rows well below one. What is
+ * lost of a block shows in several reports, goes again in as many pieces, and each piece has
+ * rows of its own that may be too few; so each counts as a block, up to eight of them.
  *
  * None while nothing is lost at all. p and L are what the peer counted of the
  * last few thousand datagrams; of a path nobody knows one in a hundred is lost,
@@ -28,7 +34,9 @@
 #define SCALE              UINT64_C(1000) /* of fractions of rows */
 
 enum {
-    DEVIATIONS_HALVES = 7,
+    DEVIATIONS_QUARTERS = 14, /* for so many blocks exposed together; one more for each doubling */
+    DEVIATIONS_BLOCKS = 64,
+    PIECES_MAX = 8, /* in which the losses of one block go again while an answer is awaited */
     LOSS_PPM_MAX = 600000,
     RUN_MAX = 32,
     LOSS_MEMORY = 8192,  /* datagrams, before half of them are forgotten */
@@ -59,7 +67,8 @@ work_left(const struct sf_outbox *outbox, uint64_t *ret_bytes)
 }
 
 /*
- * How long the answer to something sent now may take. A round trip that was not
+ * How long the answer to something sent now may take: a round trip, the tolerance
+ * for what is late, and the wait for the report, which may be longer than an interval. A round trip that was not
  * measured yet lasts at least as long as it was waited for, and maybe twice.
  */
 static uint64_t
@@ -68,7 +77,7 @@ answer_ns(const struct sf_outbox *outbox)
     uint64_t waited = outbox->now - outbox->first_sent;
 
     if (outbox->srtt_ns != 0) {
-        return outbox->srtt_ns + outbox->srtt_ns / 4 + sf_outbox_report_ns(outbox);
+        return outbox->srtt_ns + outbox->srtt_ns / 2 + sf_outbox_report_ns(outbox);
     }
     return outbox->first_sent == 0 || 2 * waited < EXPOSED_NS_UNKNOWN ? EXPOSED_NS_UNKNOWN
                                                                       : 2 * waited;
@@ -92,6 +101,24 @@ is_exposed(const struct sf_outbox *outbox)
         return true;
     }
     return work_left(outbox, &bytes) && bytes * 8 < outbox->rate_bps / 1000 * (wait_ns / SF_MS);
+}
+
+/* How many blocks go before an answer to the first of them can come: as large as the one being sent. */
+static uint64_t
+blocks_together(const struct sf_outbox *outbox, const struct sf_outgoing_block *block)
+{
+    uint64_t window = outbox->rate_bps / 8000 * (answer_ns(outbox) / SF_MS);
+    uint64_t offered = 0;
+
+    if (outbox->no_return) {
+        return 1; /* another round follows */
+    }
+    for (size_t i = 0; i < outbox->object_count; i++) {
+        const struct sf_outgoing *object = outbox->objects[i];
+
+        offered += object->object.count * object->object.class_bytes;
+    }
+    return (window < offered ? window : offered) / block->at.bytes;
 }
 
 /* --- What is lost -------------------------------------------------------------------------- */
@@ -155,8 +182,10 @@ root(uint64_t value)
 }
 
 unsigned
-sf_outbox_rows(const struct sf_report_loss *loss, unsigned segments)
+sf_outbox_rows(const struct sf_report_loss *loss, unsigned segments, uint64_t blocks)
 {
+    uint64_t quarters = DEVIATIONS_QUARTERS;
+    uint64_t pieces;
     uint64_t judged = loss->received + loss->lost;
     uint64_t loss_ppm = judged == 0 ? 0 : loss->lost * PPM / judged;
     uint64_t run = loss->gaps == 0 ? SCALE : loss->lost * SCALE / loss->gaps;
@@ -169,9 +198,13 @@ sf_outbox_rows(const struct sf_report_loss *loss, unsigned segments)
     loss_ppm = loss_ppm < LOSS_PPM_MAX ? loss_ppm : (uint64_t)LOSS_PPM_MAX;
     run = run < SCALE ? SCALE : run;
     run = run < RUN_MAX * SCALE ? run : RUN_MAX * SCALE;
+    pieces = 1 + segments * loss_ppm / PPM;
+    blocks *= pieces < PIECES_MAX ? pieces : (uint64_t)PIECES_MAX;
+    for (; blocks > DEVIATIONS_BLOCKS; blocks /= 2) {
+        quarters++;
+    }
     expected = segments * SCALE * loss_ppm / (PPM - loss_ppm);
-    rows = expected + run * 3 / 2 +
-           root(expected * run * PPM / (PPM - loss_ppm)) * DEVIATIONS_HALVES / 2;
+    rows = expected + run * 3 / 2 + root(expected * run * PPM / (PPM - loss_ppm)) * quarters / 4;
     rows /= SCALE;
     return rows < SF_REPAIR_ROWS_MAX ? (unsigned)rows : (unsigned)SF_REPAIR_ROWS_MAX;
 }
@@ -209,7 +242,8 @@ sf_outgoing_leave_block(struct sf_outgoing *object)
     struct sf_outgoing_block *block = &object->block;
 
     if (block->segments > 0 && is_exposed(outbox)) {
-        block->rows += sf_outbox_rows(&outbox->loss, block->segments);
+        block->rows +=
+            sf_outbox_rows(&outbox->loss, block->segments, blocks_together(outbox, block));
     }
     block->segments = 0;
 }

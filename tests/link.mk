@@ -106,7 +106,7 @@ tests_unit_test_report_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
 check_PROGRAMS += tests/unit/test_objects
 TESTS += tests/unit/test_objects
 tests_unit_test_objects_SOURCES = tests/unit/test_objects.c tests/unit/object_pair.c tests/unit/object_pair.h
-tests_unit_test_objects_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+tests_unit_test_objects_LDADD = $(LINK_LDADD) $(CUNIT_LIBS) -lm
 
 check_PROGRAMS += tests/unit/test_object_lies
 TESTS += tests/unit/test_object_lies

@@ -6,6 +6,8 @@
 #include "tests/unit/check.h"
 #include "tests/unit/object_pair.h"
 
+#include <math.h>
+
 enum { KIB = 1024, MIB = 1024 * 1024 };
 
 #define MBIT100 UINT64_C(100000000)
@@ -599,15 +601,52 @@ test_rows(void)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        unsigned rows = sf_outbox_rows(&cases[i].loss, cases[i].segments);
+        unsigned rows = sf_outbox_rows(&cases[i].loss, cases[i].segments, 1);
 
         CHECK(rows >= cases[i].least && rows <= cases[i].most);
+    }
+}
+
+/* That more than `most` of `sent` datagrams are lost, each by chance. */
+static double
+chance_above(unsigned sent, unsigned most, double loss)
+{
+    double sum = 0;
+
+    for (unsigned lost = most + 1; lost <= sent; lost++) {
+        sum += exp(lgamma(sent + 1.0) - lgamma(lost + 1.0) - lgamma(sent - lost + 1.0) +
+                   lost * log(loss) + (sent - lost) * log(1 - loss));
+    }
+    return sum;
+}
+
+/* Of all blocks that are exposed together, well under one is expected to lack a row. */
+static void
+test_rows_of_many_blocks(void)
+{
+    static const unsigned losses[] = {20, 50, 100, 200, 500, 1000, 2000, 3000}; /* of 10,000 */
+    static const unsigned segments[] = {20, 64, 113, 128};
+    static const unsigned blocks[] = {1, 64, 512, 8192};
+
+    for (size_t i = 0; i < 8 * 4 * 4; i++) {
+        uint64_t lost = losses[i / 16];
+        double loss = (double)lost / 10000;
+        struct sf_report_loss seen = {10000 - lost, lost, lost * (10000 - lost) / 10000};
+        unsigned count = segments[i / 4 % 4];
+        unsigned rows = sf_outbox_rows(&seen, count, blocks[i % 4]);
+
+        CHECK(blocks[i % 4] * chance_above(count + rows, rows, loss) < 0.25);
+        /* And not many more than that takes: five rows less would not do. */
+        CHECK(rows < 6 || losses[i / 16] > 1000 || blocks[i % 4] < 64 ||
+              blocks[i % 4] * chance_above(count + rows - 6, rows - 6, loss) > 0.02);
     }
 }
 
 CHECK_MAIN("objects", {"what goes before a contact ends needs no answer", test_contact_end},
     {"the end of a queue waits for no round trip", test_tail},
     {"rows follow what is lost, and in which runs", test_rows},
+    {"many blocks exposed together have more rows, so that none lacks one",
+        test_rows_of_many_blocks},
     {"a clean path is filled, and nothing goes twice", test_clean_path},
     {"each bundle is read once, and before its turn", test_read_ahead},
     {"loss of 1, 5 and 30 per cent costs its share and a few round trips", test_lossy_path},
