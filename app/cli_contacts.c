@@ -11,6 +11,7 @@
 #include "app/progress.h"
 #include "app/table.h"
 #include "app/text.h"
+#include "app/when.h"
 #include "base/assert.h"
 #include "link/contact_hdtn.h"
 #include "link/contact_ion.h"
@@ -225,36 +226,6 @@ read_whole(const char *path, size_t *ret_bytes, int *ret_exit)
     return text;
 }
 
-/* Seconds since 1970, or a date in UTC. */
-static bool
-read_reference(const char *text, int64_t *ret_seconds)
-{
-    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%s"};
-
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        bool is_number = i == 3;
-        struct tm parts = {0};
-        const char *end;
-
-        if (is_number) {
-            char *last;
-
-            errno = 0;
-            *ret_seconds = strtoll(text, &last, 10);
-            return last != text && *last == '\0' && errno == 0 && *ret_seconds >= 0;
-        }
-        end = strptime(text, forms[i], &parts);
-        if (end != NULL && *end == 'Z') {
-            end++;
-        }
-        if (end != NULL && *end == '\0' && parts.tm_year >= 70) {
-            *ret_seconds = (int64_t)timegm(&parts);
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool
 is_json(const uint8_t *text, size_t bytes)
 {
@@ -354,6 +325,7 @@ compose(struct sf_cli *cli, size_t *ret_bytes, int *ret_exit)
     const char *file = sf_cli_option(cli, "plan");
     const char *given = sf_cli_option(cli, "reference");
     int64_t reference_s = (int64_t)time(NULL);
+    struct sf_wall reference = {0};
     size_t bytes = 0;
     uint8_t *plan;
     char *text = NULL;
@@ -366,11 +338,14 @@ compose(struct sf_cli *cli, size_t *ret_bytes, int *ret_exit)
             "node and the peer are");
         return NULL;
     }
-    if (given != NULL && !read_reference(given, &reference_s)) {
-        *ret_exit = sf_cli_usage(cli,
-            "--reference %s: expected UTC such as 2026-11-23T06:30:00Z, or seconds since 1970",
-            given);
+    if (given != NULL &&
+        sf_when_parse(given, (struct sf_wall){reference_s * 1000}, &reference) != SF_OK) {
+        *ret_exit = sf_cli_usage(
+            cli, "--reference %s: expected %s, or seconds since 1970", given, SF_WHEN_FORM);
         return NULL;
+    }
+    if (given != NULL) {
+        reference_s = reference.ms / 1000;
     }
     plan = read_whole(file, &bytes, ret_exit);
     if (plan == NULL) {

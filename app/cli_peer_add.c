@@ -32,7 +32,7 @@ struct wish {
     char card_text[SF_CARD_TEXT_BYTES_MAX];
     bool has_endpoints;
     struct sf_endpoints endpoints;
-    const char *rate_text, *rate_max_text, *dscp_text, *interface_text;
+    const char *rate_text, *rate_max_text, *rtt_text, *dscp_text, *interface_text;
     struct sf_peers_peer path; /* what these say */
     bool has_allow;
     bool may_send;
@@ -142,6 +142,7 @@ read_path(struct sf_cli *cli, struct wish *wish)
     sf_peers_peer_init(path);
     wish->rate_text = sf_cli_option(cli, "rate");
     wish->rate_max_text = sf_cli_option(cli, "rate-max");
+    wish->rtt_text = sf_cli_option(cli, "rtt");
     wish->dscp_text = sf_cli_option(cli, "dscp");
     wish->interface_text = sf_cli_option(cli, "interface");
     if (wish->rate_text != NULL && sf_peers_rate_parse(wish->rate_text, path) != SF_OK) {
@@ -151,6 +152,9 @@ read_path(struct sf_cli *cli, struct wish *wish)
         sf_peers_rate_max_parse(wish->rate_max_text, &path->rate_max_bps) != SF_OK) {
         return sf_cli_usage(cli, "--rate-max %s: expected %s", wish->rate_max_text,
             SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit, or none");
+    }
+    if (wish->rtt_text != NULL && sf_peers_rtt_parse(wish->rtt_text, &path->rtt_ns) != SF_OK) {
+        return sf_cli_usage(cli, "--rtt %s: expected %s", wish->rtt_text, SF_PEERS_RTT_FORM);
     }
     if (wish->dscp_text != NULL && strcmp(wish->dscp_text, "default") != 0) {
         path->has_dscp = true;
@@ -252,6 +256,9 @@ wish_json(const struct wish *wish)
     }
     if (wish->rate_text != NULL) {
         status |= json_object_set_new(body, "rate", json_string(wish->rate_text));
+    }
+    if (wish->rtt_text != NULL) {
+        status |= json_object_set_new(body, "rtt", json_string(wish->rtt_text));
     }
     if (wish->rate_max_text != NULL) {
         status |= json_object_set_new(body, "rate_max", json_string(wish->rate_max_text));
@@ -476,6 +483,9 @@ apply(const struct wish *wish, struct sf_peers_peer *peer)
         peer->rate_bps =
             wish->path.pace == SF_LINK_PACE_FIXED ? wish->path.rate_bps : peer->rate_bps;
     }
+    if (wish->rtt_text != NULL) {
+        peer->rtt_ns = wish->path.rtt_ns;
+    }
     if (wish->rate_max_text != NULL) {
         peer->rate_max_bps = wish->path.rate_max_bps;
     }
@@ -590,6 +600,8 @@ static const struct sf_arg_option add_options[] = {
         "send to it at this rate of IP bits, e.g. 100Mbit (the\ndefault); adaptive finds the rate "
         "of a path that is\nshared; scavenger too, and gives way to all others"},
     {"rate-max", 0, "RATE|none", "never send to it faster than this"},
+    {"rtt", 0, "SPAN|none",
+        "the round trip, e.g. 40min, until it is measured; needed\nwhere it is above two seconds"},
     {"dscp", 0, "DSCP", "mark its packets: le, af11, ef, ..., 0 to 63, or default"},
     {"interface", 0, "NAME|none", "send to it through this interface alone"},
     {"allow", 0, "WHAT", "what it may do: send, receive, send,receive (the default)\nor none"},

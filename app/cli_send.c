@@ -14,6 +14,7 @@
 #include "app/text.h"
 #include "app/track.h"
 #include "app/units.h"
+#include "app/when.h"
 #include "app/walk.h"
 #include "base/assert.h"
 #include "base/random.h"
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -39,9 +41,10 @@ struct sending {
     const char *recipients[SF_SUBMIT_RECIPIENTS_MAX];
     size_t recipient_count;
     uint8_t priority;
+    struct sf_wall deadline; /* when it should be there; 0 = not said */
     bool forget_key;
     bool wait;
-    sf_mono deadline; /* of --wait */
+    sf_mono wait_until; /* of --wait */
     bool has_id;
     struct sf_transfer_id id;
     char id_text[SF_TRACK_ID_BYTES];
@@ -108,6 +111,15 @@ read_resume(struct sending *sending, const char *text)
     return SF_EXIT_DONE;
 }
 
+static struct sf_wall
+wall_now(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (struct sf_wall){(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000};
+}
+
 static int
 read_options(struct sending *sending)
 {
@@ -115,6 +127,7 @@ read_options(struct sending *sending)
     const char *priority = sf_cli_option(cli, "priority");
     const char *timeout = sf_cli_option(cli, "timeout");
     const char *resume = sf_cli_option(cli, "resume");
+    const char *deadline = sf_cli_option(cli, "deadline");
     uint64_t span_ns = 0;
     int exit = read_recipients(sending);
 
@@ -132,9 +145,12 @@ read_options(struct sending *sending)
         }
         sending->priority = (uint8_t)value;
     }
+    if (deadline != NULL && sf_when_parse(deadline, wall_now(), &sending->deadline) != SF_OK) {
+        return sf_cli_usage(cli, "--deadline %.50s: expected %s", deadline, SF_WHEN_FORM);
+    }
     sending->wait = sf_cli_option(cli, "wait") != NULL;
     sending->forget_key = sf_cli_option(cli, "forget-key") != NULL;
-    sending->deadline = SF_NEVER;
+    sending->wait_until = SF_NEVER;
     if (timeout != NULL) {
         if (!sending->wait) {
             return sf_cli_usage(cli, "--timeout is how long --wait waits; give both");
@@ -143,7 +159,7 @@ read_options(struct sending *sending)
             return sf_cli_usage(
                 cli, "--timeout %.50s: expected %s", timeout, SF_UNITS_DURATION_FORM);
         }
-        sending->deadline = sf_mono_add(sf_track_now(), span_ns);
+        sending->wait_until = sf_mono_add(sf_track_now(), span_ns);
     }
     return resume == NULL ? SF_EXIT_DONE : read_resume(sending, resume);
 }
@@ -323,7 +339,7 @@ await_daemon(struct sending *sending)
         sf_cli_say("The daemon went away; waiting up to %d min for it to come back ...",
             (int)(SF_TRACK_RECONNECT_NS / SF_SEC / 60));
     }
-    if (now - sending->lost > SF_TRACK_RECONNECT_NS || now > sending->deadline) {
+    if (now - sending->lost > SF_TRACK_RECONNECT_NS || now > sending->wait_until) {
         return false;
     }
     sf_track_sleep(2 * SF_TRACK_STEP_NS);
@@ -364,6 +380,7 @@ hand_over(struct sending *sending)
         .recipients = sending->recipients,
         .recipient_count = sending->recipient_count,
         .priority = sending->priority,
+        .deadline_ms = sending->deadline.ms,
         .forget_key = sending->forget_key,
         .resume = sending->has_id ? &sending->id : NULL,
     };
@@ -474,7 +491,7 @@ follow(struct sending *sending, bool until_end, json_t **transfer)
         if (sf_track_signal() != 0) {
             return interrupted(sending, *transfer);
         }
-        if (sf_track_now() > sending->deadline) {
+        if (sf_track_now() > sending->wait_until) {
             sf_screen_keep(&sending->track.screen);
             return sf_cli_fail(SF_EXIT_NOT_YET,
                 "not delivered in the time that --timeout gave; transfer %.8s goes on by itself\n"
@@ -512,6 +529,21 @@ say_custody(struct sending *sending)
     free(label);
 }
 
+/* In custody, and yet not in time: said at once, while something else can still be done. */
+static int
+say_late(const struct sending *sending)
+{
+    char when[SF_TEXT_AMOUNT_BYTES];
+
+    sf_text_time(sending->deadline, when);
+    sf_cli_say(
+        "By what is known now it will be there after its deadline, which is %s.\n"
+        "  It is sent nevertheless; `skyferry status %.8s` shows when it will be there, and\n"
+        "  `skyferry cancel %.8s` takes it back.",
+        when, sending->id_text, sending->id_text);
+    return SF_EXIT_TOO_LATE;
+}
+
 static int
 send_files(struct sending *sending)
 {
@@ -523,7 +555,7 @@ send_files(struct sending *sending)
     }
     exit = follow(sending, false, &transfer);
     if (transfer != NULL && exit == SF_EXIT_NOT_YET && sf_track_signal() == 0 &&
-        sf_track_now() <= sending->deadline) {
+        sf_track_now() <= sending->wait_until) {
         sf_screen_clear(&sending->track.screen);
         say_custody(sending);
         sending->in_custody = true;
@@ -532,6 +564,8 @@ send_files(struct sending *sending)
         exit = SF_EXIT_DONE;
         if (sending->wait) {
             exit = follow(sending, true, &transfer);
+        } else if (sf_cli_bool(transfer, "late")) {
+            exit = say_late(sending);
         }
     }
     if (transfer != NULL && sf_track_is_ended(transfer)) {
@@ -583,6 +617,9 @@ static const struct sf_arg_option send_options[] = {
     {"as", 0, "NAME", "the name it arrives under (default: that of PATH)"},
     {"base", 'b', "OLD", "an earlier version that every recipient got: send what changed"},
     {"priority", 'p', "N", "0 (most urgent) to 255 (least); default 128"},
+    {"deadline", 0, "TIME",
+        "it should be there by then: +6h, or 2026-12-24T18:00Z; of one\npriority the earliest "
+        "deadline goes first"},
     {"wait", 'w', NULL, "stay until every recipient has signed for the whole"},
     {"timeout", 0, "SPAN", "with --wait: stay at most this long, e.g. 4h"},
     {"forget-key", 0, NULL,
@@ -593,12 +630,13 @@ static const struct sf_arg_option send_options[] = {
 
 const struct sf_cli_command sf_cli_send = {
     .name = "send",
-    .operands = "PATH... --to NAME[,NAME...] [--priority N] [--wait]",
+    .operands = "PATH... --to NAME[,NAME...] [--priority N] [--deadline TIME] [--wait]",
     .summary = "Take files into custody and send them",
     .more =
         "Returns when the files are in custody: from then on they arrive whole, or you are\n"
         "told why, whatever happens to power and network. With --wait it returns 0 only when\n"
-        "every recipient has signed for the whole. Prints the transfer's id.\n"
+        "every recipient has signed for the whole. Prints the transfer's id. With --deadline it\n"
+        "returns 6 if they are in custody and, by the contact plan, will not be there in time.\n"
         "\n"
         "A directory arrives as that directory. Several PATHs arrive in one directory, called\n"
         "skyferry-XXXXXXXX unless --as names it. Symbolic links, devices, sockets and pipes are\n"

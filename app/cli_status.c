@@ -147,6 +147,24 @@ add_plan_note(struct sf_table *table, const json_t *recipient)
     sf_table_note(table, note);
 }
 
+/* Its deadline, where it cannot be met, or was not. */
+static bool
+late_text(const json_t *transfer, char out[SF_PROGRESS_LINE_BYTES])
+{
+    char when[SF_TEXT_AMOUNT_BYTES];
+    const char *words = "it will be there too late: the deadline is";
+
+    if (!sf_cli_bool(transfer, "late")) {
+        return false;
+    }
+    if (sf_track_is_ended(transfer)) {
+        words = "it was there too late: the deadline was";
+    }
+    sf_text_time((struct sf_wall){(int64_t)sf_cli_number(transfer, "deadline_ms", 0)}, when);
+    (void)snprintf(out, SF_PROGRESS_LINE_BYTES, "%s %s", words, when);
+    return true;
+}
+
 /* What there is to say, below the row: of the transfer, and of each recipient. */
 static void
 add_notes(struct sf_table *table, const json_t *transfer)
@@ -158,6 +176,9 @@ add_notes(struct sf_table *table, const json_t *transfer)
 
     if (why[0] != '\0') {
         sf_table_note(table, why);
+    }
+    if (late_text(transfer, note)) {
+        sf_table_note(table, note);
     }
     json_array_foreach(json_object_get(transfer, "recipients"), i, recipient)
     {
@@ -274,11 +295,19 @@ print_times(FILE *out, const json_t *transfer)
 {
     char text[SF_TEXT_AMOUNT_BYTES];
     uint64_t ended_ms = sf_cli_number(transfer, "ended_ms", 0);
+    uint64_t deadline_ms = sf_cli_number(transfer, "deadline_ms", 0);
     uint64_t rate_bps = sf_cli_number(transfer, "rate_bps", 0);
     uint64_t eta_s = sf_cli_number(transfer, "eta_s", UINT64_MAX);
 
     sf_text_time((struct sf_wall){(int64_t)sf_cli_number(transfer, "created_ms", 0)}, text);
     (void)fprintf(out, "Begun     %s\n", text);
+    if (deadline_ms != 0) {
+        sf_text_time((struct sf_wall){(int64_t)deadline_ms}, text);
+        (void)fprintf(out, "Deadline  %s%s\n", text,
+            !sf_cli_bool(transfer, "late") ? ""
+            : sf_track_is_ended(transfer)  ? ": it was there too late"
+                                           : ": it will be there too late");
+    }
     if (ended_ms != 0) {
         sf_text_time((struct sf_wall){(int64_t)ended_ms}, text);
         (void)fprintf(out, "Ended     %s\n", text);

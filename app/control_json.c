@@ -492,6 +492,44 @@ set_overall_rate(struct sf_daemon *daemon, json_t *object, const struct sf_node_
     set_latest(object);
 }
 
+/*
+ * "late" of the transfer and of each recipient: whether it will be there, or was,
+ * after the deadline; null where there is none, or no telling.
+ */
+static void
+set_late(struct sf_daemon *daemon, json_t *object, const struct sf_node_transfer *transfer)
+{
+    bool is_open = transfer->ended.ms == 0;
+    bool has_end = is_open || transfer->state == SF_NODE_DONE; /* else it is never there */
+    int64_t deadline_ms = has_end ? transfer->deadline.ms : 0;
+    bool is_late = false;
+    bool is_known = !is_open;
+    json_t *recipient;
+    size_t i;
+
+    json_array_foreach(json_object_get(object, "recipients"), i, recipient)
+    {
+        const json_t *eta = json_object_get(recipient, "eta_s");
+        const json_t *within = json_object_get(json_object_get(recipient, "plan"), "within");
+        bool is_there =
+            strcmp(json_string_value(json_object_get(recipient, "state")), "final") == 0;
+        bool has_word = json_is_integer(eta) || json_is_false(within);
+        int64_t left_ms = json_is_integer(eta) ? json_integer_value(eta) * 1000 : INT64_MAX / 2;
+        bool is_its = !is_there && is_open &&
+                      (daemon->wall.ms > deadline_ms ||
+                          (has_word && daemon->wall.ms + left_ms > deadline_ms));
+
+        has_word |= is_there || daemon->wall.ms > deadline_ms;
+        sf_control_set(
+            recipient, "late", deadline_ms == 0 || !has_word ? json_null() : json_boolean(is_its));
+        is_late |= is_its;
+        is_known |= has_word;
+    }
+    is_late |= !is_open && transfer->ended.ms > deadline_ms;
+    sf_control_set(
+        object, "late", deadline_ms == 0 || !is_known ? json_null() : json_boolean(is_late));
+}
+
 json_t *
 sf_control_transfer_json(
     struct sf_daemon *daemon, const struct sf_node_transfer *transfer, bool details)
@@ -504,6 +542,7 @@ sf_control_transfer_json(
     sf_control_set_text(object, "label", transfer->label);
     sf_control_set(object, "single_file", json_boolean(transfer->single_file));
     sf_control_set_count(object, "priority", transfer->priority);
+    set_known(object, "deadline_ms", (uint64_t)transfer->deadline.ms);
     sf_control_set_count(object, "class_bytes", transfer->class_bytes);
     sf_control_set_count(object, "slots", transfer->slots);
     set_known(object, "count", transfer->count);
@@ -531,6 +570,7 @@ sf_control_transfer_json(
         sf_control_set_text(object, "delivered_as", transfer->delivered_as);
     }
     set_overall_rate(daemon, object, transfer);
+    set_late(daemon, object, transfer);
     sf_control_set_text(object, "why", transfer->why);
     if (details) {
         sf_control_set(object, "files", files_json(daemon, &transfer->id));
@@ -654,6 +694,7 @@ set_path(json_t *object, const struct sf_peers_peer *conf)
     sf_control_set_text(object, "rate", text);
     set_known(object, "rate_bps", conf->pace == SF_LINK_PACE_FIXED ? conf->rate_bps : 0);
     set_known(object, "rate_max_bps", conf->rate_max_bps);
+    set_known(object, "rtt_ms", conf->rtt_ns / SF_MS);
     sf_control_set(object, "dscp", conf->has_dscp ? json_string(dscp) : json_null());
     sf_control_set(object, "interface",
         conf->interface[0] == '\0' ? json_null() : json_string(conf->interface));

@@ -34,6 +34,17 @@ take_endpoint(const json_t *value, struct sf_peers_peer *peer, struct sf_app_err
 }
 
 static int
+take_rtt(const json_t *value, struct sf_peers_peer *peer, struct sf_app_error *error)
+{
+    const char *text = json_is_null(value) ? "none" : json_string_value(value);
+
+    if (text == NULL || sf_peers_rtt_parse(text, &peer->rtt_ns) != SF_OK) {
+        return complain(error, "rtt", SF_PEERS_RTT_FORM ", or null");
+    }
+    return SF_OK;
+}
+
+static int
 take_rate(const json_t *value, struct sf_peers_peer *peer, struct sf_app_error *error)
 {
     const char *text = json_string_value(value);
@@ -168,6 +179,7 @@ static const struct {
 } members[] = {
     {"card", take_card},
     {"endpoint", take_endpoint},
+    {"rtt", take_rtt},
     {"rate", take_rate},
     {"rate_bps", take_rate},
     {"rate_max", take_rate_max},
@@ -190,7 +202,8 @@ take_member(
         }
     }
     return sf_app_error_set(error, SF_EINVAL,
-        "unknown member %.40s: expected card, endpoint, rate, rate_max, allow, quota, psk, return, "
+        "unknown member %.40s: expected card, endpoint, rate, rate_max, rtt, allow, quota, psk, "
+        "return, "
         "dscp or interface",
         name);
 }

@@ -92,6 +92,7 @@ give_to_node(
         .pace = peer->conf.pace,
         .rate_bps = sf_peers_rate_given(&peer->conf),
         .max_bps = peer->conf.rate_max_bps,
+        .rtt_ns = peer->conf.rtt_ns,
         .limits = sf_daemon_limits_of(daemon, &peer->conf),
         .mark = mark_of(peer),
         .quota_bytes = peer->conf.quota_bytes,

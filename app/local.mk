@@ -65,6 +65,7 @@ app_libcli_a_SOURCES = \
 	%D%/submit_client.c %D%/submit_client.h \
 	%D%/table.c %D%/table.h \
 	%D%/text.c %D%/text.h \
+	%D%/when.c %D%/when.h \
 	%D%/walk.c %D%/walk.h
 
 bin_PROGRAMS += skyferry

@@ -319,6 +319,14 @@ take_member(struct wish *wish, const char *name, const json_t *value, struct sf_
         wish->send.priority = (uint8_t)json_integer_value(value);
         return SF_OK;
     }
+    if (strcmp(name, "deadline_ms") == 0) {
+        if (!json_is_null(value) && (!json_is_integer(value) || json_integer_value(value) <= 0)) {
+            return sf_app_error_set(
+                error, SF_EINVAL, "deadline_ms: expected milliseconds since 1970, or null");
+        }
+        wish->send.deadline.ms = json_is_null(value) ? 0 : json_integer_value(value);
+        return SF_OK;
+    }
     if (strcmp(name, "forget_key") == 0) {
         if (!json_is_boolean(value)) {
             return sf_app_error_set(error, SF_EINVAL, "forget_key: expected true or false");
@@ -336,7 +344,9 @@ take_member(struct wish *wish, const char *name, const json_t *value, struct sf_
         return SF_OK;
     }
     return sf_app_error_set(error, SF_EINVAL,
-        "unknown member %.40s: expected paths, to, label, priority, forget_key or resume", name);
+        "unknown member %.40s: expected paths, to, label, priority, deadline_ms, forget_key or "
+        "resume",
+        name);
 }
 
 static int

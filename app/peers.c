@@ -118,6 +118,19 @@ sf_peers_rate_max_parse(const char *text, uint64_t *ret_bps)
     return parse_bps(text, ret_bps) ? SF_OK : SF_EFORMAT;
 }
 
+int
+sf_peers_rtt_parse(const char *text, uint64_t *ret_ns)
+{
+    uint64_t ns = 0;
+
+    if (strcmp(text, "none") != 0 &&
+        (sf_units_duration_parse(text, &ns) != SF_OK || ns < SF_MS || ns > SF_LINK_RTT_NS_MAX)) {
+        return SF_EFORMAT;
+    }
+    *ret_ns = ns / SF_MS * SF_MS; /* as it is written down */
+    return SF_OK;
+}
+
 void
 sf_peers_rate_print(const struct sf_peers_peer *peer, char ret_text[SF_UNITS_TEXT_BYTES])
 {
@@ -252,6 +265,7 @@ enum key {
     KEY_RETURN,
     KEY_DSCP,
     KEY_INTERFACE,
+    KEY_RTT,
     KEY_COUNT
 };
 
@@ -268,6 +282,7 @@ static const struct {
     [KEY_RETURN] = {"return", "yes or none"},
     [KEY_DSCP] = {"dscp", SF_MARK_DSCP_FORM ", or default"},
     [KEY_INTERFACE] = {"interface", SF_MARK_INTERFACE_FORM},
+    [KEY_RTT] = {"rtt", SF_PEERS_RTT_FORM},
 };
 
 struct parse {
@@ -315,6 +330,8 @@ set_value(struct parse *parse, enum key key, const char *value)
         return !peer->has_dscp || sf_mark_dscp_parse(value, &peer->dscp) == SF_OK;
     case KEY_INTERFACE:
         return sf_mark_interface_parse(value, peer->interface) == SF_OK;
+    case KEY_RTT:
+        return sf_peers_rtt_parse(value, &peer->rtt_ns) == SF_OK;
     case KEY_COUNT:
         break;
     }
@@ -642,6 +659,7 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
     char endpoint[SF_ENDPOINTS_BYTES_MAX + 1];
     char rate[SF_UNITS_TEXT_BYTES];
     char rate_max[SF_UNITS_TEXT_BYTES] = "none";
+    char rtt[SF_UNITS_TEXT_BYTES] = "none";
     char quota[SF_UNITS_TEXT_BYTES] = "default";
     char dscp[SF_MARK_TEXT_BYTES] = "default";
     int bytes;
@@ -650,6 +668,9 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
     sf_peers_rate_print(peer, rate);
     if (peer->rate_max_bps != 0) {
         sf_units_rate_print(peer->rate_max_bps, rate_max);
+    }
+    if (peer->rtt_ns != 0) {
+        (void)snprintf(rtt, sizeof(rtt), "%llums", (unsigned long long)(peer->rtt_ns / SF_MS));
     }
     if (peer->has_dscp) {
         sf_mark_dscp_print(peer->dscp, dscp);
@@ -667,6 +688,8 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
         "rate = %s\n"
         "# Never more than this.\n"
         "rate-max = %s\n"
+        "# Round trip, until it is measured; needed where it is above two seconds.\n"
+        "rtt = %s\n"
         "# send: it may send to this node. receive: this node may send to it.\n"
         "allow = %s\n"
         "# Sealed bytes it may have here.\n"
@@ -680,7 +703,7 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
         "dscp = %s\n"
         "# They leave through this interface alone.\n"
         "interface = %s\n",
-        peer->name, endpoint, rate, rate_max,
+        peer->name, endpoint, rate, rate_max, rtt,
         sf_peers_allow_print(peer->may_send, peer->may_receive), quota,
         has_seed(peer)  ? peer->name
         : peer->has_psk ? "vault"

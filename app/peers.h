@@ -35,6 +35,7 @@ enum {
 #define SF_PEERS_RATE_FORM        "adaptive, scavenger, or " SF_UNITS_RATE_FORM ", from 1kbit to 100Gbit"
 #define SF_PEERS_RATE_ONE_WAY                                                                      \
     "return = none needs a rate: where nothing comes back none can be found"
+#define SF_PEERS_RTT_FORM   SF_UNITS_DURATION_FORM ", from 1ms to 4h, or none"
 #define SF_PEERS_ALLOW_FORM "send, receive, send,receive or none"
 
 #define SF_PEERS_ONE_WAY                                                                           \
@@ -49,6 +50,7 @@ struct sf_peers_peer {
     enum sf_link_pace pace;
     uint64_t rate_bps;     /* FIXED: IP bits a second towards it */
     uint64_t rate_max_bps; /* never more than this; 0 = no such ceiling */
+    uint64_t rtt_ns;       /* round trip, until it is measured; 0 = not known */
     bool has_dscp;         /* else the default: le for a scavenger, 0 for others */
     uint8_t dscp;
     char interface[SF_MARK_INTERFACE_BYTES_MAX + 1]; /* its datagrams leave by; "" = any */
@@ -81,6 +83,9 @@ SF_MUST_USE int sf_peers_rate_parse(const char *text, struct sf_peers_peer *peer
 
 /* Parse "1Gbit" or "none". SF_EFORMAT. */
 SF_MUST_USE int sf_peers_rate_max_parse(const char *text, uint64_t *ret_bps);
+
+/* Parse "40min" or "none". SF_EFORMAT. */
+SF_MUST_USE int sf_peers_rtt_parse(const char *text, uint64_t *ret_ns);
 
 /* "adaptive", "scavenger" or the rate. */
 void sf_peers_rate_print(const struct sf_peers_peer *peer, char ret_text[SF_UNITS_TEXT_BYTES]);

@@ -236,6 +236,7 @@ take_end(struct caller *caller, const struct packet *packet)
         .label = begin->label,
         .single_file = begin->single_file,
         .priority = begin->priority,
+        .deadline = {begin->deadline_ms},
         .forget_key = begin->forget_key,
         .has_resume = begin->has_resume,
         .resume = begin->resume,

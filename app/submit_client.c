@@ -98,6 +98,7 @@ send_begin(const struct sf_submit_client *submit, int fd, uint8_t *message)
         .label = sf_view(walk->label, strlen(walk->label)),
         .file_count = (uint32_t)walk->file_count,
         .priority = submit->priority,
+        .deadline_ms = submit->deadline_ms,
         .single_file = walk->single_file,
         .forget_key = submit->forget_key,
         .has_resume = submit->resume != NULL,

@@ -22,6 +22,7 @@ struct sf_submit_client {
     const char *const *recipients;
     size_t recipient_count;
     uint8_t priority;
+    int64_t deadline_ms; /* since 1970; 0 = none */
     bool forget_key;
     const struct sf_transfer_id *resume; /* or NULL */
 };

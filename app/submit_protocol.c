@@ -116,7 +116,8 @@ begin_is_valid(const struct sf_submit_begin *begin)
 {
     if (begin->recipient_count < 1 || begin->recipient_count > SF_SUBMIT_RECIPIENTS_MAX ||
         begin->file_count < 1 || begin->file_count > SF_SUBMIT_FILES_MAX ||
-        (begin->single_file && begin->file_count != 1) || !is_component(begin->label)) {
+        begin->deadline_ms < 0 || (begin->single_file && begin->file_count != 1) ||
+        !is_component(begin->label)) {
         return false;
     }
     for (size_t i = 0; i < begin->recipient_count; i++) {
@@ -133,6 +134,7 @@ sf_submit_encode_begin(
 {
     static const struct sf_transfer_id none;
     struct writer writer = begin_message(SF_SUBMIT_BEGIN, out, bytes_max);
+    uint8_t deadline[8];
     uint8_t count[4];
 
     if (!begin_is_valid(begin)) {
@@ -142,6 +144,8 @@ sf_submit_encode_begin(
                         (begin->forget_key ? FLAG_FORGET_KEY : 0u) |
                         (begin->has_resume ? FLAG_HAS_RESUME : 0u));
     put_u8(&writer, begin->priority);
+    sf_put_be64(deadline, (uint64_t)begin->deadline_ms);
+    put(&writer, deadline, sizeof(deadline));
     put(&writer, begin->has_resume ? begin->resume.b : none.b, sizeof(none.b));
     sf_put_be32(count, begin->file_count);
     put(&writer, count, sizeof(count));
@@ -293,6 +297,7 @@ sf_submit_decode_begin(struct sf_view message, struct sf_submit_begin *ret_begin
     begin.forget_key = (flags & FLAG_FORGET_KEY) != 0;
     begin.has_resume = (flags & FLAG_HAS_RESUME) != 0;
     begin.priority = take_u8(&reader);
+    begin.deadline_ms = (int64_t)sf_get_be64(take(&reader, 8).data);
     memcpy(begin.resume.b, take(&reader, sizeof(begin.resume.b)).data, sizeof(begin.resume.b));
     begin.file_count = sf_get_be32(take(&reader, 4).data);
     begin.recipient_count = take_u8(&reader);

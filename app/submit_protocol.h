@@ -5,8 +5,8 @@
  * packet. The caller opens the files itself and passes the descriptors, so the
  * daemon reads nothing that the caller could not read. Integers are big endian.
  *
- *     caller: BEGIN  u8 1, u8 version, u8 flags, u8 priority, resume (16),
- *                    u32 file count, u8 recipients, { u8 bytes, name }...,
+ *     caller: BEGIN  u8 1, u8 version, u8 flags, u8 priority, i64 deadline (ms since 1970,
+ *                    0 = none), resume (16), u32 file count, u8 recipients, { u8 bytes, name }...,
  *                    u8 bytes, label
  *     caller: FILES  u8 2, u8 version, u8 count, { u8 flags, i64 mtime, u16 bytes, path,
  *                    with a base: i64 its mtime, its SHA-256 (32) }...
@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 enum {
-    SF_SUBMIT_VERSION = 1,
+    SF_SUBMIT_VERSION = 2,
     SF_SUBMIT_MESSAGE_BYTES_MAX = 64 * 1024,
     SF_SUBMIT_BATCH_FILES_MAX = 64, /* files in one FILES, */
     SF_SUBMIT_BATCH_FDS_MAX = 128,  /* ... and descriptors with it; the kernel takes 253 */
@@ -57,6 +57,7 @@ struct sf_submit_begin {
     struct sf_view label; /* one path component: the base name, or the directory's name */
     uint32_t file_count;  /* 1 .. SF_SUBMIT_FILES_MAX */
     uint8_t priority;     /* 0 most urgent */
+    int64_t deadline_ms;  /* since 1970; 0 = none */
     bool single_file;     /* the label is the file itself; its path is empty */
     bool forget_key;
     bool has_resume; /* go on with `resume` */

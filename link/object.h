@@ -28,6 +28,7 @@ struct sf_link_object {
     struct sf_transfer_id transfer; /* with `kind`, its name between the two nodes */
     uint8_t kind;                   /* the caller's; carried as it is */
     uint8_t priority;               /* lower goes first; not on the wire */
+    uint64_t rank;                  /* among equal ones: lower goes first; not on the wire */
     uint64_t first;                 /* index of its first bundle (0 today) */
     uint64_t count;                 /* slots; an upper bound until it is final */
     bool is_count_final;            /* false while the sender does not yet know the end */

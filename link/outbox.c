@@ -208,6 +208,9 @@ goes_before(const struct sf_outgoing *a, const struct sf_outgoing *b)
     if (a->object.priority != b->object.priority) {
         return a->object.priority < b->object.priority;
     }
+    if (a->object.rank != b->object.rank) {
+        return a->object.rank < b->object.rank;
+    }
     return a->number < b->number;
 }
 

@@ -7,8 +7,8 @@
  * length, and what the peer has is not remembered at all. There is no timer
  * and no list entry per segment.
  *
- * Order: the object of the lowest priority number (among equals the one
- * offered first); within it what is known to be lost, lowest address first,
+ * Order: the object of the lowest priority number (among equals that of the
+ * lowest rank, among equals of these the one offered first); within it what is known to be lost, lowest address first,
  * then new segments. A better priority overtakes at the next datagram. While a
  * bundle is being read, whatever else may go goes.
  *

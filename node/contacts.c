@@ -5,6 +5,7 @@
 #include "node/contacts.h"
 
 #include "node/internal.h"
+#include "node/outbound.h"
 
 #include <stdlib.h>
 
@@ -602,8 +603,7 @@ sf_node_contacts_eta(const struct sf_node *node, const char *name, const struct 
         return SF_ENOENT;
     }
     for (const struct outbound *out = node->outs; out != NULL; out = out->next) {
-        bool goes_before = out->record.priority < asked->record.priority ||
-                           (out->record.priority == asked->record.priority && !is_open);
+        bool goes_before = out_is_before(out, asked) || (!out_is_before(asked, out) && !is_open);
 
         if (out->record.phase != SF_OUT_SEALING && out->record.phase != SF_OUT_CUSTODY) {
             continue;

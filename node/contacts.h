@@ -92,7 +92,7 @@ SF_MUST_USE int sf_node_contacts_arrival(const struct sf_node *node, const char 
 
 /*
  * The same for what is left of outgoing transfer `id` to that peer, behind
- * what goes to it before: of better priority, or as good and older. SF_ENOENT
+ * what goes to it before: of better priority, of an earlier deadline, or as urgent and older. SF_ENOENT
  * also if nothing of the transfer is open there.
  */
 SF_MUST_USE int sf_node_contacts_eta(const struct sf_node *node, const char *name,

@@ -145,6 +145,7 @@ fill_out(struct outbound *out, struct sf_node_transfer *ret)
     memcpy(ret->label, out->label, sizeof(ret->label));
     ret->single_file = out->record.single_file;
     ret->priority = out->record.priority;
+    ret->deadline = out->record.deadline;
     ret->class_bytes = out->record.class_bytes;
     ret->slots = out->record.slots;
     ret->count = out->record.count;

@@ -278,6 +278,8 @@ struct sf_node_send {
     size_t source_count;
     bool single_file; /* label is the file itself, not a directory */
     uint8_t priority;
+    struct sf_wall
+        deadline;    /* of one priority the earliest goes first, then those without; 0 = none */
     bool forget_key; /* drop the content key once every recipient has opened its grant */
     bool has_resume; /* go on with `resume`, whose sealing a restart had interrupted */
     struct sf_transfer_id resume;
@@ -359,6 +361,7 @@ struct sf_node_transfer {
     char label[256]; /* "" once the key is gone; may hold any bytes but NUL and '/' */
     bool single_file;
     uint8_t priority;
+    struct sf_wall deadline; /* out: it should be there by then; 0 = none */
     uint32_t class_bytes;
     uint64_t slots;          /* most bundles it can have */
     uint64_t count;          /* bundles it has, 0 while unknown */

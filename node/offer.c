@@ -159,6 +159,7 @@ offer_data(struct outbound *out, struct out_to *to, const struct peer *peer)
         .transfer = out->id,
         .kind = SF_KIND_DATA,
         .priority = out->record.priority == 0 ? 1 : out->record.priority,
+        .rank = out_rank(out),
         .count = out->record.count != 0 ? out->record.count : out->record.slots,
         .is_count_final = out->record.count != 0,
         .class_bytes = out->record.class_bytes,
@@ -223,7 +224,7 @@ may_offer(struct outbound *out, const struct out_to *to)
             if (at->to[i].data_handle != 0 &&
                 sf_fingerprint_equal(&at->to[i].fingerprint, &to->fingerprint)) {
                 count++;
-                if (last == NULL || at->record.priority >= last->record.priority) {
+                if (last == NULL || !out_is_before(at, last)) {
                     last = at;
                     last_to = &at->to[i];
                 }
@@ -233,7 +234,7 @@ may_offer(struct outbound *out, const struct out_to *to)
     if (count < OFFERS_MAX) {
         return true;
     }
-    if (last->record.priority <= out->record.priority) {
+    if (!out_is_before(out, last)) {
         return false;
     }
     out_withdraw(last, last_to);

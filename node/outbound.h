@@ -31,6 +31,21 @@ out_to_is_open(const struct out_to *to)
     return to->record.phase == SF_TO_OPEN || to->record.phase == SF_TO_VERIFIED;
 }
 
+/* When it should be there, for comparing: those without a deadline come last. */
+static inline uint64_t
+out_rank(const struct outbound *out)
+{
+    return out->record.deadline.ms > 0 ? (uint64_t)out->record.deadline.ms : UINT64_MAX;
+}
+
+/* Is `a` more urgent than `b`: of better priority, or of the same with an earlier deadline? */
+static inline bool
+out_is_before(const struct outbound *a, const struct outbound *b)
+{
+    return a->record.priority < b->record.priority ||
+           (a->record.priority == b->record.priority && out_rank(a) < out_rank(b));
+}
+
 /* A whole that nobody has needed yet is not shown: it is a part of its delta. */
 static inline bool
 out_is_shown(const struct outbound *out)

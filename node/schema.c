@@ -146,6 +146,7 @@ sf_record_out_encode(const struct sf_record_out *record, uint8_t out[SF_RECORD_B
     at = put_u64(at, record->file_count);
     at = put_u64(at, (uint64_t)record->created.ms);
     at = put_u64(at, (uint64_t)record->ended.ms);
+    at = put_u64(at, (uint64_t)record->deadline.ms);
     at = put_id(at, &record->pair);
     at = put_id(at, &record->base);
     return (size_t)(at - out);
@@ -176,6 +177,7 @@ sf_record_out_decode(struct sf_view value, struct sf_record_out *ret_record)
     record.file_count = take_u64(&at);
     record.created.ms = (int64_t)take_u64(&at);
     record.ended.ms = (int64_t)take_u64(&at);
+    record.deadline.ms = (int64_t)take_u64(&at);
     record.pair = take_id(&at);
     record.base = take_id(&at);
     if (!is_good || !is_shape(record.class_bytes, record.slots, record.count) ||

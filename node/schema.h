@@ -64,7 +64,7 @@ enum sf_table {
 
 enum {
     SF_RECORD_PEER_BYTES = 1 + 5 * 8,
-    SF_RECORD_OUT_BYTES = 1 + 6 + 4 + 4 + 6 * 8 + 2 * 16,
+    SF_RECORD_OUT_BYTES = 1 + 6 + 4 + 4 + 7 * 8 + 2 * 16,
     SF_RECORD_TO_BYTES = 1 + 3 + 4 * 8,
     SF_RECORD_IN_BYTES = 1 + 4 + 4 + 9 * 8,
     SF_RECORD_BYTES_MAX = 128,
@@ -110,6 +110,7 @@ struct sf_record_out {
     uint64_t file_count;
     struct sf_wall created;
     struct sf_wall ended;
+    struct sf_wall deadline;    /* it should be there by then; 0 = none was given */
     struct sf_transfer_id pair; /* the other of the two; zeros if alone */
     struct sf_transfer_id base; /* DELTA: by which the recipients got the bases; else zeros */
 };

@@ -270,6 +270,7 @@ begin(struct sf_node *node, const struct beginning *beginning)
         out->record.base = use->base->id;
     }
     out->record.priority = send->priority;
+    out->record.deadline = send->deadline;
     out->record.single_file = send->single_file;
     out->record.forget_key = send->forget_key;
     out->record.class_bytes = beginning->choice.class_bytes;

@@ -16,6 +16,7 @@
  */
 #include "node/decode.h"
 #include "node/intake.h"
+#include "node/outbound.h"
 #include "node/whole.h"
 
 #include <stdlib.h>
@@ -65,8 +66,8 @@ waits_to_seal(const struct outbound *out)
 static bool
 is_before(const struct outbound *a, const struct outbound *b, bool many_begun)
 {
-    if (a->record.priority != b->record.priority) {
-        return a->record.priority < b->record.priority;
+    if (out_is_before(a, b) || out_is_before(b, a)) {
+        return out_is_before(a, b);
     }
     if (many_begun && (a->intake->turn == 0) != (b->intake->turn == 0)) {
         return a->intake->turn != 0;
@@ -117,10 +118,8 @@ sealing_tick(struct sf_node *node)
     if (holder == NULL && next != NULL) {
         give_turn_to_seal(node, next);
     } else if (holder != NULL && next != NULL) {
-        uint8_t urgency = holder->out->record.priority;
-
-        if (next->record.priority < urgency ||
-            (next->record.priority == urgency &&
+        if (out_is_before(next, holder->out) ||
+            (!out_is_before(holder->out, next) &&
                 holder->hashed_bytes - holder->turn_from >= QUANTUM_BYTES)) {
             holder->is_yielding = true;
         }

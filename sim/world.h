@@ -150,6 +150,7 @@ struct sf_world_send {
     const char *const
         *bases; /* earlier versions, on the same disk; NULL, or for each path or NULL */
     uint8_t priority;
+    struct sf_wall deadline;
     bool forget_key;
     bool has_resume;
     struct sf_transfer_id resume;

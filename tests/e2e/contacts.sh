@@ -74,6 +74,21 @@ check "status says when it will be there" cli ground status "$id"
 said "... by the plan" "by its contact plan"
 check "... to programs as well" test "$(ask ground \
     'd["transfer"]["recipients"][0]["plan"]["within"] and d["transfer"]["eta_s"] > 0' status "$id")" = True
+head -c 1000 /dev/urandom >"$work/small.bin"
+check_exit 6 "a deadline that the plan cannot meet is told when the file is in custody" \
+    cli ground send "$work/small.bin" --as hurried --to sat --deadline +1s
+said "... and what can be done" "skyferry cancel"
+hurried=$(ask ground '[t["id"] for t in d["transfers"] if t["label"] == "hurried"][0]' status)
+check "... and by status" test "$(ask ground 'd["transfer"]["late"]' status "$hurried")" = True
+check "... which says so" cli ground status "$hurried"
+said "... in words" "it will be there too late"
+check "it can be taken back" cli ground cancel "$hurried"
+check_exit 0 "a deadline that can be met is taken" \
+    cli ground send "$work/small.bin" --as calm --to sat --deadline +1h
+calm=$(ask ground '[t["id"] for t in d["transfers"] if t["label"] == "calm"][0]' status)
+check "... and status says that" test "$(ask ground 'd["transfer"]["late"], d["transfer"]["deadline_ms"] > 0' \
+    status "$calm")" = "False True"
+check_exit 2 "a deadline that is no moment is refused" cli ground send "$work/small.bin" --to sat --deadline soon
 
 phase() {
     [[ $(ask ground 'd["peers"][0]["state"]' contacts sat) == "$1" ]]

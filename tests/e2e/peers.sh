@@ -145,6 +145,16 @@ check_exit 2 "the same twice is refused" cli ground peer add sat --endpoint a.ex
 cli ground peer add sat --endpoint "127.0.0.1:${ports[sat]}" 2>/dev/null
 cli sat peer add ground --endpoint "127.0.0.1:${ports[ground]}" 2>/dev/null
 
+# --- A long round trip --------------------------------------------------------
+
+rtt_is() { cli ground peer list --json | grep -q "\"rtt_ms\": $1"; }
+check "a peer far away is given its round trip" cli ground peer add sat --rtt 40min
+check "which is kept" rtt_is 2400000
+check "and stands in its file" grep -q "^rtt = 2400000ms$" "$work/ground/peers/sat.conf"
+check_exit 2 "five hours are refused" cli ground peer add sat --rtt 5h
+check "it can be taken away" cli ground peer add sat --rtt none
+check "and is gone" rtt_is null
+
 # --- Peers while transfers are open -----------------------------------------
 
 stop sat

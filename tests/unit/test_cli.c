@@ -8,6 +8,7 @@
 #include "app/progress.h"
 #include "app/table.h"
 #include "app/text.h"
+#include "app/when.h"
 
 #include <locale.h>
 
@@ -124,6 +125,31 @@ test_lists(void)
     CHECK_EQ(strlen(value("at")), SF_ARGS_LIST_BYTES - 1);
     most[sizeof(most) - 3] = 'x';
     CHECK_EQ(sf_args_parse(&args, options, OPTIONS, 4, again), SF_EINVAL);
+}
+
+static void
+test_moments(void)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } good[] = {{"2026-12-24T18:00Z", 1798135200000}, {"2026-12-24T18:00:30", 1798135230000},
+        {"2026-12-24", 1798070400000}, {"1798135200", 1798135200000}, {"+6h", 1000 + 21600000},
+        {"+90s", 1000 + 90000}, {"0", 0}};
+    static const char *const bad[] = {"", "+", "6h", "+6", "+-6h", "2026-13-01", "2026-12-24 18:00",
+        "2026-12-24T18:00ZZ", "tomorrow", "-5", "1969-12-31", "99999999999999999999", "+1y"};
+    const struct sf_wall now = {1000};
+    struct sf_wall when = {77};
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        CHECK_EQ(sf_when_parse(good[i].text, now, &when), SF_OK);
+        CHECK_EQ(when.ms, good[i].ms);
+    }
+    when.ms = 77;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK_EQ(sf_when_parse(bad[i], now, &when), SF_EFORMAT);
+        CHECK_EQ(when.ms, 77);
+    }
 }
 
 /* --- Names ----------------------------------------------------------------- */
@@ -493,6 +519,7 @@ CHECK_MAIN("the command line's text",
     {"two dashes end the options", test_two_dashes},
     {"a wrong option is named, with the one that was meant", test_bad_options},
     {"an option may be given several times if it is a list", test_lists},
+    {"moments are dates in UTC, or spans from now", test_moments},
     {"a harmless name is shown as it is", test_harmless_names},
     {"a name cannot move the cursor or turn the text", test_harmful_names},
     {"bytes that are not UTF-8 are shown as bytes", test_names_that_are_not_utf8},

@@ -201,6 +201,59 @@ test_absent_recipient(void)
 
 /* --- Crashes ----------------------------------------------------------------------------- */
 
+/*
+ * Three files of one priority: the last one sent has the earliest deadline and is there first, the
+ * one without a deadline comes last; over a restart too.
+ */
+static void
+test_deadlines(void)
+{
+    static const unsigned to[] = {SAT};
+    static const char *const paths[] = {"source/a", "source/b", "source/c"};
+    static const int64_t days[] = {0, 9, 2};
+    const struct sf_sim_path_config path = {.delay_ns = 5 * SF_MS, .rate_bps = 2000000};
+    struct sf_transfer_id ids[3];
+    struct sf_node_transfer transfer;
+    struct fixture f;
+
+    for (unsigned restart = 0; restart < 2; restart++) {
+        int64_t ended[3];
+
+        setup(&f, 60 + restart);
+        sf_world_path(f.world, GROUND, SAT, &path);
+        for (unsigned i = 0; i < 3; i++) {
+            struct sf_world_send send = {.from = GROUND,
+                .to = to,
+                .to_count = 1,
+                .label = paths[i] + 7,
+                .paths = &paths[i],
+                .path_count = 1,
+                .priority = SF_NODE_PRIORITY_DEFAULT,
+                .deadline = {days[i] * 86400000}};
+
+            REQUIRE_EQ(sf_sim_disk_source(sf_world_disk(f.world, GROUND), paths[i], 2000000,
+                           sf_sim_disk_generate, &content_seed),
+                SF_OK);
+            REQUIRE_EQ(sf_world_send(f.world, &send, &ids[i], &f.error), SF_OK);
+        }
+        sf_world_run(f.world, sf_world_now(f.world) + 2 * SF_SEC); /* all three are in custody */
+        if (restart == 1) {
+            sf_world_crash(f.world, GROUND, SF_SIM_DAMAGE_KEEP_ALL);
+            REQUIRE_EQ(sf_world_start(f.world, GROUND, &f.error), SF_OK);
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            f.id = ids[i];
+            REQUIRE(sf_world_run_until(f.world, sf_world_now(f.world) + 120 * SF_SEC, is_done, &f));
+            REQUIRE(sf_world_transfer(f.world, GROUND, &ids[i], &transfer));
+            CHECK_EQ(transfer.deadline.ms, days[i] * 86400000);
+            ended[i] = transfer.ended.ms;
+        }
+        CHECK(ended[2] + 1000 < ended[1]);
+        CHECK(ended[1] + 1000 < ended[0]);
+        sf_world_close(f.world);
+    }
+}
+
 static bool
 is_never(struct sf_world *world, void *context)
 {
@@ -278,6 +331,7 @@ test_crashes(void)
 }
 
 CHECK_MAIN("node", {"a file arrives whole and once", test_file_arrives},
+    {"of one priority the earliest deadline goes first", test_deadlines},
     {"a path that loses, repeats and reorders costs at most a tenth more", test_lossy_path},
     {"a receiver without an endpoint waits to be called", test_called_only},
     {"a receiver behind a NAT calls the sender", test_receiver_calls},

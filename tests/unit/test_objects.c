@@ -585,6 +585,37 @@ test_tail(void)
     }
 }
 
+/* Of equal priority the lower rank goes first, of equal rank what was offered first. */
+static void
+test_ranks(void)
+{
+    static const struct {
+        uint8_t priority;
+        uint64_t rank;
+    } offers[] = {{3, UINT64_MAX}, {3, 50}, {3, 20}, {2, UINT64_MAX}, {3, 50}, {3, UINT64_MAX}};
+    static const uint32_t order[] = {4, 3, 2, 5, 1, 6};
+    struct sf_outbox_config config = {.window_bytes = 0};
+    struct sf_outbox *outbox;
+
+    REQUIRE_EQ(sf_outbox_open(&config, &outbox), SF_OK);
+    for (uint32_t i = 0; i < 6; i++) {
+        struct sf_link_object object = {.kind = 1,
+            .priority = offers[i].priority,
+            .rank = offers[i].rank,
+            .count = 1,
+            .is_count_final = true,
+            .class_bytes = 4096,
+            .ready = 1};
+
+        object.transfer.b[0] = (uint8_t)(i + 1);
+        REQUIRE_EQ(sf_outbox_offer(outbox, &object, i + 1, 0), SF_OK);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        CHECK_EQ(outbox->objects[i]->handle, order[i]);
+    }
+    sf_outbox_close(outbox);
+}
+
 /* How many rows follow a block: by what is lost, and in which runs. */
 static void
 test_rows(void)
@@ -644,6 +675,7 @@ test_rows_of_many_blocks(void)
 
 CHECK_MAIN("objects", {"what goes before a contact ends needs no answer", test_contact_end},
     {"the end of a queue waits for no round trip", test_tail},
+    {"of equal priority the lower rank goes first", test_ranks},
     {"rows follow what is lost, and in which runs", test_rows},
     {"many blocks exposed together have more rows, so that none lacks one",
         test_rows_of_many_blocks},

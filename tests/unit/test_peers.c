@@ -97,6 +97,7 @@ test_round_trip(void)
     REQUIRE_EQ(sf_endpoints_parse("[2001:db8::7]:7272, sat.example:7", &peer.endpoints), SF_OK);
     peer.rate_bps = 20000000;
     peer.rate_max_bps = 30000000;
+    peer.rtt_ns = 2400 * SF_SEC;
     peer.has_dscp = true;
     peer.dscp = 10;
     memcpy(peer.interface, "eth1", sizeof("eth1"));
@@ -118,6 +119,7 @@ test_round_trip(void)
     CHECK_EQ(back.rate_bps, 20000000);
     CHECK(back.pace == SF_LINK_PACE_FIXED);
     CHECK_EQ(back.rate_max_bps, 30000000);
+    CHECK_EQ(back.rtt_ns, 2400 * SF_SEC);
     CHECK(back.has_dscp);
     CHECK_EQ(back.dscp, 10);
     CHECK_TEXT(back.interface, "eth1");
@@ -291,11 +293,11 @@ test_bad_files(void)
 static void
 test_bad_values(void)
 {
-    static const char *const bad[] = {"endpoint = here", "endpoint = here:0", "endpoint = ::1:7272",
-        "endpoint = [here]:7272", "endpoint = a b:7272", "endpoint = -a:1", "rate = 100",
-        "rate = 0", "rate = 999bit", "rate = 101Gbit", "allow = all", "allow = send,send",
-        "allow = send,", "quota = 5", "quota = 0", "return = no", "return = maybe",
-        "psk = ", "name = a"};
+    static const char *const bad[] = {"endpoint = here", "rtt = 5", "rtt = 0s", "rtt = 5h",
+        "rtt = fast", "endpoint = here:0", "endpoint = ::1:7272", "endpoint = [here]:7272",
+        "endpoint = a b:7272", "endpoint = -a:1", "rate = 100", "rate = 0", "rate = 999bit",
+        "rate = 101Gbit", "allow = all", "allow = send,send", "allow = send,", "quota = 5",
+        "quota = 0", "return = no", "return = maybe", "psk = ", "name = a"};
     struct sf_peers_peer peer;
     char psk_file[SF_HOME_PATH_BYTES_MAX + 1] = "as before";
 
