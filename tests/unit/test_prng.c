@@ -106,8 +106,36 @@ test_crc_agrees(void)
     }
 }
 
+/* Longer ones are taken in three streams side by side: around every number of whole rounds. */
+static void
+test_crc_of_long(void)
+{
+    enum { ROUND = 3 * 4096, ROUNDS = 3 };
+    static uint8_t bytes[ROUNDS * ROUND + 64];
+    struct sf_prng prng;
+
+    sf_prng_init(&prng, 4);
+    sf_prng_fill(&prng, bytes, sizeof(bytes));
+    for (size_t round = 0; round <= ROUNDS; round++) {
+        for (size_t more = 0; more < 20; more++) {
+            size_t length = round * ROUND + more > 10 ? round * ROUND + more - 10 : 0;
+
+            REQUIRE_EQ(
+                sf_crc32c(77, bytes + more, length), sf_crc32c_portable(77, bytes + more, length));
+        }
+    }
+    for (size_t at = 0; at < ROUND; at += 511) {
+        uint32_t before = sf_crc32c(0, bytes, ROUND);
+
+        bytes[at] ^= 1;
+        CHECK(sf_crc32c(0, bytes, ROUND) != before);
+        bytes[at] ^= 1;
+    }
+}
+
 CHECK_MAIN("prng", {"xoshiro256** gives the values of its definition", test_known},
     {"equal seeds repeat and streams differ", test_repeats},
     {"bounded numbers and chances are even", test_below},
     {"CRC-32C gives the values of RFC 3720", test_crc_vectors},
-    {"the processor and the tables agree, whole and in parts", test_crc_agrees})
+    {"the processor and the tables agree, whole and in parts", test_crc_agrees},
+    {"and over as much as a bundle has, where it is taken in streams", test_crc_of_long})
