@@ -456,7 +456,7 @@ look(struct sending *sending, bool until_end, json_t **transfer, int *ret_exit)
         *ret_exit = (int)sf_track_exit(now);
         return LOOK_ENOUGH;
     }
-    sf_track_sleep(SF_TRACK_STEP_NS);
+    sf_track_wait(&sending->track, sending->client);
     return LOOK_AGAIN;
 }
 

@@ -5,6 +5,7 @@
 #include "app/text.h"
 #include "base/assert.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,37 @@ sf_track_sleep(uint64_t span_ns)
 }
 
 /* --- Asking ---------------------------------------------------------------- */
+
+void
+sf_track_wait(struct sf_track *track, struct sf_client *client)
+{
+    struct sf_client_error error;
+    struct sf_client_call call = {.method = "GET", .path = "/v1/events"};
+    char path[SF_CLIENT_PATH_BYTES_MAX + 1];
+    sf_mono began = sf_track_now();
+    bool knew = track->knows_events;
+    json_t *answer = NULL;
+
+    if (caught != 0) {
+        return;
+    }
+    if (knew) {
+        (void)snprintf(path, sizeof(path), "/v1/events?since=%" PRIu64 "&wait_ms=%u",
+            track->event_next, (unsigned)(SF_TRACK_STEP_NS / SF_MS));
+        call.path = path;
+    }
+    if (sf_client_do(client, &call, &answer, &error) != SF_OK) {
+        sf_track_sleep(
+            SF_TRACK_STEP_NS); /* too many wait there; or it is gone, as a look will tell */
+        return;
+    }
+    track->knows_events = true;
+    track->event_next = (uint64_t)json_integer_value(json_object_get(answer, "next"));
+    json_decref(answer);
+    if (knew && sf_track_now() - began < SF_TRACK_STEP_MIN_NS) {
+        sf_track_sleep(SF_TRACK_STEP_MIN_NS);
+    }
+}
 
 int
 sf_track_get(

@@ -17,7 +17,8 @@ enum {
     SF_TRACK_ID_BYTES = 33, /* of a transfer's id as text, with the NUL */
 };
 
-#define SF_TRACK_STEP_NS      (250 * SF_MS)  /* between two looks */
+#define SF_TRACK_STEP_NS      (250 * SF_MS)  /* between two looks, if nothing happens */
+#define SF_TRACK_STEP_MIN_NS  (5 * SF_MS)    /* ... and if very much does */
 #define SF_TRACK_STALL_NS     (5 * SF_SEC)   /* then a standstill is said */
 #define SF_TRACK_RECONNECT_NS (300 * SF_SEC) /* how long a lost daemon is waited for */
 
@@ -29,6 +30,8 @@ struct sf_track {
         uint64_t bytes; /* as far as it had come */
         sf_mono at;     /* when that last changed */
     } recipients[SF_TRACK_RECIPIENTS_MAX];
+    bool knows_events;
+    uint64_t event_next; /* of the daemon's events: the one to wait for */
 };
 
 /*
@@ -69,5 +72,13 @@ void sf_track_catch_signals(void);
 int sf_track_signal(void);
 /* Sleep; returns early when a signal comes. */
 void sf_track_sleep(uint64_t span_ns);
+
+/*
+ * Wait between two looks: until something happens at the daemon that had not when
+ * this was last called, or for SF_TRACK_STEP_NS. So an end is seen at once, and a
+ * transfer in which nothing happens is not asked for all the time. The first call
+ * only finds out where the daemon's events stand, and returns.
+ */
+void sf_track_wait(struct sf_track *track, struct sf_client *client);
 
 #endif
