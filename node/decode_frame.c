@@ -92,7 +92,16 @@ static void
 write_task(struct task *task, uint64_t offset, struct sf_view bytes)
 {
     struct decoder *decoder = task->decoder;
+    uint64_t place = staging_place(decoder->staging, task->file, offset);
 
+    /*
+     * Of a bundle that is decoded a second time most is there. Never write over it: what was
+     * verified since would be lost, and not missed, if the disk hit another place.
+     */
+    if (staging_has(decoder->staging, place, bytes.bytes)) {
+        task_finish(task);
+        return;
+    }
     task->write = (struct staging_write){
         .done = frame_written,
         .owner = task,

@@ -477,7 +477,7 @@ staging_open(struct inbound *in, const struct sf_outline *outline, uint64_t veri
     staging->outline = outline;
     staging->queue_last = &staging->queue;
     staging->read_file = SF_DISK_NO_FILE;
-    staging->is_fresh = verified == 0;
+    staging->kept = verified;
     sf_range_set_init(&staging->written, SF_JOURNAL_RANGES_MAX);
     sf_range_set_init(&staging->round, SF_JOURNAL_RANGES_MAX);
     sf_range_set_init(&staging->synced, SF_JOURNAL_RANGES_MAX);

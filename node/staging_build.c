@@ -215,6 +215,19 @@ staging_build_stop(struct staging *staging)
     }
 }
 
+/*
+ * How much of an entry an earlier run verified. What it wrote behind that goes: if
+ * it were there already, a write that hits another place would not be noticed.
+ */
+static uint64_t
+kept_of(const struct staging *staging, uint32_t entry, uint64_t bytes)
+{
+    uint64_t start = staging_place(staging, entry, 0);
+    uint64_t kept = staging->kept > start ? staging->kept - start : 0;
+
+    return kept < bytes ? kept : bytes;
+}
+
 static void
 built(struct sf_disk_op *op)
 {
@@ -259,7 +272,7 @@ built(struct sf_disk_op *op)
         build_submit(staging, BUILD_EMPTY,
             (struct sf_disk_op){.kind = SF_DISK_TRUNCATE,
                 .file = staging->build_file,
-                .offset = staging->is_fresh ? 0 : bytes});
+                .offset = kept_of(staging, staging->build_entry, bytes)});
         break;
     case BUILD_EMPTY:
         build_submit(staging, BUILD_SIZE,

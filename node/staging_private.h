@@ -65,7 +65,7 @@ struct staging {
     const struct sf_outline *outline;
     uint64_t *starts; /* of each file on the line, and its end */
     uint8_t (*sha256)[32];
-    bool is_fresh; /* nothing of an earlier run is to be kept */
+    uint64_t kept; /* bytes on the line that an earlier run verified */
 
     enum build_step build;
     uint32_t build_entry;
