@@ -332,6 +332,9 @@ void sf_peer_mtu_probed(
 /* The peer says that probe `number` came through. */
 void sf_peer_mtu_answered(struct sf_peer *peer, uint64_t number, sf_mono now);
 
+/* Bulk is under way and nothing comes back: the path may take less than it did. */
+void sf_peer_mtu_doubt(struct sf_peer *peer, sf_mono now);
+
 /* A report was taken in: it tells whether datagrams of the size in use come through. */
 void sf_peer_mtu_report(const struct sf_link *link, struct sf_peer *peer, sf_mono now);
 

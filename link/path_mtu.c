@@ -118,6 +118,16 @@ sf_path_mtu_refused(struct sf_path_mtu *mtu, size_t bytes, sf_mono now)
     fail(mtu, bytes, now);
 }
 
+void
+sf_path_mtu_doubt(struct sf_path_mtu *mtu, sf_mono now)
+{
+    if (mtu->bytes > SF_PATH_MTU_FLOOR) {
+        /* It may have been chance: then the size that was in use is back a round trip later. */
+        try_size(mtu, mtu->bytes, now);
+        mtu->bytes = SF_PATH_MTU_FLOOR;
+    }
+}
+
 bool
 sf_path_mtu_black_hole(struct sf_path_mtu *mtu, sf_mono now)
 {
@@ -127,9 +137,7 @@ sf_path_mtu_black_hole(struct sf_path_mtu *mtu, sf_mono now)
         mtu->is_narrow = true;
         return !was_narrow;
     }
-    /* It may have been chance: then the size that was in use is back a round trip later. */
-    try_size(mtu, mtu->bytes, now);
-    mtu->bytes = SF_PATH_MTU_FLOOR;
+    sf_path_mtu_doubt(mtu, now);
     return false;
 }
 

@@ -68,6 +68,12 @@ bool sf_path_mtu_answered(struct sf_path_mtu *mtu, uint64_t number, sf_mono now)
 void sf_path_mtu_refused(struct sf_path_mtu *mtu, size_t bytes, sf_mono now);
 
 /*
+ * Nothing came back of what went last, for whatever reason: before as much goes
+ * out once more, be sure that the size in use still comes through.
+ */
+void sf_path_mtu_doubt(struct sf_path_mtu *mtu, sf_mono now);
+
+/*
  * Datagrams of the size in use do not come through any more, others do: go on at
  * the floor, or, where that is it, be narrow. Returns whether it has become narrow.
  */

@@ -635,6 +635,9 @@ sf_peer_go_silent(struct sf_peer *peer, sf_mono now)
 static void
 go_dark(struct sf_peer *peer, sf_mono now)
 {
+    if (peer->bulk_sent > peer->heard) {
+        sf_peer_mtu_doubt(peer, now);
+    }
     if (peer->state == SF_LINK_STATE_UP) {
         peer->notices &= ~(unsigned)SF_NOTICE_UP;
         peer->notices |= SF_NOTICE_DOWN;
@@ -789,6 +792,7 @@ sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now)
         take_over(peer);
     }
     if (now >= quiet_at(peer) && now >= peer->quiet_poll) {
+        sf_peer_mtu_doubt(peer, now);
         peer->control.poll = true;
         peer->control.ask = true;
         peer->quiet_poll = sf_mono_add(now, quiet_gap(peer));

@@ -166,6 +166,19 @@ sf_peer_mtu_report(const struct sf_link *link, struct sf_peer *peer, sf_mono now
 }
 
 void
+sf_peer_mtu_doubt(struct sf_peer *peer, sf_mono now)
+{
+    const struct sf_addresses *addresses = &peer->addresses;
+    struct sf_peer_path *path = addresses->use == SF_ADDRESS_NONE
+                                    ? NULL
+                                    : find(peer, &addresses->paths[addresses->use].addr);
+
+    if (path != NULL) {
+        sf_path_mtu_doubt(&path->mtu, now);
+    }
+}
+
+void
 sf_peer_mtu_refused(struct sf_peer *peer, const struct sf_addr *addr, size_t bytes, sf_mono now)
 {
     struct sf_peer_path *path = find(peer, addr);
