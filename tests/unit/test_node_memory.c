@@ -54,6 +54,15 @@ peak(struct fixture *f, unsigned number)
     return most;
 }
 
+/* From now on it is another peak. */
+static void
+forget_peak(struct fixture *f, unsigned number)
+{
+    struct sf_node *node = sf_world_node(f->world, number);
+
+    node->memory_peak = node->memory_bytes;
+}
+
 static void
 open_with_files(struct fixture *f, uint64_t seed)
 {
@@ -254,8 +263,71 @@ test_tiny_files(void)
     CHECK(many <= few + (2 << 20));
 }
 
+/*
+ * What changed alone, against what the first ones brought: half of the frames are the same, the
+ * others differ in every number, so all that bases take is taken, at both ends at once.
+ */
+static void
+test_bases_take_no_more(void)
+{
+    static const char *const paths[] = {"source/next"};
+    static const char *const bases[] = {"source/model"};
+    struct all all = {.count = 1};
+    struct fixture f;
+    uint64_t without = take_all(8); /* each delta has a whole beside it: two transfers */
+    uint64_t with;
+    uint8_t *next = malloc(BYTES);
+
+    REQUIRE(next != NULL);
+    open_with_files(&f, 2);
+    send_one(&f, &all, GROUND, 0);
+    send_one(&f, &all, SAT, 0);
+    REQUIRE(sf_world_run_until(f.world, sf_world_now(f.world) + 3600 * SF_SEC, are_done, &all));
+    for (unsigned from = 0; from < 2; from++) {
+        sf_sim_disk_generate(&fixture_seeds[from], 0, next, BYTES);
+        for (size_t i = BYTES / 2; i < BYTES; i++) {
+            next[i] = (uint8_t)(next[i] + 1 + i % 2);
+        }
+        REQUIRE_EQ(
+            sf_sim_disk_put(fixture_disk(&f, from), "source/next", sf_view(next, BYTES)), SF_OK);
+        forget_peak(&f, from);
+    }
+    all.count = 4;
+    for (size_t i = 0; i < all.count; i++) {
+        for (unsigned from = 0; from < 2; from++) {
+            unsigned to = from == GROUND ? SAT : GROUND;
+            struct sf_world_send order = fixture_order();
+            char label[32];
+
+            snprintf(label, sizeof(label), "next-%zu", i);
+            order.from = from;
+            order.to = &to;
+            order.label = label;
+            order.paths = paths;
+            order.bases = bases;
+            REQUIRE_EQ(sf_world_send(f.world, &order, &all.ids[from][i], &f.error), SF_OK);
+        }
+    }
+    REQUIRE(sf_world_run_until(f.world, sf_world_now(f.world) + 3600 * SF_SEC, are_done, &all));
+    with = peak(&f, GROUND) > peak(&f, SAT) ? peak(&f, GROUND) : peak(&f, SAT);
+    printf("%llu and %llu KiB ", (unsigned long long)without >> 10, (unsigned long long)with >> 10);
+    /* One base is hashed at a time, through a buffer of 1 MiB. */
+    CHECK(with <= without + (2 << 20));
+    CHECK(with <= LIMIT_BYTES);
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t bytes;
+
+        fixture_run(&f, 60 * SF_SEC);
+        sf_node_memory(sf_world_node(f.world, i), &bytes, &with);
+        CHECK_EQ(bytes, 0);
+    }
+    free(next);
+    fixture_close(&f);
+}
+
 CHECK_MAIN("node: memory",
     {"very many transfers at once take no more than a few", test_many_take_no_more_than_few},
+    {"what changed alone takes no more than the whole", test_bases_take_no_more},
     {"very many tiny files in one transfer take no more than a few", test_tiny_files},
     {"one that waits for a bundle holds up nobody", test_a_stuck_one_holds_up_nobody},
     {"those that wait for a bundle rest until it comes", test_those_that_wait_rest},
