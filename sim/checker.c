@@ -101,6 +101,11 @@ is_file_whole(
 static bool
 is_whole(struct life *life, unsigned number, enum face face, struct life_sent *sent)
 {
+    for (unsigned i = 0; i < sent->to_count; i++) {
+        if (sent->to[i] == number && sent->claims[i].is_spoiled) {
+            return true; /* it was, before people put something else there */
+        }
+    }
     for (unsigned i = 0; i < sent->file_count; i++) {
         char path[PATH_BYTES];
 
@@ -183,11 +188,12 @@ check_i2_delete(struct life *life, struct life_sent *sent, const struct sf_inspe
             return;
         }
         all_opened &= to.has_opened || to.phase != SF_TO_OPEN;
-        if (out->is_freed && to.phase != SF_TO_FINAL) {
+        if (out->is_freed && to.phase != SF_TO_FINAL && to.phase != SF_TO_WHOLE) {
             life_fail(
                 life, "I2", "%s is freed and %s has not said FINAL", sent->label, recipient->name);
         }
-        if (to.phase == SF_TO_FINAL && !sent->claims[i].is_delivered && !recipient->is_restored &&
+        if ((to.phase == SF_TO_FINAL || (to.phase == SF_TO_WHOLE && out->is_freed)) &&
+            !sent->claims[i].is_delivered && !recipient->is_restored &&
             !is_whole(life, sent->to[i], FACE_DURABLE, sent)) {
             life_fail(life, "I2", "FINAL of %s is believed, and %s does not have the files",
                 sent->label, recipient->name);
@@ -489,6 +495,7 @@ checker_calm(struct life *life)
             out.phase > SF_OUT_CUSTODY) {
             continue;
         }
+        checker->is_bounded &= sent->base == NULL; /* it may take the whole beside it */
         for (unsigned k = 0; k < sent->to_count; k++) {
             checker->remaining_bytes += remaining_to(life, sent, k, &out);
             checker->open_pairs++;

@@ -12,10 +12,12 @@
 
 enum {
     ROUNDS = 24,
+    BASES_ONE_IN = 3,      /* lives in which what changed alone is sent too */
     EVENTS_MAX = 2000000,  /* of datagrams and words; a hundred times as many as usual */
     STREAM_SHAPE = 200000, /* streams of the seed, beside those of world.c and faults.c */
     STREAM_WORK,
     STREAM_PACE,
+    STREAM_BASES,
     EVENT_DATAGRAM = 1,
 };
 
@@ -240,7 +242,7 @@ open_life(struct life *life)
     uint32_t mtu = life->faults.is_on[SF_FAULT_MTU]
                        ? mtus[sf_faults_pick(&life->faults, SF_FAULT_MTU, 4)]
                        : SF_LINK_MTU_DEFAULT;
-    char faults[SF_LIFE_PARAMETERS_BYTES - 160];
+    char faults[SF_LIFE_PARAMETERS_BYTES - 170];
     unsigned psks;
 
     life->is_one_way = life->faults.is_on[SF_FAULT_ONE_WAY];
@@ -260,8 +262,9 @@ open_life(struct life *life)
     life_paths(life);
     sf_faults_text(&life->faults, faults, sizeof(faults));
     snprintf(life->result->parameters, sizeof(life->result->parameters),
-        "%u nodes, %s, %u PSKs, class %u, MTU %u, %" PRIu64 " bit/s; %s", life->node_count,
-        topology_names[topology], psks, class_bytes, mtu, life->rate_bps, faults);
+        "%u nodes, %s, %u PSKs, class %u, MTU %u, %" PRIu64 " bit/s%s; %s", life->node_count,
+        topology_names[topology], psks, class_bytes, mtu, life->rate_bps,
+        life->has_bases ? ", bases" : "", faults);
     sf_trace_say(&life->trace, 0, "seed %" PRIu64 ": %s", life->seed, life->result->parameters);
 }
 
@@ -367,6 +370,8 @@ sf_life_run(const struct sf_life_config *config, struct sf_life_result *ret_resu
     sf_prng_init_stream(&life->shape, config->seed, STREAM_SHAPE);
     sf_prng_init_stream(&life->work, config->seed, STREAM_WORK);
     sf_prng_init_stream(&life->pace, config->seed, STREAM_PACE);
+    sf_prng_init_stream(&life->bases, config->seed, STREAM_BASES);
+    life->has_bases = sf_prng_below(&life->bases, BASES_ONE_IN) == 0;
     sf_faults_draw(&life->faults, config->seed);
     sf_trace_init(&life->trace, config->line, config->context);
     life->world = sf_world_open(config->seed);

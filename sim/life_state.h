@@ -26,6 +26,7 @@ enum {
 struct life_content {
     uint64_t seed;
     unsigned kind;
+    uint64_t changes; /* not 0: changed, in some blocks a little, in some altogether */
 };
 
 struct life_file {
@@ -52,6 +53,7 @@ struct life_claim {
     uint64_t told_total;
     bool is_final;
     bool is_delivered; /* it is in the inbox, durably */
+    bool is_spoiled;   /* and people have put something else in its place */
 };
 
 struct life_sent {
@@ -62,6 +64,7 @@ struct life_sent {
     struct life_file files[LIFE_FILES_MAX];
     unsigned file_count;
     bool is_directory;
+    const struct life_sent *base; /* it is sent as what changed against that; NULL: for itself */
     char label[16];
     uint8_t priority;
     bool forgets_key;
@@ -99,6 +102,8 @@ struct life {
     struct sf_prng shape; /* who is there */
     struct sf_prng work;  /* what is sent */
     struct sf_prng pace;  /* how time passes */
+    struct sf_prng bases; /* what builds on what, in lives that have such transfers */
+    bool has_bases;
     unsigned node_count;
     struct life_node nodes[LIFE_NODES_MAX];
     bool is_connected[LIFE_NODES_MAX][LIFE_NODES_MAX];

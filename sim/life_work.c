@@ -16,6 +16,24 @@ pick(struct life *life, uint64_t below)
     return sf_prng_below(&life->work, below);
 }
 
+/* What a later version has of a block: mostly the same, a few bytes moved, or all new. */
+static void
+change_block(const struct life_content *content, uint64_t block, uint8_t text[BLOCK_BYTES])
+{
+    struct sf_prng prng;
+    uint64_t how;
+
+    sf_prng_init_stream(&prng, content->changes, block);
+    how = sf_prng_below(&prng, 8);
+    if (how == 0) {
+        sf_prng_fill(&prng, text, BLOCK_BYTES);
+    } else if (how <= 2) {
+        for (unsigned i = 0; i < BLOCK_BYTES; i += how == 1 ? 97 : 2) {
+            text[i] = (uint8_t)(text[i] + 1);
+        }
+    }
+}
+
 /* Kinds: 0 random, 1 one half of it repeated, 2 zeros between random blocks. */
 void
 life_content(void *context, uint64_t offset, uint8_t *out, size_t bytes)
@@ -34,6 +52,9 @@ life_content(void *context, uint64_t offset, uint8_t *out, size_t bytes)
             memset(text, 0, sizeof(text));
         } else {
             sf_prng_fill(&prng, text, sizeof(text));
+        }
+        if (content->changes != 0) {
+            change_block(content, block, text);
         }
         memcpy(out, text + skip, take);
         out += take;
@@ -57,17 +78,68 @@ draw_bytes(struct life *life)
     }
 }
 
+/* Whether all recipients of `was` have signed for it, by itself. */
+static bool
+is_final(const struct life *life, const struct life_sent *was)
+{
+    const struct sf_node *node = sf_world_node(life->world, was->from);
+    struct sf_inspect_to to;
+
+    for (unsigned i = 0; i < was->to_count; i++) {
+        if (!sf_inspect_to(node, &was->id, &life->nodes[was->to[i]].fingerprint, &to) ||
+            to.phase != SF_TO_FINAL) {
+            return false;
+        }
+    }
+    return was->to_count > 0;
+}
+
+/* Perhaps it is the next version of something that has arrived: then so are its files. */
+static void
+choose_base(struct life *life, struct life_sent *sent)
+{
+    unsigned first = (unsigned)sf_prng_below(&life->bases, LIFE_TRANSFERS_MAX);
+
+    if (!life->has_bases || sf_prng_below(&life->bases, 4) == 0) {
+        return;
+    }
+    for (unsigned i = 0; i < LIFE_TRANSFERS_MAX && sent->base == NULL; i++) {
+        const struct life_sent *was = &life->sent[(first + i) % LIFE_TRANSFERS_MAX];
+
+        if (was < life->sent + life->sent_count && was->from == sent->from && !was->is_forgotten &&
+            is_final(life, was)) {
+            sent->base = was;
+        }
+    }
+    if (sent->base == NULL) {
+        return;
+    }
+    sent->forgets_key = false;
+    sent->is_directory = sent->base->is_directory;
+    sent->to_count = sent->base->to_count;
+    memcpy(sent->to, sent->base->to, sizeof(sent->to));
+}
+
 static void
 make_files(struct life *life, struct life_sent *sent)
 {
     sent->is_directory = pick(life, 3) == 0;
     sent->file_count = sent->is_directory ? 1 + (unsigned)pick(life, LIFE_FILES_MAX) : 1;
+    choose_base(life, sent);
+    if (sent->base != NULL) {
+        sent->file_count = sent->base->file_count;
+    }
     for (unsigned i = 0; i < sent->file_count; i++) {
         struct life_file *file = &sent->files[i];
 
         file->bytes = draw_bytes(life);
         file->content.seed = sf_prng_u64(&life->work);
         file->content.kind = (unsigned)pick(life, 3);
+        if (sent->base != NULL) {
+            file->bytes = sent->base->files[i].bytes;
+            file->content = sent->base->files[i].content;
+            file->content.changes = sf_prng_u64(&life->bases) | 1;
+        }
         snprintf(file->path, sizeof(file->path), "source/t%u-%u", life->sent_count, i);
         snprintf(file->name, sizeof(file->name), i == 1 ? "deep/part%u" : "part%u", i);
         sf_assert(sf_sim_disk_source(sf_world_disk(life->world, sent->from), file->path,
@@ -80,6 +152,7 @@ hand_over(struct life *life, struct life_sent *sent, bool is_resumed, struct sf_
 {
     const char *paths[LIFE_FILES_MAX];
     const char *names[LIFE_FILES_MAX];
+    const char *bases[LIFE_FILES_MAX];
     struct sf_world_send order = {
         .from = sent->from,
         .to = sent->to,
@@ -88,6 +161,7 @@ hand_over(struct life *life, struct life_sent *sent, bool is_resumed, struct sf_
         .paths = paths,
         .names = sent->is_directory ? names : NULL,
         .path_count = sent->file_count,
+        .bases = sent->base == NULL ? NULL : bases,
         .priority = sent->priority,
         .forget_key = sent->forgets_key,
         .has_resume = is_resumed,
@@ -99,6 +173,7 @@ hand_over(struct life *life, struct life_sent *sent, bool is_resumed, struct sf_
     for (unsigned i = 0; i < sent->file_count; i++) {
         paths[i] = sent->files[i].path;
         names[i] = sent->files[i].name;
+        bases[i] = sent->base == NULL ? NULL : sent->base->files[i].path;
     }
     status = sf_world_send(life->world, &order, is_resumed ? &id : &sent->id, error);
     sf_trace_say(&life->trace, sf_world_now(life->world), "[%s] %s %s, %u files, to %u: %s",
@@ -200,9 +275,34 @@ cancel_one(struct life *life)
     }
 }
 
+/* People do what they like with what was delivered. */
+static void
+spoil_one(struct life *life)
+{
+    struct life_sent *sent = &life->sent[sf_prng_below(&life->bases, LIFE_TRANSFERS_MAX)];
+    unsigned place = (unsigned)sf_prng_below(&life->bases, LIFE_NODES_MAX);
+    char path[128];
+
+    if (sent >= life->sent + life->sent_count || place >= sent->to_count ||
+        !sent->claims[place].is_delivered) {
+        return;
+    }
+    snprintf(path, sizeof(path), "inbox/%s/%s%s%s", life->nodes[sent->from].name, sent->label,
+        sent->is_directory ? "/" : "", sent->is_directory ? sent->files[0].name : "");
+    if (sf_sim_disk_put(sf_world_disk(life->world, sent->to[place]), path, sf_view("spoiled", 7)) ==
+        SF_OK) {
+        sent->claims[place].is_spoiled = true;
+        sf_trace_say(&life->trace, sf_world_now(life->world), "[%s] %s is overwritten in its inbox",
+            life->nodes[sent->to[place]].name, sent->label);
+    }
+}
+
 void
 life_work(struct life *life)
 {
+    if (life->has_bases && sf_prng_below(&life->bases, 3) == 0) {
+        spoil_one(life);
+    }
     if (pick(life, 4) == 0) {
         life_send(life);
     }
@@ -244,13 +344,16 @@ life_is_one_way(const struct life *life, const struct life_sent *sent)
     return life->is_one_way && sent->from == 0;
 }
 
-/* A recipient whose medium fails may give up, and where nothing comes back nobody hears of it. */
+/*
+ * A recipient whose medium fails may give up, and so may one whose base is gone, who wants the
+ * whole; where nothing comes back nobody hears of it.
+ */
 static bool
 has_given_up(const struct life *life, const struct life_sent *sent, unsigned place)
 {
     struct sf_inspect_in in;
 
-    return life_may_fail(life, sent) &&
+    return (life_may_fail(life, sent) || sent->base != NULL) &&
            sf_inspect_in(sf_world_node(life->world, sent->to[place]), &sent->id,
                &life->nodes[sent->from].fingerprint, &in) &&
            in.phase == SF_IN_REFUSED;
