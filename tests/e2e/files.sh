@@ -126,11 +126,11 @@ daemon = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 daemon.settimeout(20)
 daemon.connect(path)
 try:
-    daemon.send(struct.pack(">BBBB16sIB", 1, 1, 0, 128, bytes(16), 1, 1) +
+    daemon.send(struct.pack(">BBBBq16sIB", 1, 2, 0, 128, 0, bytes(16), 1, 1) +
                 bytes([len(peer)]) + peer + bytes([len(label)]) + label)
-    daemon.sendmsg([struct.pack(">BBBBqH", 2, 1, 1, 0, int(os.fstat(fd).st_mtime), len(name)) + name],
+    daemon.sendmsg([struct.pack(">BBBBqH", 2, 2, 1, 0, int(os.fstat(fd).st_mtime), len(name)) + name],
                    [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
-    daemon.send(struct.pack(">BB", 3, 1))
+    daemon.send(struct.pack(">BB", 3, 2))
 except (BrokenPipeError, ConnectionResetError):
     pass
 try:
