@@ -153,7 +153,8 @@ struct sf_peer {
     struct sf_control control;
     sf_mono stamp_due;
     sf_mono stale_sent;
-    sf_mono jumped; /* when a peer's word last made it jump; 0: never */
+    unsigned stale_due; /* openers that are to say STALE although there is nothing else to say */
+    sf_mono jumped;     /* when a peer's word last made it jump; 0: never */
 
     /* Incoming. */
     struct sf_session_in in[SF_SESSION_PER_PEER_MAX];

@@ -8,6 +8,8 @@
 
 #include "base/assert.h"
 
+enum { STALE_BEACONS = 4 }; /* for one refused opener: half of them may be lost */
+
 /* --- Spans of time ------------------------------------------------------------ */
 
 uint64_t
@@ -151,7 +153,7 @@ must_be_reached(const struct sf_peer *peer)
 static bool
 is_expected(const struct sf_peer *peer)
 {
-    return is_trusted(peer) && (has_work(peer) || must_be_reached(peer));
+    return is_trusted(peer) && (has_work(peer) || must_be_reached(peer) || peer->stale_due > 0);
 }
 
 static bool
@@ -312,6 +314,7 @@ fill_messages(struct sf_link *link, struct sf_peer *peer, bool is_static, uint8_
     sf_message_writer_init(&writer, messages, SF_OPENER_MESSAGES_BYTES);
     /* First, as what follows may be about the life that was seen; and again until it follows. */
     if (peer->life_refused != 0 && is_trusted(peer)) {
+        peer->stale_due -= peer->stale_due > 0;
         begin = sf_message_begin(&writer, SF_MESSAGE_STALE);
         sf_message_put_u64(&writer, peer->epoch_seen);
         sf_message_put_u64(&writer, peer->life_seen);
@@ -565,7 +568,8 @@ sf_peer_tell_stale(struct sf_link *link, struct sf_peer *peer, sf_mono now)
     bool was_on = peer->opening.is_on;
     sf_mono first = peer->opening.first;
 
-    /* In the dark the next beacon will say it; after the fallback, the next opener. */
+    /* In the dark beacons will say it, if they come through; after the fallback, the next opener. */
+    peer->stale_due = STALE_BEACONS;
     if (is_dark(peer) || peer->unanswered % 2 == 1) {
         return;
     }

@@ -139,6 +139,31 @@ test_noticed(void)
     }
 }
 
+/* The one who could say it has nothing else to say, and believes the other to be away. */
+static void
+test_told_in_the_dark(void)
+{
+    struct sf_lives image;
+
+    start(650);
+    live(1, 0);
+    image = world.ends[0].lives;
+    live(1, 1);
+    world_close(&world, 0);
+    world_offer(&world, 1, 0, 2, 5, 65536); /* it calls, hears nothing, and thinks better of it */
+    world_run(&world, 60 * SF_SEC);
+    CHECK_EQ(world.ends[1].downs, 1);
+    sf_link_withdraw(world.ends[1].link, world.ends[1].out[2].handle);
+    world_run(&world, 60 * SF_SEC);
+    world.ends[0].lives = image;
+    world.ends[0].boot = image.boot;
+    world_open(&world, 0);
+    world_offer(&world, 0, 1, 7, 5, 65536);
+    CHECK(world_deliver(&world, 0, 7, 60 * SF_SEC));
+    CHECK_EQ(world.ends[0].stales, 1);
+    finish();
+}
+
 /* Each refuses the other's openers; and in these each is told. */
 static void
 test_both_put_back(void)
@@ -197,5 +222,7 @@ CHECK_MAIN("lives", {"starts are numbered, each with its life", test_arithmetic}
     {"who was seen as another life does not follow", test_follow},
     {"an image that is put back is noticed, however often it was started before and after",
         test_noticed},
+    {"who has nothing else to say, and is in the dark, says it all the same",
+        test_told_in_the_dark},
     {"two ends that were both put back find to each other", test_both_put_back},
     {"ordinary starts are taken for what they are", test_no_noise})
