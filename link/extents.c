@@ -55,6 +55,7 @@ sf_extent_store_watch(struct sf_extent_store *store, uint32_t segment)
     store->watched = segment;
     store->watched_came = 0;
     store->watched_lost = 0;
+    store->watched_ends_lost = 0;
 }
 
 bool
@@ -316,6 +317,17 @@ watched(const struct sf_extents *extents, const struct sf_extent *node, uint64_t
                : (to - from) / node->segment;
 }
 
+/* [from, until) of an extent is about to be lost. */
+static void
+note_lost(struct sf_extents *extents, const struct sf_extent *node, uint64_t from, uint64_t until)
+{
+    bool is_end = node->segment != 0 && node->segment == extents->store->watched &&
+                  until == node->to && (node->to - node->from) % node->segment != 0;
+
+    extents->store->watched_lost += watched(extents, node, from, until);
+    extents->store->watched_ends_lost += is_end ? 1 : 0;
+}
+
 /* --- What reports say ---------------------------------------------------------------------- */
 
 uint32_t
@@ -415,7 +427,7 @@ sf_extents_missing(
             until = sent_by(node, horizon);
             until = until < to ? until : to;
             if (until > from) {
-                extents->store->watched_lost += watched(extents, node, from, until);
+                note_lost(extents, node, from, until);
                 at = lose(extents, at, from, until);
             }
         }

@@ -42,10 +42,11 @@ struct sf_extent_store {
     uint32_t used_peak;
     uint32_t free_first;
 
-    /* Of segments of this size, whole ones: how many were confirmed, how many lost. */
+    /* Of segments of this size: how many whole ones were confirmed, how many lost, and ends. */
     uint32_t watched;
     uint64_t watched_came;
     uint64_t watched_lost;
+    uint64_t watched_ends_lost; /* shorter ones, at the end of their bundle */
 };
 
 struct sf_extents {

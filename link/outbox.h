@@ -127,11 +127,12 @@ SF_MUST_USE int sf_outbox_report(
 /* Whether datagrams of the size that segments are sent in come through, by all reports so far. */
 enum sf_outbox_passage {
     SF_OUTBOX_PASSAGE_UNKNOWN,
-    SF_OUTBOX_PASSAGE_OPEN, /* one came through */
-    SF_OUTBOX_PASSAGE_SHUT, /* none did for long, and other datagrams do */
+    SF_OUTBOX_PASSAGE_OPEN,     /* one came through */
+    SF_OUTBOX_PASSAGE_DOUBTFUL, /* shorter ones do not, and none of that size went */
+    SF_OUTBOX_PASSAGE_SHUT,     /* none did for long, and other datagrams do */
 };
 
-/* The answer; to begin anew with asking. */
+/* The answer. After OPEN and SHUT it begins anew. */
 enum sf_outbox_passage sf_outbox_passage(struct sf_outbox *outbox);
 
 /* The head of the newest report taken in; its number is 0 before the first. */

@@ -314,6 +314,8 @@ sf_outbox_passage(struct sf_outbox *outbox)
         passage = SF_OUTBOX_PASSAGE_OPEN;
     } else if (store->watched_lost >= SHUT_SEGMENTS) {
         passage = SF_OUTBOX_PASSAGE_SHUT;
+    } else if (store->watched_lost + store->watched_ends_lost >= SHUT_SEGMENTS) {
+        return SF_OUTBOX_PASSAGE_DOUBTFUL;
     }
     if (passage != SF_OUTBOX_PASSAGE_UNKNOWN) {
         sf_extent_store_watch(store, store->watched);

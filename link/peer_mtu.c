@@ -151,6 +151,9 @@ sf_peer_mtu_report(const struct sf_link *link, struct sf_peer *peer, sf_mono now
         sf_path_mtu_came(mtu);
         peer->notices &= ~(unsigned)SF_NOTICE_NARROW;
         break;
+    case SF_OUTBOX_PASSAGE_DOUBTFUL:
+        sf_path_mtu_doubt(mtu, now); /* at the floor chance is to blame: they are short enough */
+        break;
     case SF_OUTBOX_PASSAGE_SHUT:
         if (sf_path_mtu_black_hole(mtu, now)) {
             peer->notices |= SF_NOTICE_NARROW;

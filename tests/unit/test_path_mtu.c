@@ -281,6 +281,28 @@ test_shrinks_at_tail(void)
     finish();
 }
 
+/*
+ * Nor the end of a bundle alone, shorter than the others and still too long: whichever segments
+ * are missing when the path shrinks.
+ */
+static void
+test_shrinks_at_end(void)
+{
+    for (unsigned i = 0; i < 35; i++) {
+        start(160 + i, 6085);
+        open_both();
+        world_offer(&world, 0, 1, 0, 30, CLASS_BYTES);
+        REQUIRE(world_deliver(&world, 0, 0, 3 * SF_SEC));
+        REQUIRE(is_near(mtu_found(), 6085));
+        /* Its last segment leaves some 24 ms later. */
+        world_offer(&world, 0, 1, 1, 1, CLASS_BYTES);
+        world_run(&world, i * SF_MS);
+        world.channels[0].mtu_bytes = 1300;
+        CHECK(world_deliver(&world, 0, 1, 4 * SF_SEC));
+        finish();
+    }
+}
+
 static void
 test_grows(void)
 {
@@ -427,6 +449,7 @@ CHECK_MAIN("path_mtu",
     {"paths of 1,228 to 9,000 bytes are filled, and nothing is lost on the way", test_paths},
     {"a path that shrinks in mid-transfer goes on", test_shrinks},
     {"a path that shrinks at the tail does not hold it up", test_shrinks_at_tail},
+    {"a path that shrinks when the end of a bundle is missing goes on", test_shrinks_at_end},
     {"a path that grows is used after ten minutes", test_grows},
     {"a path that takes no openers is told, once, and used again when it does", test_narrow},
     {"the own interface's word is enough", test_device},
