@@ -51,6 +51,19 @@ takes() {
     ip -n "$tag-r" link set w-s mtu "$1"
 }
 
+# wire6 A B NET: the same cable with IPv6 addresses.
+wire6() {
+    ip -n "$tag-$1" -6 addr add "fd09:$3::1/64" dev "w-$2" nodad &&
+        ip -n "$tag-$2" -6 addr add "fd09:$3::2/64" dev "w-$1" nodad
+}
+
+build_path6() {
+    wire6 g r 1 && wire6 r s 2 &&
+        ip -n "$tag-g" -6 route add fd09:2::/64 via fd09:1::2 &&
+        ip -n "$tag-s" -6 route add fd09:1::/64 via fd09:2::1 &&
+        ip netns exec "$tag-r" sysctl -qw net.ipv6.conf.all.forwarding=1
+}
+
 build_path() {
     local name
     for name in "${namespaces[@]}"; do
@@ -65,7 +78,7 @@ build_path 2>"$work/path" || give_up "no namespaces can be made here: $(tail -n 
 
 # start_in NAMESPACE NODE
 start_in() {
-    ip netns exec "$tag-$1" "$build/skyferryd" --home "$work/$2" --listen 0.0.0.0:7272 \
+    ip netns exec "$tag-$1" "$build/skyferryd" --home "$work/$2" --listen "[::]:7272" \
         >>"$work/$2.log" 2>&1 &
     pids[$2]=$!
     check "the daemon of $2 runs" within 30 answers "$2"
@@ -120,5 +133,21 @@ id=$(cli ground send "$work/second.bin" --to sat 2>/dev/null)
 check "behind an interface of 1,280 bytes a second file arrives" cli ground status "$id" --wait
 check "whole" same "$work/second.bin" "$work/sat/inbox/ground/second.bin"
 check "in datagrams that fit" found 1228 1280
+
+# The same over IPv6, which has larger heads.
+ip -n "$tag-g" link set w-r mtu 9000
+takes 1400
+if build_path6 2>"$work/path6"; then
+    check "the peer is given an IPv6 endpoint" cli ground peer add sat --endpoint "[fd09:2::2]:7272"
+    # And the other way round: bulk goes to where the peer speaks from.
+    cli sat peer add ground --endpoint "[fd09:1::1]:7272" 2>/dev/null
+    head -c 6000000 /dev/urandom >"$work/third.bin"
+    id=$(cli ground send "$work/third.bin" --to sat 2>/dev/null)
+    check "over IPv6 the size is found as well" within 20 found 1370 1400
+    check "and a third file arrives" cli ground status "$id" --wait
+    check "whole, too" same "$work/third.bin" "$work/sat/inbox/ground/third.bin"
+else
+    skip "no IPv6 can be had here: $(tail -n 1 "$work/path6")"
+fi
 
 leave
