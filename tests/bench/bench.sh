@@ -1,11 +1,12 @@
 #!/bin/bash
 # bench.sh - how fast it is here: sealing beside the primitives it is made of, and
-# a file from `send` to FINAL over loopback beside scp of the same file.
+# a file from `send` to FINAL over loopback beside scp of the same file; and how much of a core
+# both ends take for each GB, beside the parts that it cannot be done without.
 #
 #     tests/bench/bench.sh [MIB [ROUNDS]]   from a build folder, or with SKYFERRY_BUILD
 #
 # 1024 MiB and 3 rounds by default; a median stands beside each round. The rate of the peer is set
-# to 2 and to 20 Gbit/s.
+# to 1, 2 and 20 Gbit/s.
 #
 # A measurement does not pass or fail. scp talks to an sshd of its own, begun here
 # on a free port with keys of its own (scripts/deps bench installs both).
@@ -49,13 +50,31 @@ median() {
 }
 times=()
 
+# taken: processor seconds of both daemons so far, in hundredths: sender and receiver.
+taken() {
+    awk '{print $14 + $15}' "/proc/${pids[0]}/stat" "/proc/${pids[1]}/stat" | tr '\n' ' '
+}
+
+# share BEFORE AFTER: what they took for each GB of the rounds between.
+share() {
+    echo "$1 $2" | awk -v gb="$(((mib * 1048576 * rounds) / 1000))" -v parts="$parts" '{
+        gb /= 1e6
+        a = ($3 - $1) / 100 / gb; b = ($4 - $2) / 100 / gb
+        printf "%-28s %.2f + %.2f = %.2f processor s for each GB, %.2f times the parts\n", "",
+            a, b, a + b, (a + b) / parts }'
+}
+
 node() {
     "$build/skyferry" --home "$work/$1" "${@:2}"
 }
 
 echo "== sealing, one core"
-make -s -C "$build" tests/bench/bench_seal
+make -s -C "$build" tests/bench/bench_seal tests/bench/bench_parts
 "$build/tests/bench/bench_seal"
+
+echo "== the parts of a transfer, each alone"
+"$build/tests/bench/bench_parts" "$work" | tee "$work/parts.txt"
+parts=$(awk '/the parts together/ {print $4}' "$work/parts.txt")
 
 echo "== $mib MiB of random bytes over loopback"
 head -c $((mib * 1048576)) /dev/urandom >"$work/file"
@@ -77,8 +96,9 @@ for name in ground sat; do
         sleep 0.1
     done
 done
-for rate in 2Gbit 20Gbit; do
+for rate in 1Gbit 2Gbit 20Gbit; do
     node ground peer add sat --rate "$rate" 2>/dev/null
+    before=$(taken)
     for ((round = 0; round < rounds; round++)); do
         began=$(now)
         node ground send "$work/file" --to sat --wait >/dev/null 2>&1
@@ -89,6 +109,7 @@ for rate in 2Gbit 20Gbit; do
         sync
     done
     median "skyferry at $rate, to FINAL"
+    share "$before" "$(taken)"
 done
 
 if [[ ! -x $sshd ]] || ! command -v scp >/dev/null; then

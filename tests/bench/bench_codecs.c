@@ -3,7 +3,7 @@
  *
  *     bench_codecs                      generated tensors of every type
  *     bench_codecs TYPE FILE ...        files, each as tensors of TYPE ("other": not told)
- *     bench_codecs seal FILE            one core from plaintext to sealed bundles, step by step
+ *     bench_codecs seal FILE            one core from plaintext to sealed bundles, and back, step by step
  *
  * Prints, for 1 MiB frames, coded bytes in percent and MB/s of plaintext in and out, in time
  * of this thread. Figures of one run are to be compared with each other and nothing else. Run by
@@ -368,7 +368,7 @@ element_named(const char *name)
 
 /* --- Sealing, step by step ---------------------------------------------------------------- */
 
-enum { CLASS = 1 << 20, ROUNDS = 7 };
+enum { CLASS = 4 << 20, ROUNDS = 7 }; /* large files have that class */
 
 /* What goes through: a file read into frames, bundles written to another. */
 struct through {
@@ -469,6 +469,174 @@ run_parts(struct through *through, unsigned parts)
     return seconds() - start;
 }
 
+/* --- Opening, step by step ---------------------------------------------------------------- */
+
+/* What goes back: bundles read from the spool, their frames written to another file. */
+struct back {
+    const struct through *through;
+    struct sf_sha256 hash;
+    int staged;
+    uint8_t *opened;
+    uint8_t *joined; /* a frame that is cut */
+    size_t bytes;    /* of plaintext so far */
+};
+
+static void
+open_one(struct back *back, uint64_t index, struct sf_view *ret_content)
+{
+    const struct through *through = back->through;
+    const struct sf_envelope_expect expect = {.signer_pk = through->people.cards[0].sign_pk,
+        .signer_fingerprint = &through->people.cards[0].fingerprint,
+        .kind = SF_KIND_DATA,
+        .index = index};
+    uint8_t siv[SF_SIV_BYTES];
+    int status = sf_envelope_open(
+        &through->seal, &expect, sf_view(through->object, CLASS), back->opened, ret_content, siv);
+
+    sf_assert(status == SF_OK);
+}
+
+static void
+stage(struct back *back, size_t bytes)
+{
+    const struct through *through = back->through;
+
+    sf_assert(pwrite(back->staged, decoded, bytes, (off_t)back->bytes) == (ssize_t)bytes);
+    sf_assert(pread(back->staged, through->plain, bytes, (off_t)back->bytes) == (ssize_t)bytes);
+}
+
+static void
+take_piece(struct back *back, const struct sf_piece *piece)
+{
+    struct sf_coded coded = {piece->codec, piece->bytes};
+    int status;
+
+    if (!sf_piece_is_whole(piece)) {
+        memcpy(back->joined + piece->part_offset, piece->bytes.data, piece->bytes.bytes);
+        if (piece->part_offset == 0) {
+            return; /* the rest is in the next bundle */
+        }
+        coded.bytes = sf_view(back->joined, piece->total_bytes);
+    }
+    status = sf_frame_decode(coder, &coded, decoded, piece->plain_bytes);
+    sf_assert(status == SF_OK);
+    stage(back, piece->plain_bytes);
+    sf_sha256_update(&back->hash, back->through->plain, piece->plain_bytes);
+    back->bytes += piece->plain_bytes;
+}
+
+static void
+read_bundle(const struct through *through, uint64_t index)
+{
+    sf_assert(pread(through->spool, through->object, CLASS, (off_t)(index * CLASS)) == CLASS);
+}
+
+/* Seconds of all of it in one go. */
+static double
+run_back(struct back *back)
+{
+    double start = seconds();
+
+    back->bytes = 0;
+    sf_sha256_init(&back->hash);
+    for (uint64_t i = 0; i < back->through->bundles; i++) {
+        struct sf_content_reader reader;
+        struct sf_piece piece;
+        struct sf_view content;
+        int status;
+
+        read_bundle(back->through, i);
+        open_one(back, i, &content);
+        status = sf_content_reader_init(&reader, content);
+        sf_assert(status == SF_OK);
+        while (sf_content_next(&reader, &piece)) {
+            take_piece(back, &piece);
+        }
+    }
+    return seconds() - start;
+}
+
+enum { BACK_READ, BACK_OPEN, BACK_DECODE, BACK_STAGE, BACK_HASH, BACK_STEPS };
+
+/* Seconds of one step alone, over as much. */
+static double
+run_back_step(struct back *back, unsigned step)
+{
+    const struct through *through = back->through;
+    uint64_t count = step <= BACK_OPEN ? through->bundles : back->bytes / SF_FRAME_BYTES_MAX;
+    size_t bytes = back->bytes;
+    struct sf_view content;
+    double start;
+    double took;
+
+    read_bundle(through, 0);
+    start = seconds();
+    back->bytes = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        int status = SF_OK;
+
+        switch (step) {
+        case BACK_READ:
+            read_bundle(through, i);
+            break;
+        case BACK_OPEN:
+            open_one(back, 0, &content);
+            break;
+        case BACK_DECODE:
+            status = sf_frame_decode(coder, &last, decoded, SF_FRAME_BYTES_MAX);
+            break;
+        case BACK_STAGE:
+            stage(back, SF_FRAME_BYTES_MAX);
+            back->bytes += SF_FRAME_BYTES_MAX;
+            break;
+        default:
+            sf_sha256_update(&back->hash, through->plain, SF_FRAME_BYTES_MAX);
+            break;
+        }
+        sf_assert(status == SF_OK);
+    }
+    took = seconds() - start;
+    back->bytes = bytes;
+    return took;
+}
+
+static void
+bench_open(const struct through *through)
+{
+    static const char *const names[] = {
+        "reading the spool", "opening", "decoding", "writing, reading back", "SHA-256"};
+    struct back back = {.through = through, .opened = malloc(CLASS)};
+    FILE *staged = tmpfile();
+    double best[BACK_STEPS + 1] = {1e9, 1e9, 1e9, 1e9, 1e9, 1e9};
+    double sum = 0;
+    double mb;
+
+    back.joined = malloc(SF_FRAME_BYTES_MAX);
+    sf_assert(staged != NULL && back.opened != NULL && back.joined != NULL);
+    back.staged = fileno(staged);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i <= BACK_STEPS; i++) {
+            unsigned step = (i + BACK_STEPS) % (BACK_STEPS + 1); /* the whole first */
+            double took = step == BACK_STEPS ? run_back(&back) : run_back_step(&back, step);
+
+            best[step] = took < best[step] ? took : best[step];
+        }
+    }
+    mb = (double)back.bytes / 1e6;
+    for (unsigned i = 0; i < BACK_STEPS; i++) {
+        printf("%-24s %7.0f MB/s of plaintext, alone\n", names[i], mb / best[i]);
+        sum += best[i];
+    }
+    printf("%-24s %7.0f\n", "these five allow", mb / sum);
+    printf("%-24s %7.0f, %.1f %% of that\n", "all in one go", mb / best[BACK_STEPS],
+        100.0 * sum / best[BACK_STEPS]);
+    free(back.opened);
+    free(back.joined);
+    fclose(staged);
+}
+
+/* --- Both ----------------------------------------------------------------------------------- */
+
 static void
 bench_seal(const char *path)
 {
@@ -508,6 +676,8 @@ bench_seal(const char *path)
     }
     printf("%-24s %7.0f\n", "these five allow", mb / sum);
     printf("%-24s %7.0f, %.1f %% of that\n", "all in one go", mb / best[5], 100.0 * sum / best[5]);
+    (void)run_parts(&through, PART_ALL); /* what is in the spool is what there is to open */
+    bench_open(&through);
     people_close(&through.people);
     fclose(spool);
 }
