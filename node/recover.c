@@ -232,7 +232,8 @@ sweep_spools(struct sf_node *node)
         }
         stray = stray_new(node);
         if (stray == NULL) {
-            return; /* the next start tries again */
+            node_fail(node, SF_ENOMEM); /* the next start tries again */
+            return;
         }
         stray->spool.done = unlinked;
         stray->spool.owner = stray;
@@ -265,6 +266,7 @@ sweep_vault(struct sf_node *node)
         struct stray *stray = stray_new(node);
 
         if (stray == NULL) {
+            node_fail(node, SF_ENOMEM);
             return;
         }
         stray->vault.done = erased;
@@ -308,6 +310,7 @@ sweep_stray(struct sf_node *node, const uint8_t local[16])
     struct inbound *in = inbound_create(node, &none, &nobody);
 
     if (in == NULL) {
+        node_fail(node, SF_ENOMEM);
         return;
     }
     memcpy(in->local.b, local, sizeof(in->local.b));

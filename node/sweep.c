@@ -149,7 +149,8 @@ sweep_begin(struct inbound *in, void (*done)(struct inbound *in))
 
     in->was_swept = false;
     if (sweep == NULL) {
-        done(in); /* the next start sweeps again */
+        node_fail(in->node, SF_ENOMEM); /* the next start sweeps again */
+        done(in);
         return;
     }
     flight_begin(&in->node->flights, &sweep->flight, sweep_drop);
