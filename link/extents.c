@@ -338,6 +338,7 @@ sf_extents_confirm(struct sf_extents *extents, uint32_t at, uint64_t from, uint6
         struct sf_extent *node = sf_extents_at(extents, at);
 
         extents->store->watched_came += watched(extents, node, from, to);
+        extents->store->confirms++;
         if (node->from < from) {
             uint32_t upper = node->to > to ? split(extents, at, to) : SF_EXTENT_NONE;
 

@@ -42,6 +42,8 @@ struct sf_extent_store {
     uint32_t used_peak;
     uint32_t free_first;
 
+    uint64_t confirms; /* extents, or parts of them, so far */
+
     /* Of segments of this size: how many whole ones were confirmed, how many lost, and ends. */
     uint32_t watched;
     uint64_t watched_came;

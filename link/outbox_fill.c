@@ -9,6 +9,7 @@
 #include "link/outbox_private.h"
 
 #include "base/assert.h"
+#include "link/path_mtu.h"
 
 #define ANNOUNCE_GAP_NS_MAX (5 * SF_SEC)
 #define PROBE_NS_MAX        (20 * SF_SEC) /* or the probe time itself if that is longer */
@@ -467,6 +468,7 @@ set_symbol(struct sf_outbox *outbox, size_t symbol_bytes)
 {
     if (symbol_bytes != outbox->symbol_bytes) {
         outbox->symbol_bytes = symbol_bytes;
+        outbox->large.count = 0;
         sf_extent_store_watch(&outbox->store, (uint32_t)symbol_bytes);
     }
 }
@@ -502,6 +504,10 @@ sf_outbox_fill(
     }
     session->counter = counter;
     session->is_used = true;
+    if (writer->bytes > SF_PATH_MTU_FLOOR && ++outbox->large.count <= SF_OUTBOX_LARGE_MAX) {
+        outbox->large.epoch = session->epoch;
+        outbox->large.counter = counter;
+    }
     sf_outbox_mark_sent(outbox, seq, now);
     return true;
 }

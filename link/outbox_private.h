@@ -105,6 +105,16 @@ struct sf_outbox_farewell {
     uint64_t gap;
 };
 
+enum { SF_OUTBOX_LARGE_MAX = 8 };
+
+/* Datagrams that are larger than every path must take, since something was confirmed. */
+struct sf_outbox_large {
+    uint64_t confirms; /* when counting began */
+    unsigned count;
+    uint64_t epoch; /* of the SF_OUTBOX_LARGE_MAX-th, and its counter */
+    uint64_t counter;
+};
+
 struct sf_outbox {
     bool no_return;
     bool is_eager; /* rounds follow each other at once */
@@ -118,6 +128,7 @@ struct sf_outbox {
     sf_mono contact_end;        /* SF_NEVER: not known */
     struct sf_report_loss loss; /* of late, halved now and then */
     size_t symbol_bytes;        /* of a whole segment: what a datagram without control holds */
+    struct sf_outbox_large large;
 
     struct sf_outgoing *objects[SF_LINK_OBJECTS_MAX]; /* in the order of sending */
     size_t object_count;

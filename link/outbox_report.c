@@ -304,6 +304,27 @@ session_of(const struct sf_outbox *outbox, uint64_t epoch)
     return NULL;
 }
 
+/*
+ * Whether a later datagram was seen there than some large ones, and nothing of
+ * what is under way has come since they began. Rows and pieces are no whole segments.
+ */
+static bool
+is_large_in_vain(struct sf_outbox *outbox)
+{
+    struct sf_outbox_large *large = &outbox->large;
+
+    if (large->confirms != outbox->store.confirms) {
+        large->confirms = outbox->store.confirms;
+        large->count = 0;
+    }
+    if (large->count < SF_OUTBOX_LARGE_MAX || outbox->newest.epoch != large->epoch ||
+        outbox->newest.counter <= large->counter) {
+        return false;
+    }
+    large->count = 0;
+    return true;
+}
+
 enum sf_outbox_passage
 sf_outbox_passage(struct sf_outbox *outbox)
 {
@@ -312,7 +333,7 @@ sf_outbox_passage(struct sf_outbox *outbox)
 
     if (store->watched_came > 0) {
         passage = SF_OUTBOX_PASSAGE_OPEN;
-    } else if (store->watched_lost >= SHUT_SEGMENTS) {
+    } else if (store->watched_lost >= SHUT_SEGMENTS || is_large_in_vain(outbox)) {
         passage = SF_OUTBOX_PASSAGE_SHUT;
     } else if (store->watched_lost + store->watched_ends_lost >= SHUT_SEGMENTS) {
         return SF_OUTBOX_PASSAGE_DOUBTFUL;

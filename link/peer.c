@@ -570,8 +570,11 @@ sf_peer_tell_stale(struct sf_link *link, struct sf_peer *peer, sf_mono now)
 
     /* In the dark beacons will say it, if they come through; after the fallback, the next opener. */
     peer->stale_due = STALE_BEACONS;
-    if (is_dark(peer) || peer->unanswered % 2 == 1) {
+    if (is_dark(peer) || (was_on && peer->unanswered % 2 == 1)) {
         return;
+    }
+    if (!was_on) {
+        peer->unanswered = 0; /* nothing is under way: not to the fallback, which cannot say it */
     }
     sf_peer_call(link, peer, now);
     if (was_on) {
