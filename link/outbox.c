@@ -351,6 +351,9 @@ sf_outbox_set_count(struct sf_outbox *outbox, uint32_t handle, uint64_t count)
         }
         sf_outgoing_announce(object, outbox->now);
         sf_outgoing_wake(object);
+        if (outbox->no_return) {
+            sf_outgoing_count_round(object, outbox->now); /* all of it may have been sent already */
+        }
     }
     return SF_OK;
 }

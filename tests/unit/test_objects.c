@@ -341,6 +341,29 @@ test_no_return(void)
     pair_close(&pair);
 }
 
+/* Its count is known only after all was sent: it goes round all the same, and fills what was lost. */
+static void
+test_no_return_growing(void)
+{
+    struct sf_link_object object = {
+        .kind = 1, .priority = 3, .count = 50, .class_bytes = 64 * KIB, .ready = 0};
+
+    pair_open(&pair, &(struct pair_config){.seed = 18,
+                         .rate_bps = MBIT100,
+                         .rtt_ns = 60 * SF_MS,
+                         .loss_ppm = 300000,
+                         .no_return = true});
+    pair_offer_as(&pair, &object);
+    REQUIRE_EQ(sf_outbox_ready(pair.outbox, 1, 0, 20), SF_OK);
+    pair_run(&pair, pair.now + 2 * SF_SEC);
+    CHECK(sf_range_set_total(&pair.objects[0].have) < 20);
+    REQUIRE_EQ(sf_outbox_set_count(pair.outbox, 1, 20), SF_OK);
+    pair_run(&pair, pair.now + 300 * SF_SEC);
+    CHECK_EQ(sf_range_set_total(&pair.objects[0].have), 20);
+    CHECK_EQ(pair.objects[0].wrong, 0);
+    pair_close(&pair);
+}
+
 static void
 test_huge_object(void)
 {
@@ -693,6 +716,7 @@ CHECK_MAIN("objects", {"what goes before a contact ends needs no answer", test_c
     {"a receiver that forgot everything gets what it does not hold", test_receiver_restarts},
     {"a sender that forgot everything asks first and repeats nothing", test_sender_restarts},
     {"without a return path everything goes once and nothing is remembered", test_no_return},
+    {"without a return path a count that is known late ends no rounds", test_no_return_growing},
     {"700 GB take no more memory than 60 MB", test_huge_object},
     {"sixty objects arrive and are forgotten on both sides", test_many_objects},
     {"what is declined is not sent", test_decline},
