@@ -104,7 +104,7 @@ test_template(void)
     CHECK_EQ(parse(text), SF_OK);
     CHECK_EQ(config.listen_count, 1);
     CHECK_EQ(config.listen[0].port, from_default.listen[0].port);
-    CHECK_EQ(config.mtu_bytes, 1400);
+    CHECK_EQ(config.mtu_bytes, 1500); /* an example: it is found */
     CHECK_EQ(config.reserve_bytes, from_default.reserve_bytes);
     CHECK_EQ(config.quota_bytes, from_default.quota_bytes);
     CHECK_EQ(config.class_bytes, from_default.class_bytes);
