@@ -107,6 +107,8 @@ restore(struct sf_node *node, struct sf_view key, const struct sf_record_in *rec
         return SF_ENOMEM;
     }
     in->record = *record;
+    /* Names that are seen may have been lost with a sync that failed: what was verified was synced after. */
+    in->is_unswept = record->verified == 0 && record->phase < SF_IN_DELIVERING;
     restore_key(in);
     if (!is_open(in)) {
         char label[256];
