@@ -10,6 +10,7 @@ enum { QUEUE_BYTES = 1000000 };
 
 #define DAY_NS    (UINT64_C(86400) * SF_SEC)
 #define EPOCH_MS  INT64_C(1767225600000) /* of the world's wall clocks */
+#define RESET_NS  (10 * SF_SEC) /* so long after an image was put back somebody stands by */
 #define NOTICE_NS (20 * SF_SEC) /* others go on so long before they, too, are switched off */
 
 static uint64_t
@@ -195,6 +196,27 @@ crash(struct life *life, unsigned number)
         life->nodes[number].name, (unsigned)model);
 }
 
+/*
+ * Peers notice a restored copy, but not all can say so: who puts an image back
+ * where nothing comes back, or where nobody knows its address, says it instead
+ * (skyferry peer reset).
+ */
+static void
+reset_peers(struct life *life, unsigned number)
+{
+    struct sf_node *node = sf_world_node(life->world, number);
+    struct sf_node_error error;
+
+    if (!life->is_one_way && !life->nodes[number].is_behind_nat) {
+        return;
+    }
+    for (unsigned i = 0; node != NULL && i < life->node_count; i++) {
+        if (life->is_connected[number][i]) {
+            sf_assert(sf_node_peer_reset(node, life->nodes[i].name, &error) == SF_OK);
+        }
+    }
+}
+
 void
 life_start(struct life *life, unsigned number)
 {
@@ -224,6 +246,9 @@ life_start(struct life *life, unsigned number)
     life->nodes[number].fingerprint = sf_node_card(sf_world_node(life->world, number))->fingerprint;
     checker_started(life, number);
     life_look_after(life, number);
+    if (sf_world_now(life->world) < life->nodes[number].reset_until) {
+        reset_peers(life, number); /* the power went before that was durable: again */
+    }
 }
 
 /* Everybody is switched off, so that months cost nothing. */
@@ -295,27 +320,6 @@ life_revive(struct life *life)
     }
 }
 
-/*
- * Peers notice a restored copy, but not all can say so: who puts an image back
- * where nothing comes back, or where nobody knows its address, says it instead
- * (skyferry peer reset).
- */
-static void
-reset_peers(struct life *life, unsigned number)
-{
-    struct sf_node *node = sf_world_node(life->world, number);
-    struct sf_node_error error;
-
-    if (!life->is_one_way && !life->nodes[number].is_behind_nat) {
-        return;
-    }
-    for (unsigned i = 0; node != NULL && i < life->node_count; i++) {
-        if (life->is_connected[number][i]) {
-            sf_assert(sf_node_peer_reset(node, life->nodes[i].name, &error) == SF_OK);
-        }
-    }
-}
-
 /* Keep an image of a disk; another time, put it back. */
 static void
 roll_back(struct life *life, unsigned number)
@@ -340,8 +344,8 @@ roll_back(struct life *life, unsigned number)
     say(life, number, "the image is put back");
     fired(life, SF_FAULT_ROLLBACK);
     checker_restored(life, number);
+    node->reset_until = sf_mono_add(sf_world_now(life->world), RESET_NS);
     life_start(life, number);
-    reset_peers(life, number);
 }
 
 /* Of what it allocates from now on, one or some fail. */

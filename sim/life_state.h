@@ -83,6 +83,7 @@ struct life_node {
     bool is_inbox_touched;
     bool has_disk_faults; /* ever: what fails may fail with a reason */
     bool has_run_out;     /* of memory, ever: the same */
+    sf_mono reset_until;  /* a start before then says once more that an image was put back */
     bool has_rot;         /* ever: the medium itself changed bytes */
     bool has_limit;       /* now: the disk is small */
     bool is_restored;     /* ever: an older image was put back */
