@@ -266,6 +266,25 @@ stop_incoming(struct sf_node *node)
     }
 }
 
+/*
+ * Let come to an end what disk and workers still hold on to, whatever becomes of
+ * it: they write into memory that is freed next.
+ */
+static void
+settle(struct sf_node *node)
+{
+    bool any = true;
+
+    while (any) {
+        any = sf_workers_poll(node->workers);
+        any |= sf_disk_poll(node->disk);
+        if (!any) {
+            node->disk->wait(node->disk);
+            any = sf_disk_poll(node->disk);
+        }
+    }
+}
+
 void
 sf_node_close(struct sf_node *node)
 {
@@ -287,6 +306,9 @@ sf_node_close(struct sf_node *node)
             sf_journal_give_up(node->journal);
             sf_audit_give_up(node->audit);
         }
+    }
+    if (node->health != SF_OK || !node->is_open) {
+        settle(node);
     }
     if (node->health != SF_OK) {
         sf_node_drop(node);
