@@ -9,4 +9,4 @@ E2E_FAULT_TESTS = \
 	tests/e2e/source.sh
 dist_check_SCRIPTS += $(E2E_FAULT_TESTS)
 TESTS += $(E2E_FAULT_TESTS)
-EXTRA_DIST += tests/e2e/faults.sh
+EXTRA_DIST += tests/e2e/faults.sh tests/e2e/namespaces.sh

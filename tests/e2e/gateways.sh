@@ -9,33 +9,8 @@ source "${srcdir:-$(dirname "$0")/../..}/tests/e2e/lib.sh"
 tag=sfgw$$
 namespaces=("$tag-g" "$tag-s" "$tag-1" "$tag-2" "$tag-3")
 
-remove_namespaces() {
-    local name
-    for name in "${namespaces[@]}"; do
-        ip netns delete "$name" 2>/dev/null
-    done
-}
-
-leave() {
-    local node
-    for node in "${!pids[@]}"; do
-        stop "$node"
-    done
-    remove_namespaces
-    finish
-}
-trap 'fail "the test itself broke off"; leave' EXIT
-
-give_up() {
-    skip "$*"
-    remove_namespaces
-    trap - EXIT
-    rm -rf "$work"
-    exit 77
-}
-
-[[ $(id -u) == 0 ]] || give_up "making network namespaces needs root"
-command -v ip >/dev/null || give_up "there is no ip (iproute2) here"
+# shellcheck source=tests/e2e/namespaces.sh
+source "${srcdir:-$(dirname "$0")/../..}/tests/e2e/namespaces.sh"
 
 # wire A B NET: a cable between two namespaces, .1 at A and .2 at B.
 wire() {
