@@ -18,9 +18,8 @@
 #define MARKS_PER_RTT     64
 #define FAREWELL_NS_FIRST (100 * SF_MS)
 
-enum {
-    SHUT_SEGMENTS = 4
-}; /* lost in a row: chance seldom does that, and costs little if it does */
+/* Lost in a row: chance seldom does that, and costs little if it does. */
+enum { SHUT_SEGMENTS = 4 };
 
 /* --- Time ----------------------------------------------------------------------------- */
 
