@@ -221,10 +221,12 @@ may_take(const struct decoder *decoder, const struct sf_piece *piece)
     return decoder->frame_bytes < FRAMES_BYTES_MAX && decoder->task_count < TASKS_MAX;
 }
 
-static void
+/* Takes the pieces of a bundle. Any other one may end meanwhile: what comes next is known after. */
+static struct work *
 work_step(struct work *work)
 {
     struct decoder *decoder = work->decoder;
+    struct work *next;
 
     work->pending++; /* stays alive while it is stepped through */
     while (work->has_piece && !decoder->is_stopping && !decoder->is_yielding &&
@@ -249,7 +251,9 @@ work_step(struct work *work)
         work->was_dropped = true;
     }
     work->pending--;
+    next = work->next;
     decode_work_release(work);
+    return next;
 }
 
 /* Whether bundle `index` may be begun: before the outline is known only those that hold it. */
@@ -544,18 +548,13 @@ step_bases(struct decoder *decoder)
 void
 decoder_step(struct decoder *decoder)
 {
-    struct work *next;
-
     if (decoder->is_stepping) {
         return;
     }
     decoder->is_stepping = true;
     step_bases(decoder);
-    for (struct work *work = decoder->works; work != NULL; work = next) {
-        next = work->next;
-        if (work->has_piece) {
-            work_step(work);
-        }
+    for (struct work *work = decoder->works; work != NULL;) {
+        work = work->has_piece ? work_step(work) : work->next;
     }
     if (!decoder->is_stopping) {
         fetch_next(decoder);
