@@ -11,12 +11,20 @@ tests_unit_test_disk_LDADD = \
 STORE_TEST_LIBS = sim/libsim.a store/libstore.a base/libbase.a $(URING_LIBS) $(SODIUM_LIBS) \
 	$(CRYPTO_LIBS) $(CUNIT_LIBS)
 
-check_PROGRAMS += tests/unit/test_journal tests/unit/test_spool tests/unit/test_vault \
+JOURNAL_STEPS = tests/unit/journal_steps.h tests/unit/store_steps.h tests/unit/check.h
+
+check_PROGRAMS += tests/unit/test_journal tests/unit/test_journal_recovery \
+	tests/unit/test_journal_compaction tests/unit/test_spool tests/unit/test_vault \
 	tests/unit/test_audit
-TESTS += tests/unit/test_journal tests/unit/test_spool tests/unit/test_vault tests/unit/test_audit
-tests_unit_test_journal_SOURCES = \
-	tests/unit/test_journal.c tests/unit/check.h tests/unit/store_steps.h
+TESTS += tests/unit/test_journal tests/unit/test_journal_recovery \
+	tests/unit/test_journal_compaction tests/unit/test_spool tests/unit/test_vault \
+	tests/unit/test_audit
+tests_unit_test_journal_SOURCES = tests/unit/test_journal.c $(JOURNAL_STEPS)
 tests_unit_test_journal_LDADD = $(STORE_TEST_LIBS)
+tests_unit_test_journal_recovery_SOURCES = tests/unit/test_journal_recovery.c $(JOURNAL_STEPS)
+tests_unit_test_journal_recovery_LDADD = $(STORE_TEST_LIBS)
+tests_unit_test_journal_compaction_SOURCES = tests/unit/test_journal_compaction.c $(JOURNAL_STEPS)
+tests_unit_test_journal_compaction_LDADD = $(STORE_TEST_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/check.h tests/unit/store_steps.h
 tests_unit_test_spool_LDADD = $(STORE_TEST_LIBS)
 tests_unit_test_vault_SOURCES = tests/unit/test_vault.c tests/unit/check.h tests/unit/store_steps.h
