@@ -83,8 +83,16 @@ enum {
 #define ORPHAN_GRACE    (UINT64_C(86400) * SF_SEC) /* orphans of a grant that never comes */
 #define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
 
-/* A restored copy is not older than so many starts; a peer that says so would use them up. */
-enum { BOOTS_AHEAD_MAX = 1 << 16 };
+enum {
+    /* `peer reset` leaves out so many starts: a restored copy is not older than that. */
+    BOOTS_RESET = 1 << 16,
+    /*
+     * Further ahead no peer is believed, or it could use them up. What was
+     * forgotten may itself have been reset: that has room in it fifteen times,
+     * beside the reset of this run.
+     */
+    BOOTS_AHEAD_MAX = 16 * BOOTS_RESET,
+};
 
 /* --- Peers --------------------------------------------------------------- */
 

@@ -408,8 +408,8 @@ sf_node_peer_reset(struct sf_node *node, const char *name, struct sf_node_error 
     if (peer == NULL) {
         return node_error(error, SF_ENOENT, "there is no peer %s", name);
     }
-    /* It said that it has seen as much as it can have: from there on all goes as if it had. */
-    boot = (uint64_t)node->boot_began + BOOTS_AHEAD_MAX - 2;
+    /* As if the peer had said that it has seen as many starts more. */
+    boot = (uint64_t)node->boot_began + BOOTS_RESET - 2;
     status = sf_link_restored(
         node->link, peer_number(node, peer), boot > UINT32_MAX ? UINT64_MAX : boot << 32);
     if (status != SF_OK) {

@@ -87,6 +87,51 @@ test_reset_after_a_restore(void)
     fixture_close(&f);
 }
 
+static void
+reset_sat(struct fixture *f)
+{
+    REQUIRE_EQ(sf_node_peer_reset(sf_world_node(f->world, SAT), "ground", &f->error), SF_OK);
+    sf_world_poke(f->world, SAT);
+    fixture_run(f, 3 * SF_SEC);
+}
+
+static void
+crash_and_start(struct fixture *f, unsigned number)
+{
+    sf_world_crash(f->world, number, SF_SIM_DAMAGE_LOSE_ALL);
+    fixture_start(f, number);
+    fixture_run(f, 3 * SF_SEC);
+}
+
+/*
+ * The life that was forgotten had been reset, and has started again since: what
+ * it used is further ahead than a reset alone goes, and its peer is believed all the same.
+ */
+static void
+test_reset_behind_a_reset(void)
+{
+    struct sf_sim_disk *image;
+    struct fixture f;
+
+    fixture_make(&f, 6, 2);
+    fixture_slow(&f, 200000);
+    sf_world_config(f.world, GROUND)->class_bytes = 16384;
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_run(&f, 3 * SF_SEC);
+    image = take_image(&f, SAT);
+    crash_and_start(&f, SAT);
+    reset_sat(&f);
+    crash_and_start(&f, SAT);
+    fixture_send_file(&f, BYTES);
+    fixture_run(&f, 6 * SF_SEC); /* it says that it holds some */
+    CHECK(fixture_transfer(&f, GROUND).recipients[0].held > 0);
+    put_back(&f, SAT, image);
+    reset_sat(&f);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_DONE, 60 * SF_SEC));
+    fixture_close(&f);
+}
+
 /* The key is forgotten and the spool rots: it ends, with a reason, and not after years of sending. */
 static void
 test_rot_without_a_key(void)
@@ -143,5 +188,7 @@ CHECK_MAIN("node lives",
     {"behind a translator, a crash and another address are no end", test_new_address_after_a_crash},
     {"a restored node that nobody can call is heard again after a reset",
         test_reset_after_a_restore},
+    {"what a reset had left out can be forgotten too, and is left out again",
+        test_reset_behind_a_reset},
     {"rot behind a forgotten key ends the transfer with a reason", test_rot_without_a_key},
     {"an orderly stop waits for a slow disk", test_stop_with_a_slow_disk})
