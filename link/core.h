@@ -2,7 +2,10 @@
  * core.h - what the files that make up the engine share; nobody else's.
  *
  *   link.c    the public functions, and events
- *   peer.c          one peer: when to open a session, when it is dark, what is due
+ *   peer.c          one peer: what there is to do for it, and when
+ *   peer_session.c  its outgoing sessions: opening, being named, taking over
+ *   peer_silence.c  when it does not answer: the quiet, the dark, beacons
+ *   peer_stale.c    what two ends tell each other of starts: states put back, copies
  *   peer_contact.c  when a contact plan lets it be sent to
  *   peer_mtu.c      how large they may be
  *   peer_rate.c     how fast datagrams leave towards it
@@ -272,6 +275,9 @@ uint64_t sf_peer_planned_rtt_ns(const struct sf_peer *peer);
 bool sf_peer_has_endpoint(const struct sf_peer *peer);
 bool sf_peer_has_no_return(const struct sf_peer *peer);
 
+/* When the contact that is on ends; SF_NEVER if none is planned. */
+sf_mono sf_peer_contact_end(const struct sf_peer *peer);
+
 /* Does the plan forbid to send now? Then nothing is due either. */
 bool sf_peer_is_silent(const struct sf_link *link, const struct sf_peer *peer, sf_mono now);
 
@@ -351,12 +357,40 @@ void sf_peer_mtu_stats(
 /* Measured, or by the contact plan; 0 = not known. */
 uint64_t sf_peer_round_trip(const struct sf_peer *peer);
 
+/* Line time of an opener: on a slow line waiting begins when it has left. */
+uint64_t sf_peer_opener_ns(const struct sf_peer *peer);
+
 /* How long an opener may stay unanswered, and how long bulk may. */
 uint64_t sf_peer_answer_ns(const struct sf_peer *peer);
 uint64_t sf_peer_budget_ns(const struct sf_peer *peer);
 
-/* Segments left at `now`. */
-void sf_peer_bulk_sent(struct sf_peer *peer, sf_mono now);
+static inline bool
+sf_peer_is_dark(const struct sf_peer *peer)
+{
+    return peer->state == SF_LINK_STATE_DARK;
+}
+
+/* Is there an address for it at which it was proven or authorised to be? */
+static inline bool
+sf_peer_is_trusted(const struct sf_peer *peer)
+{
+    return peer->addresses.use != SF_ADDRESS_NONE;
+}
+
+/* Are there objects, or words about them, that wait to go to it? */
+bool sf_peer_has_work(const struct sf_peer *peer);
+
+/* Has it to be reached although there is nothing to send? */
+bool sf_peer_must_be_reached(const struct sf_peer *peer);
+
+/* Is there anything in `control` that may go on the path in use? */
+bool sf_peer_has_control(const struct sf_peer *peer);
+
+/* May bulk go to the peer now? */
+bool sf_peer_may_bulk(const struct sf_peer *peer, sf_mono now);
+
+/* When the learnt address is to be challenged on a session of its own; SF_NEVER if it is not. */
+sf_mono sf_peer_challenge_due(const struct sf_peer *peer);
 
 /* Let time pass: go dark, give up an opener, open what is needed, plan beacons. */
 void sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now);
@@ -364,20 +398,54 @@ void sf_peer_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now);
 /* When something is to be sent to the peer, or tick has something to do. */
 sf_mono sf_peer_deadline(const struct sf_link *link, const struct sf_peer *peer);
 
+/* --- peer_session.c ------------------------------------------------------------ */
+
 /* Make a new opener now. */
 void sf_peer_call(struct sf_link *link, struct sf_peer *peer, sf_mono now);
+
+/* The newest HELLO names the session of ours whose epoch, XOR its life, is `heard` (0 = none). */
+void sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t heard, sf_mono now);
+
+/* The session that control datagrams go on; SF_OUT_COUNT if none is open. */
+enum sf_out sf_peer_control_out(const struct sf_peer *peer);
+
+/* When the opener that is out is to be sent (again); SF_NEVER if it is not. */
+sf_mono sf_peer_opener_due(const struct sf_peer *peer);
+
+/* Where it goes. */
+enum sf_address_path sf_peer_opener_path(const struct sf_peer *peer);
+
+/* The opener goes again: to the next of several endpoints, if the last did not answer. */
+void sf_peer_look_around(struct sf_peer *peer, sf_mono now);
+
+/* In the light: give up an opener, open what is needed, let a session take over; and when. */
+void sf_peer_session_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now);
+sf_mono sf_peer_session_deadline(const struct sf_peer *peer);
+
+/* --- peer_silence.c ------------------------------------------------------------ */
+
+/* Segments left at `now`. */
+void sf_peer_bulk_sent(struct sf_peer *peer, sf_mono now);
 
 /* An authentic datagram came: it is not dark. */
 void sf_peer_wake(struct sf_peer *peer, sf_mono now);
 
+/* Reports have stopped while segments went: bulk pauses, and questions take its place. */
+bool sf_peer_is_quiet(const struct sf_peer *peer, sf_mono now);
+void sf_peer_quiet_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now);
+sf_mono sf_peer_quiet_deadline(const struct sf_peer *peer, sf_mono now);
+
 /* Nothing more goes out, and time stands still, until a contact or a beacon. */
 void sf_peer_go_silent(struct sf_peer *peer, sf_mono now);
+
+/* Go dark, or, in the dark, put out the next beacon; and when. */
+void sf_peer_dark_tick(struct sf_link *link, struct sf_peer *peer, sf_mono now);
+sf_mono sf_peer_dark_deadline(const struct sf_peer *peer);
 
 /* A contact begins: forget the dark and call. */
 void sf_peer_contact(struct sf_link *link, struct sf_peer *peer, sf_mono now);
 
-/* The newest HELLO names the session of ours whose epoch, XOR its life, is `heard` (0 = none). */
-void sf_peer_named(struct sf_link *link, struct sf_peer *peer, uint64_t heard, sf_mono now);
+/* --- peer_stale.c -------------------------------------------------------------- */
 
 /* Something was noticed of copies; an event says so. */
 void sf_peer_news(struct sf_peer *peer, enum sf_link_news news);
@@ -399,31 +467,10 @@ void sf_peer_boot_durable(struct sf_link *link, struct sf_peer *peer, uint32_t b
 /* Tell the peer, in an opener, what we have seen of it. */
 void sf_peer_tell_stale(struct sf_link *link, struct sf_peer *peer, sf_mono now);
 
-/* The session that control datagrams go on; SF_OUT_COUNT if none is open. */
-enum sf_out sf_peer_control_out(const struct sf_peer *peer);
+/* What an opener made now is to say of that, if anything. */
+void sf_peer_stale_put(struct sf_peer *peer, struct sf_message_writer *writer);
 
-/* The opener goes again: to the next of several endpoints, if the last did not answer. */
-void sf_peer_look_around(struct sf_peer *peer, sf_mono now);
-
-/* When the opener that is out is to be sent (again); SF_NEVER if it is not. */
-sf_mono sf_peer_opener_due(const struct sf_peer *peer);
-
-/* Where it goes. */
-enum sf_address_path sf_peer_opener_path(const struct sf_peer *peer);
-
-/* When the learnt address is to be challenged on a session of its own; SF_NEVER if it is not. */
-sf_mono sf_peer_challenge_due(const struct sf_peer *peer);
-
-/* May bulk go to the peer now? */
-bool sf_peer_may_bulk(const struct sf_peer *peer, sf_mono now);
-
-/* Is there anything in `control` that may go on the path in use? */
-bool sf_peer_has_control(const struct sf_peer *peer);
-
-/* When the contact that is on ends; SF_NEVER if none is planned. */
-sf_mono sf_peer_contact_end(const struct sf_peer *peer);
-
-/* --- messages of the outer half; output.c, used by peer.c for openers ------------ */
+/* --- messages of the outer half; output.c, used for openers too ------------------ */
 
 void sf_control_hello(struct sf_link *link, const struct sf_peer *peer,
     struct sf_message_writer *writer, unsigned flags_more);

@@ -19,6 +19,9 @@ link_liblink_a_SOURCES = \
 	%D%/peer_contact.c \
 	%D%/peer_mtu.c \
 	%D%/peer_rate.c \
+	%D%/peer_session.c \
+	%D%/peer_silence.c \
+	%D%/peer_stale.c \
 	%D%/session.c %D%/session.h
 
 # Objects, segments, reports, repair. Users link $(ISAL_LIBS).
