@@ -29,7 +29,9 @@ sim_libsim_a_SOURCES = \
 	%D%/tree_whole.c \
 	%D%/value.c %D%/value.h \
 	%D%/whatif.c %D%/whatif.h \
-	%D%/world.c %D%/world.h
+	%D%/world.c %D%/world.h %D%/world_state.h \
+	%D%/world_net.c \
+	%D%/world_send.c
 
 # Programs in which allocations of simulated nodes can fail (sim/memory.h).
 SIM_MEMORY_WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
