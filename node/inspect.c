@@ -62,16 +62,25 @@ sf_inspect_to(const struct sf_node *node, const struct sf_transfer_id *id,
     return false;
 }
 
-bool
-sf_inspect_in(const struct sf_node *node, const struct sf_transfer_id *id,
-    const struct sf_fingerprint *sender, struct sf_inspect_in *ret_in)
+static const struct inbound *
+find_in(const struct sf_node *node, const struct sf_transfer_id *id,
+    const struct sf_fingerprint *sender)
 {
-    const struct inbound *in = node->ins;
+    const struct inbound *in = node == NULL ? NULL : node->ins;
 
     while (in != NULL && (in->is_forgotten || !sf_transfer_equal(&in->id, id) ||
                              !sf_fingerprint_equal(&in->sender, sender))) {
         in = in->next;
     }
+    return in;
+}
+
+bool
+sf_inspect_in(const struct sf_node *node, const struct sf_transfer_id *id,
+    const struct sf_fingerprint *sender, struct sf_inspect_in *ret_in)
+{
+    const struct inbound *in = find_in(node, id, sender);
+
     if (in == NULL) {
         return false;
     }
@@ -86,6 +95,34 @@ sf_inspect_in(const struct sf_node *node, const struct sf_transfer_id *id,
         .held = &in->held,
     };
     return true;
+}
+
+bool
+sf_inspect_keys(const struct sf_node *node, const struct sf_transfer_id *id,
+    const struct sf_fingerprint *sender, struct sf_inspect_keys *ret_keys)
+{
+    const struct inbound *in = find_in(node, id, sender);
+
+    if (in == NULL || in->seal == NULL) {
+        return false;
+    }
+    *ret_keys = (struct sf_inspect_keys){in->seal->cek, node->identity};
+    return true;
+}
+
+int
+sf_inspect_would_hold(const struct sf_node *node, const struct sf_transfer_id *id,
+    const struct sf_fingerprint *sender, uint64_t index, struct sf_view object, uint8_t *plain)
+{
+    const struct inbound *in = find_in(node, id, sender);
+    struct sf_view content;
+
+    if (in == NULL || in->seal == NULL || !in->has_signer || in->record.phase != SF_IN_RECEIVING) {
+        return SF_ENOENT;
+    }
+    return object.bytes == in->record.class_bytes
+               ? open_bundle(in, index, object.data, plain, &content)
+               : SF_EINVAL;
 }
 
 uint64_t

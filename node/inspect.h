@@ -1,6 +1,6 @@
 /*
  * inspect.h - what a checker may see of a node: the facts its promises are
- * about, and nothing secret.
+ * about; and what a recipient has who turns on the others.
  *
  * For the simulator, which holds them against the disks after every event.
  * Nothing can be changed through it. Sets are the node's own and valid until
@@ -57,6 +57,26 @@ struct sf_inspect_in {
 /* An incoming transfer; false if the node does not know it. */
 bool sf_inspect_in(const struct sf_node *node, const struct sf_transfer_id *id,
     const struct sf_fingerprint *sender, struct sf_inspect_in *ret_in);
+
+/* The keys with which a recipient could make bundles of a transfer: its content key and its own. */
+struct sf_inspect_keys {
+    const uint8_t *cek; /* SF_CEK_BYTES */
+    const struct sf_identity *identity;
+};
+
+/* False while the node has no key of that transfer. The keys stay the node's. */
+bool sf_inspect_keys(const struct sf_node *node, const struct sf_transfer_id *id,
+    const struct sf_fingerprint *sender, struct sf_inspect_keys *ret_keys);
+
+/*
+ * What a recipient that is still receiving would say of `object` as bundle `index`, by the
+ * check that every bundle passes before it is held; `plain` is of the same size.
+ *
+ * Returns SF_OK if it would hold it; SF_EAUTH or SF_EFORMAT; SF_EINVAL if it is not of the
+ * transfer's class; SF_ENOENT while it has no key or does not know whose signature is right.
+ */
+SF_MUST_USE int sf_inspect_would_hold(const struct sf_node *node, const struct sf_transfer_id *id,
+    const struct sf_fingerprint *sender, uint64_t index, struct sf_view object, uint8_t *plain);
 
 /* Datagrams of all peers that were authentic and new, since the node started. */
 uint64_t sf_inspect_datagrams_in(const struct sf_node *node);

@@ -44,6 +44,7 @@ static const struct {
     [SF_FAULT_SPLICE] = {"splice", 30},
     [SF_FAULT_JUNK] = {"junk", 30},
     [SF_FAULT_MEMORY] = {"allocation failure", 20},
+    [SF_FAULT_FORGE] = {"recipient forges", 50},
 };
 
 const char *

@@ -48,6 +48,7 @@ enum sf_fault {
     SF_FAULT_SPLICE,
     SF_FAULT_JUNK,
     SF_FAULT_MEMORY, /* allocations of a node fail, one or some dozens in a row */
+    SF_FAULT_FORGE,  /* a recipient makes bundles for another one, with the content key */
     SF_FAULTS,
 };
 

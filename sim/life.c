@@ -114,6 +114,7 @@ static void
 stepped(void *context, unsigned number)
 {
     checker_stepped(context, number);
+    traitor_stepped(context);
 }
 
 /* The program under test opens, changes and removes files here. */

@@ -5,6 +5,7 @@
  *   life_work.c    what is sent, resumed and cancelled, and when all is done
  *   life_faults.c  what goes wrong
  *   attacker.c     one on the path, without keys
+ *   traitor.c      a recipient who turns on the others
  *   checker.c      the invariants, each a function of its own
  */
 #ifndef SF_SIM_LIFE_STATE_H
@@ -184,6 +185,11 @@ void attacker_sees_arrival(struct life *life, const struct sf_world_datagram *da
 void attacker_sees_taken(struct life *life, const struct sf_world_datagram *datagram);
 /* What it does in a round. */
 void attacker_strikes(struct life *life);
+
+/* --- traitor.c --- */
+
+/* After an event: now and then a recipient makes a bundle for another one, which changes nothing. */
+void traitor_stepped(struct life *life);
 
 /* --- checker.c --- */
 

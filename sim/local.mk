@@ -25,6 +25,7 @@ sim_libsim_a_SOURCES = \
 	%D%/schedule.c %D%/schedule.h \
 	%D%/stage.c %D%/stage.h \
 	%D%/trace.c %D%/trace.h \
+	%D%/traitor.c \
 	%D%/tree.c %D%/tree.h \
 	%D%/tree_whole.c \
 	%D%/value.c %D%/value.h \

@@ -39,6 +39,7 @@ tests_unit_test_node_lives_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 dist_check_SCRIPTS += tests/sim/check_seeds.sh tests/sim/check_mutants.sh
 TESTS += tests/sim/check_seeds.sh tests/sim/check_mutants.sh
 sim_mutants = \
+	tests/sim/mutants/forged-content-taken.patch \
 	tests/sim/mutants/free-before-final.patch \
 	tests/sim/mutants/fsync-error-ignored.patch \
 	tests/sim/mutants/journal-not-synced.patch \
