@@ -72,6 +72,7 @@ E2E_TESTS = \
 	tests/e2e/basic.sh \
 	tests/e2e/confine.sh \
 	tests/e2e/contacts.sh \
+	tests/e2e/cutoff \
 	tests/e2e/doctor.sh \
 	tests/e2e/files.sh \
 	tests/e2e/gateways.sh \
@@ -87,4 +88,4 @@ E2E_TESTS = \
 	tests/e2e/weights.sh
 dist_check_SCRIPTS += $(E2E_TESTS)
 TESTS += $(E2E_TESTS)
-EXTRA_DIST += tests/e2e/lib.sh
+EXTRA_DIST += tests/e2e/lib.sh tests/e2e/nodes.py

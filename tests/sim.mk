@@ -56,13 +56,15 @@ seeds: skyferry-sim$(EXEEXT)
 # Campaigns of about CAMPAIGN_SECONDS, which leave a line in tests/LEDGER of the source folder.
 CAMPAIGN_SECONDS = 3600
 campaign = srcdir=$(srcdir) $(srcdir)/tests/campaign
-.PHONY: campaign-seeds campaign-fuzz campaign-kill campaign-crash
+.PHONY: campaign-seeds campaign-fuzz campaign-kill campaign-cuts campaign-crash
 campaign-seeds: skyferry-sim$(EXEEXT)
 	$(campaign) seeds $(CAMPAIGN_SECONDS)
 campaign-fuzz:
 	$(campaign) fuzz $(CAMPAIGN_SECONDS)
 campaign-kill: skyferry$(EXEEXT) skyferryd$(EXEEXT) skyferry-sim$(EXEEXT)
 	$(campaign) kill $(CAMPAIGN_SECONDS)
+campaign-cuts: skyferry$(EXEEXT) skyferryd$(EXEEXT)
+	$(campaign) cuts $(CAMPAIGN_SECONDS)
 campaign-crash: tests/crash/crash_store$(EXEEXT) tests/crash/crash_node$(EXEEXT)
 	$(campaign) crash $(CAMPAIGN_SECONDS)
 EXTRA_DIST += tests/campaign tests/LEDGER
