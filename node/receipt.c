@@ -46,6 +46,8 @@ inbound_rolled_back(struct sf_node *node)
     for (struct inbound *in = node->ins; in != NULL; in = in->next) {
         if (in_is_open(in) && in->record.phase != 0) {
             in_begin_generation(in);
+        } else if (in_is_open(in)) {
+            in->record.generation = in_new_generation(node); /* it goes with its first fact */
         }
     }
 }
