@@ -387,7 +387,8 @@ const struct sf_cli_command sf_cli_peer_reset = {
     .summary = "Start sessions anew after this node was restored from a backup",
     .more = "A restored node repeats session numbers, which its peers refuse as replays. Over a\n"
             "two-way link that heals by itself; over a one-way link nobody can tell this node,\n"
-            "so this command lets it jump above everything the peer can have seen.\n",
+            "so this command lets it jump above everything the peer can have seen. A backup\n"
+            "that is older than an earlier reset needs one more for each of those.\n",
     .options = plain_options,
     .option_count = SF_CLI_GLOBALS,
     .operands_min = 1,

@@ -47,7 +47,8 @@ sf_peer_stale(struct sf_peer *peer, const struct sf_stale *stale, sf_mono now)
     uint32_t boot = (uint32_t)(stale->epoch >> 32);
     uint32_t above = boot > peer->lives.boot ? boot : peer->lives.boot;
 
-    if (above >= UINT32_MAX - 1 || peer->is_jumping) {
+    /* Who orders a jump may order another one behind it at once. */
+    if (above >= UINT32_MAX - 1 || (peer->is_jumping && stale->life != 0)) {
         return;
     }
     if (is_ours(peer, stale)) {

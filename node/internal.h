@@ -84,14 +84,12 @@ enum {
 #define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
 
 enum {
-    /* `peer reset` leaves out so many starts: a restored copy is not older than that. */
+    /* Each `peer reset` leaves out so many starts: what was forgotten is not more than that, */
     BOOTS_RESET = 1 << 16,
-    /*
-     * Further ahead no peer is believed, or it could use them up. What was
-     * forgotten may itself have been reset: that has room in it fifteen times,
-     * beside the reset of this run.
-     */
-    BOOTS_AHEAD_MAX = 16 * BOOTS_RESET,
+    /* ... but for resets among it, each of which takes another one by hand or word of a peer. */
+    RESETS_MAX = 16,
+    /* Further ahead no peer is believed, or it could use them up. */
+    BOOTS_AHEAD_MAX = RESETS_MAX * BOOTS_RESET,
 };
 
 /* --- Peers --------------------------------------------------------------- */
@@ -132,6 +130,7 @@ struct peer {
     sf_mono mismatch_at;       /* when a failed call in its name was last told of; 0: never */
     sf_mono refused_at;        /* when it was last told no: at most one a second */
     bool has_skipped;          /* rungs after a roll-back, in this run */
+    unsigned resets;           /* by hand, in this run */
     sf_mono news_at[5];        /* when news of copies were last told, by kind; 0: never */
     struct contacts *contacts; /* its contact plan; NULL: it has none */
     uint64_t bundles_out;      /* that its receipts have added */

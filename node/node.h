@@ -242,7 +242,11 @@ bool sf_node_peer_at(const struct sf_node *node, size_t index, struct sf_node_pe
 /*
  * Jump above every epoch the peer can have seen, after a restore: where a peer
  * cannot say so, because nothing comes back, or because this node has no address
- * there. SF_ENOENT; SF_EINVAL when the numbers are used up.
+ * there. Each one in a run goes further: one for this restore, and one for each
+ * reset that may be forgotten with it.
+ *
+ * Returns SF_OK, SF_ENOENT, SF_ELIMIT after sixteen in a run, or SF_EINVAL when
+ * the numbers are used up.
  */
 SF_MUST_USE int sf_node_peer_reset(
     struct sf_node *node, const char *name, struct sf_node_error *error);

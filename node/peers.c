@@ -408,8 +408,14 @@ sf_node_peer_reset(struct sf_node *node, const char *name, struct sf_node_error 
     if (peer == NULL) {
         return node_error(error, SF_ENOENT, "there is no peer %s", name);
     }
+    if (peer->resets == RESETS_MAX) {
+        return node_error(error, SF_ELIMIT,
+            "%d resets with %s are the most in one run: start skyferryd anew for more", RESETS_MAX,
+            name);
+    }
     /* As if the peer had said that it has seen as many starts more. */
-    boot = (uint64_t)node->boot_began + BOOTS_RESET - 2;
+    peer->resets++;
+    boot = node->boot_began + (uint64_t)peer->resets * BOOTS_RESET - 2;
     status = sf_link_restored(
         node->link, peer_number(node, peer), boot > UINT32_MAX ? UINT64_MAX : boot << 32);
     if (status != SF_OK) {

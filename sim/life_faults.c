@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { QUEUE_BYTES = 1000000 };
+enum { QUEUE_BYTES = 1000000, RESETS_MAX = 16 /* that a node takes in one run */ };
 
 #define DAY_NS    (UINT64_C(86400) * SF_SEC)
 #define EPOCH_MS  INT64_C(1767225600000) /* of the world's wall clocks */
@@ -199,22 +199,24 @@ crash(struct life *life, unsigned number)
 /*
  * Peers notice a restored copy, but not all can say so: who puts an image back
  * where nothing comes back, or where nobody knows its address, says it instead
- * (skyferry peer reset).
+ * (skyferry peer reset): once, and once more for each time since the image was kept.
  */
 static void
 reset_peers(struct life *life, unsigned number)
 {
     struct sf_node *node = sf_world_node(life->world, number);
+    unsigned times = life->nodes[number].resets_due;
     struct sf_node_error error;
 
-    if (!life->is_one_way && !life->nodes[number].is_behind_nat) {
+    if ((!life->is_one_way && !life->nodes[number].is_behind_nat) || node == NULL) {
         return;
     }
-    for (unsigned i = 0; node != NULL && i < life->node_count; i++) {
-        if (life->is_connected[number][i]) {
-            sf_assert(sf_node_peer_reset(node, life->nodes[i].name, &error) == SF_OK);
+    for (unsigned i = 0; i < times * life->node_count; i++) {
+        if (life->is_connected[number][i / times]) {
+            sf_assert(sf_node_peer_reset(node, life->nodes[i / times].name, &error) == SF_OK);
         }
     }
+    life->nodes[number].resets += times;
 }
 
 void
@@ -330,6 +332,7 @@ roll_back(struct life *life, unsigned number)
     if (image == NULL) {
         sf_assert(sf_sim_disk_clone(sf_world_disk(life->world, number), &node->image) == SF_OK);
         sf_sim_disk_restart(node->image, SF_SIM_DAMAGE_KEEP_ALL, 1);
+        node->image_resets = node->resets;
         say(life, number, "an image of its disk is kept");
         return;
     }
@@ -345,6 +348,10 @@ roll_back(struct life *life, unsigned number)
     fired(life, SF_FAULT_ROLLBACK);
     checker_restored(life, number);
     node->reset_until = sf_mono_add(sf_world_now(life->world), RESET_NS);
+    node->resets_due = 1 + node->resets - node->image_resets;
+    if (node->resets_due > RESETS_MAX) {
+        node->resets_due = RESETS_MAX;
+    }
     life_start(life, number);
 }
 
