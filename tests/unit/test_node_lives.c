@@ -132,6 +132,90 @@ test_reset_behind_a_reset(void)
     fixture_close(&f);
 }
 
+static void
+send_other(struct fixture *f, const char *path, uint64_t bytes)
+{
+    struct sf_world_send order = fixture_order();
+
+    fixture_source(f, GROUND, path, bytes, 0);
+    order.paths = &path;
+    order.label = strchr(path, '/') + 1;
+    fixture_send(f, &order);
+}
+
+/*
+ * Nobody can tell it, and the life that was forgotten had been reset as well:
+ * the operator says it once for this restore, and once for that reset.
+ */
+static void
+test_reset_again_and_again(void)
+{
+    struct sf_sim_disk *image;
+    struct fixture f;
+
+    fixture_make(&f, 7, 2);
+    without_endpoint(&f, GROUND, SAT);
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_run(&f, 3 * SF_SEC);
+    image = take_image(&f, SAT);
+    crash_and_start(&f, SAT);
+    reset_sat(&f);
+    crash_and_start(&f, SAT);
+    sf_world_crash(f.world, GROUND, SF_SIM_DAMAGE_LOSE_ALL); /* and forgets where it was */
+    put_back(&f, SAT, image);
+    reset_sat(&f);
+    fixture_start(&f, GROUND);
+    fixture_send_file(&f, BYTES);
+    fixture_run(&f, 60 * SF_SEC);
+    CHECK_EQ(fixture_transfer(&f, GROUND).state, SF_NODE_CUSTODY);
+    reset_sat(&f);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_DONE, 60 * SF_SEC));
+    for (unsigned i = 2; i < 16; i++) {
+        REQUIRE_EQ(sf_node_peer_reset(sf_world_node(f.world, SAT), "ground", &f.error), SF_OK);
+    }
+    CHECK_EQ(sf_node_peer_reset(sf_world_node(f.world, SAT), "ground", &f.error), SF_ELIMIT);
+    sf_world_poke(f.world, SAT);
+    send_other(&f, "source/more", BYTES);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_DONE, 60 * SF_SEC));
+    fixture_close(&f);
+}
+
+/*
+ * A restored node has begun to take a transfer, and nothing of it is a fact yet, when it is told
+ * what it forgot: the number of its receipts must be above those of the forgotten life as well.
+ */
+static void
+test_told_amid_a_beginning(void)
+{
+    struct sf_sim_disk *image;
+    struct fixture f;
+
+    fixture_make(&f, 8, 2);
+    fixture_slow(&f, 1000000);
+    sf_world_config(f.world, GROUND)->class_bytes = 16384;
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_run(&f, 3 * SF_SEC);
+    image = take_image(&f, SAT);
+    crash_and_start(&f, SAT);
+    for (unsigned i = 0; i < 3; i++) { /* numbers of receipts that the image does not know of */
+        static const char *const paths[] = {"source/a", "source/b", "source/c"};
+
+        send_other(&f, paths[i], 1000);
+        REQUIRE(fixture_until(&f, GROUND, SF_NODE_DONE, 60 * SF_SEC));
+    }
+    fixture_send_file(&f, BYTES);
+    fixture_run(&f, 1500 * SF_MS);
+    CHECK(fixture_transfer(&f, GROUND).recipients[0].held > 0);
+    sf_world_crash(f.world, GROUND, SF_SIM_DAMAGE_KEEP_ALL);
+    fixture_start(&f, GROUND); /* it calls, and announces it, before it hears the restored one */
+    put_back(&f, SAT, image);
+    sf_sim_disk_latency(fixture_disk(&f, SAT), 25 * SF_MS, 25 * SF_MS);
+    CHECK(fixture_until(&f, GROUND, SF_NODE_DONE, 120 * SF_SEC));
+    fixture_close(&f);
+}
+
 /* The key is forgotten and the spool rots: it ends, with a reason, and not after years of sending. */
 static void
 test_rot_without_a_key(void)
@@ -190,5 +274,8 @@ CHECK_MAIN("node lives",
         test_reset_after_a_restore},
     {"what a reset had left out can be forgotten too, and is left out again",
         test_reset_behind_a_reset},
+    {"a reset goes further each time it is said", test_reset_again_and_again},
+    {"told of its restore, a node numbers anew what it has just begun to take",
+        test_told_amid_a_beginning},
     {"rot behind a forgotten key ends the transfer with a reason", test_rot_without_a_key},
     {"an orderly stop waits for a slow disk", test_stop_with_a_slow_disk})
