@@ -20,18 +20,25 @@ struct cached {
     bool is_loading;
     uint32_t lent[LENT_MAX]; /* handles that have it, or wait for it */
     unsigned lent_count;
-    uint64_t used; /* by the cache's own clock */
     struct sf_spool_io io;
     uint32_t crc; /* what it had when it was sealed, once the key is forgotten */
     int status;
     struct sf_job job;
-    struct cached *next;
+    struct cached *next;  /* in its bucket */
+    struct cached *newer; /* among the idle ones */
+    struct cached *older;
 };
+
+static struct cached **
+bucket_of(struct sf_node *node, uint64_t index)
+{
+    return &node->cache.buckets[index % CACHE_BUCKETS];
+}
 
 static struct cached *
 find(struct sf_node *node, const struct outbound *out, uint64_t index)
 {
-    struct cached *entry = node->cached;
+    struct cached *entry = *bucket_of(node, index);
 
     while (entry != NULL && (entry->out != out || entry->index != index)) {
         entry = entry->next;
@@ -39,44 +46,68 @@ find(struct sf_node *node, const struct outbound *out, uint64_t index)
     return entry;
 }
 
+/* --- Idle ones, in the order in which they were left ------------------------------------------ */
+
+static bool
+is_idle(const struct cached *entry)
+{
+    return !entry->is_loading && entry->lent_count == 0;
+}
+
+static void
+leave(struct cached *entry)
+{
+    struct cache *cache = &entry->out->node->cache;
+
+    entry->older = cache->newest_idle;
+    entry->newer = NULL;
+    *(entry->older == NULL ? &cache->oldest_idle : &entry->older->newer) = entry;
+    cache->newest_idle = entry;
+}
+
+static void
+take_up(struct cached *entry)
+{
+    struct cache *cache = &entry->out->node->cache;
+
+    *(entry->older == NULL ? &cache->oldest_idle : &entry->older->newer) = entry->newer;
+    *(entry->newer == NULL ? &cache->newest_idle : &entry->newer->older) = entry->older;
+}
+
 static void
 remove_entry(struct sf_node *node, struct cached *entry)
 {
-    struct cached **at = &node->cached;
+    struct cached **at = bucket_of(node, entry->index);
 
+    if (is_idle(entry)) {
+        take_up(entry);
+    }
     while (*at != entry) {
         at = &(*at)->next;
     }
     *at = entry->next;
-    node->cache_bytes -= entry->out->record.class_bytes;
+    node->cache.bytes -= entry->out->record.class_bytes;
     memory_give(node, entry->out->record.class_bytes);
     free(entry->object);
     free(entry);
 }
 
-/* Make room for `bytes` by forgetting what was used longest ago and is not lent. */
+/*
+ * Make room for `bytes` by forgetting what was left longest ago. If all are lent there is none:
+ * the link's own window bounds how many those are.
+ */
 static void
 make_room(struct sf_node *node, uint64_t bytes)
 {
-    while (node->cache_bytes + bytes > CACHE_BYTES_MAX) {
-        struct cached *oldest = NULL;
-
-        for (struct cached *entry = node->cached; entry != NULL; entry = entry->next) {
-            if (!entry->is_loading && entry->lent_count == 0 &&
-                (oldest == NULL || entry->used < oldest->used)) {
-                oldest = entry;
-            }
-        }
-        if (oldest == NULL) {
-            return; /* all are lent: the link's own window bounds how many */
-        }
-        remove_entry(node, oldest);
+    while (node->cache.bytes + bytes > CACHE_BYTES_MAX && node->cache.oldest_idle != NULL) {
+        remove_entry(node, node->cache.oldest_idle);
     }
 }
 
 static struct cached *
 add(struct sf_node *node, struct outbound *out, uint64_t index, uint8_t *object)
 {
+    struct cached **bucket = bucket_of(node, index);
     struct cached *entry;
 
     make_room(node, out->record.class_bytes);
@@ -87,13 +118,15 @@ add(struct sf_node *node, struct outbound *out, uint64_t index, uint8_t *object)
     entry->out = out;
     entry->index = index;
     entry->object = object;
-    entry->used = ++node->cache_clock;
-    entry->next = node->cached;
-    node->cached = entry;
-    node->cache_bytes += out->record.class_bytes;
+    entry->next = *bucket;
+    *bucket = entry;
+    leave(entry);
+    node->cache.bytes += out->record.class_bytes;
     memory_take(node, out->record.class_bytes);
     return entry;
 }
+
+/* --- Fresh ones, and those that are lent ------------------------------------------------------- */
 
 void
 cache_insert(struct sf_node *node, struct outbound *out, uint64_t index, uint8_t *object)
@@ -106,10 +139,12 @@ cache_insert(struct sf_node *node, struct outbound *out, uint64_t index, uint8_t
 static void
 lend(struct sf_node *node, struct cached *entry, uint32_t handle)
 {
-    entry->used = ++node->cache_clock;
     if (entry->lent_count == LENT_MAX ||
         sf_link_supply(node->link, handle, entry->index, entry->object) != SF_OK) {
         return;
+    }
+    if (entry->lent_count == 0) {
+        take_up(entry);
     }
     entry->lent[entry->lent_count++] = handle;
 }
@@ -124,9 +159,11 @@ finish_load(struct cached *entry, bool is_good)
     uint32_t waiting[LENT_MAX];
     unsigned count = entry->lent_count;
 
+    memcpy(waiting, entry->lent, sizeof(waiting));
     entry->is_loading = false;
     entry->lent_count = 0;
-    memcpy(waiting, entry->lent, sizeof(waiting));
+    out->loads--;
+    leave(entry);
     if (!is_good) {
         remove_entry(node, entry);
     }
@@ -223,8 +260,10 @@ cache_want(struct sf_node *node, struct outbound *out, uint32_t handle, uint64_t
         outbound_unreadable(node, handle, index);
         return;
     }
+    take_up(entry);
     entry->is_loading = true;
     entry->lent[entry->lent_count++] = handle;
+    out->loads++;
     entry->io = (struct sf_spool_io){
         .done = loaded,
         .owner = entry,
@@ -242,6 +281,9 @@ give_back(struct cached *entry, uint32_t handle)
     for (unsigned i = 0; i < entry->lent_count; i++) {
         if (entry->lent[i] == handle) {
             entry->lent[i] = entry->lent[--entry->lent_count];
+            if (is_idle(entry)) {
+                leave(entry);
+            }
             return;
         }
     }
@@ -261,45 +303,47 @@ cache_release(struct sf_node *node, struct outbound *out, uint32_t handle, uint6
 void
 cache_withdrawn(struct sf_node *node, struct outbound *out, uint32_t handle)
 {
-    for (struct cached *entry = node->cached; entry != NULL; entry = entry->next) {
-        if (entry->out == out) {
-            give_back(entry, handle);
+    for (size_t i = 0; i < CACHE_BUCKETS; i++) {
+        for (struct cached *entry = node->cache.buckets[i]; entry != NULL; entry = entry->next) {
+            if (entry->out == out) {
+                give_back(entry, handle);
+            }
         }
     }
     make_room(node, 0);
 }
 
-void
-cache_forget(struct sf_node *node, struct outbound *out)
+/* Forget those of `out`, or all if it is NULL. */
+static void
+forget(struct sf_node *node, const struct outbound *out)
 {
-    struct cached *entry = node->cached;
+    for (size_t i = 0; i < CACHE_BUCKETS; i++) {
+        struct cached *next;
 
-    while (entry != NULL) {
-        struct cached *next = entry->next;
-
-        if (entry->out == out) {
-            sf_assert(!entry->is_loading && entry->lent_count == 0);
-            remove_entry(node, entry);
+        for (struct cached *entry = node->cache.buckets[i]; entry != NULL; entry = next) {
+            next = entry->next;
+            if (out == NULL || entry->out == out) {
+                remove_entry(node, entry);
+            }
         }
-        entry = next;
     }
 }
 
-bool
-cache_is_busy(const struct sf_node *node, const struct outbound *out)
+void
+cache_forget(struct sf_node *node, struct outbound *out)
 {
-    for (const struct cached *entry = node->cached; entry != NULL; entry = entry->next) {
-        if (entry->out == out && entry->is_loading) {
-            return true;
-        }
-    }
-    return false;
+    sf_assert(!cache_is_busy(out));
+    forget(node, out);
+}
+
+bool
+cache_is_busy(const struct outbound *out)
+{
+    return out->loads > 0;
 }
 
 void
 cache_fini(struct sf_node *node)
 {
-    while (node->cached != NULL) {
-        remove_entry(node, node->cached);
-    }
+    forget(node, NULL);
 }

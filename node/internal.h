@@ -257,6 +257,15 @@ SF_MUST_USE int mail_letter(struct sf_node *node, struct peer *peer, enum sf_let
 
 struct outbound;
 
+enum { CACHE_BUCKETS = 1024 };
+
+struct cache {
+    struct cached *buckets[CACHE_BUCKETS]; /* by index, of all transfers */
+    struct cached *newest_idle;            /* of those that are not lent and not loading */
+    struct cached *oldest_idle;
+    uint64_t bytes;
+};
+
 /* Give a freshly sealed, durable bundle to the cache, which frees `object` in time. */
 void cache_insert(struct sf_node *node, struct outbound *out, uint64_t index, uint8_t *object);
 /* The link wants a bundle of `out` under `handle`: supply it from memory or from the spool. */
@@ -268,7 +277,7 @@ void cache_withdrawn(struct sf_node *node, struct outbound *out, uint32_t handle
 /* Forget all bundles of `out`. */
 void cache_forget(struct sf_node *node, struct outbound *out);
 /* Whether a read from the spool of `out` is under way. */
-bool cache_is_busy(const struct sf_node *node, const struct outbound *out);
+bool cache_is_busy(const struct outbound *out);
 void cache_fini(struct sf_node *node);
 
 /* --- Outgoing transfers ------------------------------------------------------ */
@@ -323,6 +332,7 @@ struct outbound {
     sf_mono free_at;     /* its spool could not be removed: tried again then */
     uint64_t unreadable; /* the bundle that could not be read last, */
     unsigned unreadable_times;
+    unsigned loads; /* of the cache, under way */
     struct outbound *next;
 };
 
@@ -763,9 +773,7 @@ struct sf_node {
     size_t ended_next;
     struct mail *mails;
     struct control *controls; /* control objects on their way in */
-    struct cached *cached;
-    uint64_t cache_bytes;
-    uint64_t cache_clock;
+    struct cache cache;
 
     uint64_t memory_bytes; /* in large buffers of node/ */
     uint64_t memory_peak;

@@ -239,7 +239,7 @@ is_quiet(const struct sf_node *node)
         return false;
     }
     for (const struct outbound *out = node->outs; out != NULL; out = out->next) {
-        if (out->is_busy || out->is_key_busy || cache_is_busy(node, out) ||
+        if (out->is_busy || out->is_key_busy || cache_is_busy(out) ||
             (out->intake != NULL && !intake_is_idle(out->intake))) {
             return false;
         }

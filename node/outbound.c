@@ -252,7 +252,7 @@ out_free_step(struct outbound *out)
     struct sf_node *node = out->node;
 
     if (!out->want_freed || out->is_freed || out->is_busy || out->is_key_busy ||
-        out->intake != NULL || cache_is_busy(node, out) || node->now < out->free_at) {
+        out->intake != NULL || cache_is_busy(out) || node->now < out->free_at) {
         return;
     }
     cache_forget(node, out);

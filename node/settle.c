@@ -234,7 +234,7 @@ static void
 forget_if_asked(struct outbound *out)
 {
     if (!out->record.forget_key || out->record.phase != SF_OUT_CUSTODY || out->seal == NULL ||
-        cache_is_busy(out->node, out)) {
+        cache_is_busy(out)) {
         return; /* the next receipt looks again */
     }
     for (uint32_t i = 0; i < out->record.recipient_count; i++) {

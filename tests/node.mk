@@ -98,3 +98,9 @@ check_PROGRAMS += tests/sim/budgets
 TESTS += tests/sim/budgets
 tests_sim_budgets_SOURCES = tests/sim/budgets.c
 tests_sim_budgets_LDADD = sim/libsim.a $(NODE_LIBS)
+
+# 700 GB in 668,000 bundles; `tests/sim/scale full` lets all of them cross.
+check_PROGRAMS += tests/sim/scale
+TESTS += tests/sim/scale
+tests_sim_scale_SOURCES = tests/sim/scale.c
+tests_sim_scale_LDADD = sim/libsim.a $(NODE_LIBS)
