@@ -130,3 +130,38 @@ sf_class_choose(const struct sf_class_input *input, struct sf_class_choice *ret_
     }
     return found ? SF_OK : SF_ELIMIT;
 }
+
+static unsigned
+log2_of(uint64_t value)
+{
+    unsigned bits = 0;
+
+    while (value >>= 1) {
+        bits++;
+    }
+    return bits;
+}
+
+uint64_t
+sf_class_padme(uint64_t bytes)
+{
+    unsigned exponent;
+    unsigned kept;
+    uint64_t mask;
+
+    if (bytes < 2) {
+        return bytes;
+    }
+    exponent = log2_of(bytes);
+    kept = log2_of(exponent) + 1;
+    mask = exponent > kept ? (UINT64_C(1) << (exponent - kept)) - 1 : 0;
+    return bytes > UINT64_MAX - mask ? UINT64_MAX : (bytes + mask) & ~mask;
+}
+
+uint64_t
+sf_class_padded_count(uint64_t count, uint32_t class_bytes)
+{
+    uint64_t padded = sf_class_padme(count * class_bytes);
+
+    return padded / class_bytes + (padded % class_bytes != 0);
+}

@@ -7,6 +7,7 @@
  *   peer_silence.c  when it does not answer: the quiet, the dark, beacons
  *   peer_stale.c    what two ends tell each other of starts: states put back, copies
  *   peer_contact.c  when a contact plan lets it be sent to
+ *   peer_cover.c    filler, which stands for bulk where there is none
  *   peer_mtu.c      how large they may be
  *   peer_rate.c     how fast datagrams leave towards it
  *   input.c         a datagram comes in
@@ -144,6 +145,7 @@ struct sf_peer {
     struct sf_rtt rtt;
     struct sf_outbox *outbox;
     struct sf_inbox *inbox;
+    struct sf_link_cover cover; /* what is left of it */
 
     /* Outgoing. */
     struct sf_session_out out[SF_OUT_COUNT];
@@ -206,6 +208,7 @@ struct sf_peer {
 
     struct {
         uint64_t dgrams_out, bytes_out, dgrams_in, bytes_in, openers_out, openers_in;
+        uint64_t cover_bytes, cover_segment_bytes;
     } stats;
 };
 
@@ -321,6 +324,22 @@ void sf_peer_paced(struct sf_link *link, struct sf_peer *peer, size_t ip_bytes, 
 
 void sf_peer_rate_stats(
     const struct sf_link *link, const struct sf_peer *peer, struct sf_link_peer_stats *stats);
+
+/* --- peer_cover.c -------------------------------------------------------------- */
+
+/* Is there a budget? Then datagrams are of one size, and the peer is called as if there was work. */
+bool sf_peer_is_covered(const struct sf_peer *peer);
+
+/* May filler go now, if nothing else does and the line is free? */
+bool sf_peer_cover_is_due(const struct sf_link *link, const struct sf_peer *peer, sf_mono now);
+
+/* May one datagram of `ip_bytes` go? A budget that is too small for it is used up. */
+bool sf_peer_cover_fits(struct sf_peer *peer, size_t ip_bytes);
+
+/* It went, in the place of `segment_bytes` of a segment. */
+void sf_peer_cover_sent(struct sf_peer *peer, size_t segment_bytes, size_t ip_bytes);
+
+void sf_peer_cover_stats(const struct sf_peer *peer, struct sf_link_peer_stats *stats);
 
 /* --- peer_mtu.c ---------------------------------------------------------------- */
 
@@ -491,6 +510,10 @@ void sf_input_forget(struct sf_link *link, unsigned peer, uint64_t epoch);
 
 /* Build the next datagram to `peer` that may leave at `now`. */
 bool sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to,
+    uint8_t *dgram, size_t dgram_bytes_max, size_t *ret_bytes, sf_mono now);
+
+/* Build one of filler, after nobody had anything else. */
+bool sf_output_filler(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to,
     uint8_t *dgram, size_t dgram_bytes_max, size_t *ret_bytes, sf_mono now);
 
 #endif

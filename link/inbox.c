@@ -533,6 +533,9 @@ sf_inbox_message(struct sf_inbox *inbox, enum sf_message_type type,
     case SF_MESSAGE_ASK:
         sf_inbox_report_now(inbox);
         return SF_OK;
+    case SF_MESSAGE_FILLER:
+        sf_inbox_report_soon(inbox);
+        return SF_OK;
     default:
         return SF_EFORMAT;
     }

@@ -234,6 +234,7 @@ take_inner(struct sf_link *link, const struct arrival *arrival, enum sf_message_
     case SF_MESSAGE_OBJECT:
     case SF_MESSAGE_WITHDRAWN:
     case SF_MESSAGE_ASK:
+    case SF_MESSAGE_FILLER:
         /* From an earlier boot of the peer its handles mean something else: read no further. */
         return arrival->is_objects ? sf_inbox_message(peer->inbox, type, reader, arrival->now)
                                    : SF_EFORMAT;

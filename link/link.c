@@ -349,18 +349,21 @@ turn_of(const struct sf_link *link, unsigned first, unsigned i)
 
 /* --- Datagrams ----------------------------------------------------------------------------- */
 
-bool
-sf_link_output(struct sf_link *link, struct sf_addr *ret_to, uint8_t *dgram, size_t dgram_bytes_max,
-    size_t *ret_bytes, sf_mono now)
+typedef bool (*output_function)(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to,
+    uint8_t *dgram, size_t dgram_bytes_max, size_t *ret_bytes, sf_mono now);
+
+/* The next datagram that `output` makes for any of the peers. */
+static bool
+output_any(struct sf_link *link, output_function output, struct sf_addr *ret_to, uint8_t *dgram,
+    size_t dgram_bytes_max, size_t *ret_bytes)
 {
-    link->now = now > link->now ? now : link->now;
     /* A peer keeps its turn as long as it may send, so that its datagrams leave in one burst. */
     for (unsigned i = 0; i < link->peer_end; i++) {
         unsigned number = turn_of(link, link->output_next, i);
         struct sf_peer *peer = link->peers[number];
 
         if (peer != NULL &&
-            sf_output_peer(link, peer, ret_to, dgram, dgram_bytes_max, ret_bytes, link->now)) {
+            output(link, peer, ret_to, dgram, dgram_bytes_max, ret_bytes, link->now)) {
             link->output_next = number;
             if (peer->config.limits != 0 && sf_peer_line(link, peer) > link->now) {
                 link->output_next = (number + 1) % SF_LINK_PEERS_MAX; /* others share the limit */
@@ -369,6 +372,15 @@ sf_link_output(struct sf_link *link, struct sf_addr *ret_to, uint8_t *dgram, siz
         }
     }
     return false;
+}
+
+bool
+sf_link_output(struct sf_link *link, struct sf_addr *ret_to, uint8_t *dgram, size_t dgram_bytes_max,
+    size_t *ret_bytes, sf_mono now)
+{
+    link->now = now > link->now ? now : link->now;
+    return output_any(link, sf_output_peer, ret_to, dgram, dgram_bytes_max, ret_bytes) ||
+           output_any(link, sf_output_filler, ret_to, dgram, dgram_bytes_max, ret_bytes);
 }
 
 void
@@ -780,6 +792,7 @@ sf_link_peer_stats(const struct sf_link *link, unsigned peer, struct sf_link_pee
     stats.again_bytes_in = in.again_bytes;
     stats.openers_out = p->stats.openers_out;
     stats.openers_in = p->stats.openers_in;
+    sf_peer_cover_stats(p, &stats);
     *ret_stats = stats;
     return SF_OK;
 }

@@ -225,6 +225,24 @@ SF_MUST_USE int sf_link_restored(struct sf_link *link, unsigned peer, uint64_t e
  */
 SF_MUST_USE int sf_link_limit(struct sf_link *link, unsigned limit, uint64_t rate_bps);
 
+/*
+ * Filler for a peer: datagrams that nobody on the way can tell from bulk, and that the peer
+ * drops. It goes when nothing else may go to anybody, at the peer's rate.
+ */
+struct sf_link_cover {
+    uint64_t owed_bytes;   /* of segments it is to stand for: sent when the peer has received all
+                              that is on offer to it, and while it answers */
+    uint64_t budget_bytes; /* IP bytes: while there are any, filler goes whenever bulk might go, and
+                              all datagrams beside openers, probes and questions are of one size */
+};
+
+/*
+ * What may go from now on. What goes counts against both; see sf_link_peer_stats.
+ * SF_OK or SF_ENOENT.
+ */
+SF_MUST_USE int sf_link_set_cover(
+    struct sf_link *link, unsigned peer, const struct sf_link_cover *cover);
+
 /* --- The four calls ----------------------------------------------------- */
 
 /*
@@ -509,6 +527,9 @@ struct sf_link_peer_stats {
     uint64_t again_bytes_in;   /* segment bytes that were there already */
     uint64_t openers_out;
     uint64_t openers_in;
+    struct sf_link_cover cover;       /* what is left of it */
+    uint64_t cover_bytes_out;         /* IP bytes of filler */
+    uint64_t cover_segment_bytes_out; /* bytes of segments that it stood for */
 };
 
 struct sf_link_stats {

@@ -17,6 +17,7 @@ link_liblink_a_SOURCES = \
 	%D%/peer.c \
 	%D%/path_mtu.c %D%/path_mtu.h \
 	%D%/peer_contact.c \
+	%D%/peer_cover.c \
 	%D%/peer_mtu.c \
 	%D%/peer_rate.c \
 	%D%/peer_session.c \

@@ -16,6 +16,7 @@
  *   0x05 WITHDRAWN  see objects.h
  *   0x06 ASK        see objects.h
  *   0x07 REPAIR     see objects.h
+ *   0x08 FILLER     see objects.h
  *   0x10 HELLO      varint flags, varint number, u64 epoch heard (0 = none),
  *                   varint capabilities; the number grows with each HELLO of a boot
  *   0x11 CHALLENGE  token
@@ -52,6 +53,7 @@ enum sf_message_type {
     SF_MESSAGE_WITHDRAWN = 0x05,
     SF_MESSAGE_ASK = 0x06,
     SF_MESSAGE_REPAIR = 0x07,
+    SF_MESSAGE_FILLER = 0x08,
     SF_MESSAGE_HELLO = 0x10,
     SF_MESSAGE_CHALLENGE = 0x11,
     SF_MESSAGE_ANSWER = 0x12,

@@ -17,12 +17,13 @@
  *     sf_outbox_fill() append messages to the datagram's plaintext, telling the
  *     latter the counter the datagram will carry. DATA is always the last
  *     message. A datagram that was filled and then not sent counts as lost.
+ *     If neither had anything, sf_outbox_filler() makes one that stands for bulk.
  *   new session: sf_outbox_session() with its epoch, before its first datagram.
  *   receiving: for each authentic, not replayed datagram sf_inbox_datagram()
  *     first; then for each message of a type below the matching call with a
  *     reader that stands behind the type byte:
- *       DATA, DATA_SIZED, REPAIR, OBJECT, WITHDRAWN, ASK -> sf_inbox_message()
- *       REPORT                                           -> sf_outbox_report()
+ *       DATA, DATA_SIZED, REPAIR, OBJECT, WITHDRAWN, ASK, FILLER -> sf_inbox_message()
+ *       REPORT                                                   -> sf_outbox_report()
  *     SF_EFORMAT from one of them ends the reading of the datagram.
  *   dark: sf_outbox_pause() when the peer stopped answering, resume() when it
  *     is heard again. In between nothing is due and nothing is given up.
@@ -37,6 +38,7 @@
  *               flags: 1 count is final, 2 the map is asked for; others zero
  *   WITHDRAWN   varint handle
  *   ASK         nothing: report at once
+ *   FILLER      nothing: stands for a segment, and is reported as one is; PADDING follows
  *   REPAIR      varint handle, varint address of a block / 16, u8 symbols in it
  *               less one, varint bytes of a symbol / 16, u8 row, the row's bytes
  *   REPORT      see report.h
@@ -60,6 +62,7 @@ enum {
     SF_OBJECT_UNIT = 16,                  /* addresses and lengths on the wire are multiples */
     SF_OBJECT_HANDLE_MAX = (1 << 21) - 1, /* three bytes of a varint */
     SF_OBJECT_DATA_HEAD_MAX = 1 + 3 + 6,  /* type, handle, address / 16 */
+    SF_OBJECT_SIZED_HEAD_MAX = SF_OBJECT_DATA_HEAD_MAX + 2,
     SF_OBJECT_REPAIR_HEAD_MAX = 1 + 3 + 6 + 1 + 2 + 1,
     SF_OBJECT_MESSAGE_MAX = 1 + 3 + 3 + 16 + 6 + 6 + 3, /* bytes of an OBJECT message */
 };

@@ -35,6 +35,7 @@ sf_outbox_open(const struct sf_outbox_config *config, struct sf_outbox **ret_out
     outbox->mark_gap = MARK_GAP_NS_FIRST;
     outbox->timer = SF_NEVER;
     outbox->contact_end = SF_NEVER;
+    outbox->head_bytes = SF_OBJECT_DATA_HEAD_MAX;
     sf_outbox_loss_init(outbox);
     sf_extent_store_init(&outbox->store, (uint32_t)extents_max);
     *ret_outbox = outbox;

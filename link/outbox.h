@@ -117,6 +117,21 @@ bool sf_outbox_fill(
     struct sf_outbox *outbox, struct sf_message_writer *writer, uint64_t counter, sf_mono now);
 
 /*
+ * From now on segments say how long they are, so that PADDING may follow and every
+ * datagram can be of one size.
+ */
+void sf_outbox_set_covered(struct sf_outbox *outbox, bool is_covered);
+
+/*
+ * Append FILLER, and PADDING up to the size of a datagram with a whole segment, or if covered
+ * to all there is room for. It counts as sent, so that what was lost before it is found.
+ *
+ * Returns how many bytes of a segment it stands for; 0 and nothing written: no room, or dark.
+ */
+size_t sf_outbox_filler(
+    struct sf_outbox *outbox, struct sf_message_writer *writer, uint64_t counter, sf_mono now);
+
+/*
  * Take a REPORT; `reader` stands behind the type byte and is moved past it.
  * Returns SF_OK (also for a late or repeated report, which changes nothing) or
  * SF_EFORMAT: malformed, or it speaks of datagrams or bytes that never were.

@@ -393,18 +393,24 @@ static bool
 write_segment(const struct pick *pick, struct sf_message_writer *writer, uint64_t seq, sf_mono now)
 {
     struct sf_outgoing *object = pick->object;
+    bool is_sized = object->outbox->is_covered;
     size_t symbol_bytes = object->outbox->symbol_bytes;
     uint64_t to = segment_end(pick, symbol_bytes);
     size_t bytes = (size_t)(to - pick->from);
     size_t begin;
     bool fitted;
 
-    if (sf_message_room(writer) < bytes + SF_OBJECT_DATA_HEAD_MAX) {
+    if (sf_message_room(writer) <
+        bytes + (is_sized ? SF_OBJECT_SIZED_HEAD_MAX : SF_OBJECT_DATA_HEAD_MAX)) {
         return false; /* it goes in the next datagram, and whole */
     }
-    begin = sf_message_begin(writer, SF_MESSAGE_DATA);
+    begin = sf_message_begin(writer, is_sized ? SF_MESSAGE_DATA_SIZED : SF_MESSAGE_DATA);
     sf_message_put_varint(writer, object->handle);
     sf_message_put_varint(writer, pick->from / SF_OBJECT_UNIT);
+    if (is_sized) {
+        sf_message_put_varint(writer, bytes);
+    }
+    object->outbox->head_bytes = writer->bytes - begin;
     sf_message_put_bytes(writer, pick->bytes + pick->from % object->object.class_bytes, bytes);
     fitted = sf_message_end(writer, begin);
     sf_assert(fitted);
@@ -510,6 +516,39 @@ sf_outbox_fill(
     }
     sf_outbox_mark_sent(outbox, seq, now);
     return true;
+}
+
+void
+sf_outbox_set_covered(struct sf_outbox *outbox, bool is_covered)
+{
+    outbox->is_covered = is_covered;
+}
+
+size_t
+sf_outbox_filler(
+    struct sf_outbox *outbox, struct sf_message_writer *writer, uint64_t counter, sf_mono now)
+{
+    struct sf_outbox_session *session;
+    size_t bytes;
+
+    if (outbox->is_dark || outbox->session_count == 0) {
+        return 0;
+    }
+    outbox->now = now;
+    set_symbol(outbox, symbol_of(writer));
+    bytes = outbox->is_covered || writer->bytes > 0 ? sf_message_room(writer)
+                                                    : outbox->head_bytes + outbox->symbol_bytes;
+    if (bytes == 0 || bytes > sf_message_room(writer)) {
+        return 0;
+    }
+    session = &outbox->sessions[(outbox->session_count - 1) % SF_OUTBOX_SESSIONS_MAX];
+    sf_message_put_u8(writer, SF_MESSAGE_FILLER);
+    memset(writer->data + writer->bytes, SF_MESSAGE_PADDING, bytes - 1);
+    writer->bytes += bytes - 1;
+    session->counter = counter;
+    session->is_used = true;
+    sf_outbox_mark_sent(outbox, session->base + counter, now);
+    return outbox->symbol_bytes;
 }
 
 sf_mono

@@ -128,6 +128,8 @@ struct sf_outbox {
     sf_mono contact_end;        /* SF_NEVER: not known */
     struct sf_report_loss loss; /* of late, halved now and then */
     size_t symbol_bytes;        /* of a whole segment: what a datagram without control holds */
+    size_t head_bytes;          /* of the last segment, before its bytes */
+    bool is_covered;            /* segments say how long they are */
     struct sf_outbox_large large;
 
     struct sf_outgoing *objects[SF_LINK_OBJECTS_MAX]; /* in the order of sending */

@@ -8,6 +8,7 @@
 #include "link/core.h"
 
 #include "base/assert.h"
+#include "link/repair.h"
 
 /* --- Messages ---------------------------------------------------------------------- */
 
@@ -329,6 +330,7 @@ put_bulk(struct sf_peer *peer, struct sf_message_writer *writer, uint64_t counte
     if (is_stamped && had_echo) {
         put_echo(peer, writer, now);
     }
+    sf_outbox_set_covered(peer->outbox, sf_peer_is_covered(peer));
     sf_outbox_set_rate(peer->outbox, peer->pacer.rate_bps);
     sf_outbox_set_contact_end(peer->outbox, sf_peer_contact_end(peer));
     is_filled = sf_outbox_fill(peer->outbox, writer, counter, now);
@@ -342,6 +344,24 @@ put_bulk(struct sf_peer *peer, struct sf_message_writer *writer, uint64_t counte
     return true;
 }
 
+/* The room for messages in a datagram of bulk: of one size if it is covered. */
+static size_t
+room_for_bulk(const struct sf_peer *peer, const struct leaving *leaving)
+{
+    size_t room = leaving->bytes_max - SF_SESSION_OVERHEAD_BYTES;
+    size_t whole = SF_OBJECT_REPAIR_HEAD_MAX + SF_REPAIR_SYMBOL_BYTES_MAX;
+
+    return sf_peer_is_covered(peer) && room > whole ? whole : room;
+}
+
+/* PADDING up to the size that all have. */
+static void
+pad(struct sf_message_writer *writer)
+{
+    memset(writer->data + writer->bytes, SF_MESSAGE_PADDING, sf_message_room(writer));
+    writer->bytes = writer->bytes_max;
+}
+
 /* Control, reports and segments in one datagram; false if there was nothing to say. */
 static bool
 send_messages(struct sf_link *link, struct sf_peer *peer, enum sf_out out, bool has_control,
@@ -352,8 +372,7 @@ send_messages(struct sf_link *link, struct sf_peer *peer, enum sf_out out, bool 
     bool wants_answer = peer->control.poll && has_control;
     bool has_said = has_control;
 
-    sf_message_writer_init(
-        &writer, dgram + SF_SESSION_HEAD_BYTES, leaving->bytes_max - SF_SESSION_OVERHEAD_BYTES);
+    sf_message_writer_init(&writer, dgram + SF_SESSION_HEAD_BYTES, room_for_bulk(peer, leaving));
     if (has_control) {
         put_control(link, peer, out == SF_OUT_STATIC, &writer, now);
     }
@@ -376,6 +395,9 @@ send_messages(struct sf_link *link, struct sf_peer *peer, enum sf_out out, bool 
         has_said = true;
         wants_answer = true;
     }
+    if (has_said && has_bulk && sf_peer_is_covered(peer)) {
+        pad(&writer);
+    }
     if (!has_said || !seal(link, peer, session, dgram, &writer, ret_bytes, now)) {
         return false;
     }
@@ -383,6 +405,34 @@ send_messages(struct sf_link *link, struct sf_peer *peer, enum sf_out out, bool 
     if (wants_answer) {
         has_asked(peer, now);
     }
+    return true;
+}
+
+static bool
+send_filler(struct sf_link *link, struct sf_peer *peer, const struct leaving *leaving,
+    uint8_t *dgram, size_t *ret_bytes, sf_mono now)
+{
+    struct sf_session_out *session = &peer->out[SF_OUT_DATA];
+    size_t ip_bytes = leaving->bytes_max + sf_link_ip_head(&leaving->to);
+    struct sf_message_writer writer;
+    size_t segment_bytes;
+
+    sf_message_writer_init(&writer, dgram + SF_SESSION_HEAD_BYTES, room_for_bulk(peer, leaving));
+    if (!sf_peer_cover_fits(peer, ip_bytes)) {
+        return false;
+    }
+    sf_outbox_set_covered(peer->outbox, sf_peer_is_covered(peer));
+    if (put_stamp(peer, &writer, now) && peer->control.echo) {
+        put_echo(peer, &writer, now);
+    }
+    segment_bytes = sf_outbox_filler(peer->outbox, &writer, session->counter, now);
+    if (segment_bytes == 0 || !seal(link, peer, session, dgram, &writer, ret_bytes, now)) {
+        return false;
+    }
+    sf_peer_bulk_sent(peer, now);
+    sf_peer_cover_sent(peer, segment_bytes, *ret_bytes + sf_link_ip_head(&leaving->to));
+    has_left(link, peer, leaving, session, *ret_bytes, now);
+    has_asked(peer, now);
     return true;
 }
 
@@ -454,20 +504,47 @@ send_next(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to, ui
     return true;
 }
 
+/* Is there anything to send that only waits for the line? */
+static bool
+is_line_awaited(const struct sf_link *link, const struct sf_peer *peer, sf_mono now)
+{
+    return sf_peer_may_bulk(peer, now) &&
+           (sf_outbox_deadline(peer->outbox) <= now || sf_peer_cover_is_due(link, peer, now));
+}
+
 bool
 sf_output_peer(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to, uint8_t *dgram,
     size_t dgram_bytes_max, size_t *ret_bytes, sf_mono now)
 {
     if (sf_peer_line(link, peer) > now) {
-        if (sf_peer_may_bulk(peer, now) && sf_outbox_deadline(peer->outbox) <= now) {
+        if (is_line_awaited(link, peer, now)) {
             sf_peer_line_awaited(link, peer);
         }
         return false;
     }
     if (sf_peer_is_silent(link, peer, now) ||
         !send_next(link, peer, ret_to, dgram, dgram_bytes_max, ret_bytes, now)) {
-        sf_peer_line_idle(link, peer);
+        if (!sf_peer_cover_is_due(link, peer, now)) {
+            sf_peer_line_idle(link, peer);
+        }
         return false;
     }
+    return true;
+}
+
+bool
+sf_output_filler(struct sf_link *link, struct sf_peer *peer, struct sf_addr *ret_to, uint8_t *dgram,
+    size_t dgram_bytes_max, size_t *ret_bytes, sf_mono now)
+{
+    struct leaving leaving;
+
+    if (!sf_peer_cover_is_due(link, peer, now) || sf_peer_line(link, peer) > now ||
+        !may_leave(link, peer, sf_addresses_control(&peer->addresses), SF_LINK_CONTROL_ROOM,
+            dgram_bytes_max, &leaving) ||
+        !send_filler(link, peer, &leaving, dgram, ret_bytes, now)) {
+        return false;
+    }
+    *ret_to = leaving.to;
+    renew(link, peer, now);
     return true;
 }

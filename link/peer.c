@@ -50,7 +50,8 @@ sf_peer_budget_ns(const struct sf_peer *peer)
 bool
 sf_peer_has_work(const struct sf_peer *peer)
 {
-    return peer->open_object_count > 0 || sf_outbox_deadline(peer->outbox) != SF_NEVER;
+    return peer->open_object_count > 0 || sf_peer_is_covered(peer) ||
+           sf_outbox_deadline(peer->outbox) != SF_NEVER;
 }
 
 bool
@@ -180,7 +181,7 @@ light_deadline(const struct sf_link *link, const struct sf_peer *peer)
     if (sf_peer_may_bulk(peer, link->now)) {
         due = sf_mono_min(due, sf_outbox_deadline(peer->outbox));
     }
-    return due;
+    return sf_peer_cover_is_due(link, peer, link->now) ? 0 : due;
 }
 
 sf_mono

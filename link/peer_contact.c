@@ -95,7 +95,7 @@ sf_peer_beacon_first_ns(const struct sf_peer *peer)
 uint64_t
 sf_peer_beacon_most_ns(const struct sf_peer *peer)
 {
-    bool has_work = peer->open_object_count > 0;
+    bool has_work = peer->open_object_count > 0 || sf_peer_is_covered(peer);
 
     switch (peer->reach.kind) {
     case SF_LINK_REACH_CALLED:

@@ -78,7 +78,7 @@ static bool
 may_probe(const struct sf_peer *peer, sf_mono now)
 {
     return peer->rtt.srtt_ns != 0 && peer->bulk_sent != 0 && peer->out[SF_OUT_DATA].is_heard &&
-           peer->open_object_count > 0 && sf_peer_may_bulk(peer, now);
+           (peer->open_object_count > 0 || sf_peer_is_covered(peer)) && sf_peer_may_bulk(peer, now);
 }
 
 sf_mono

@@ -121,6 +121,7 @@ fill_recipient(
                                            : "(removed)");
     ret->held = to->record.phase == SF_TO_FINAL ? out->record.count
                                                 : sf_range_set_total(&to->receipts.held);
+    ret->pad_bytes = peer != NULL && out->record.count != 0 ? cover_pad_bytes(out, peer) : 0;
     if (has != NULL) {
         to->link_has = sf_range_set_total(has);
     }

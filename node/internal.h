@@ -11,6 +11,7 @@
  *   revoke.c    peers that are not trusted any more
  *   ladder.c    pre-shared keys, used once
  *   contacts.c  when they can be reached, by their contact plans
+ *   cover.c     filler for them, which hides sizes and times
  *   keyring.c   the key file and the ageing of prekeys
  *   mail.c      grants and letters on their way to peers
  *   cache.c     sealed bundles in memory while the link sends them
@@ -71,8 +72,9 @@ enum {
     NO_PEER = 0xffff,
 };
 
-#define RATES_EVERY     (2 * SF_SEC) /* what is found of paths is looked at */
-#define RECEIPT_EVERY   (1 * SF_SEC) /* HELD receipts of one transfer */
+#define RATES_EVERY     (2 * SF_SEC)  /* what is found of paths is looked at */
+#define COVER_EVERY     (60 * SF_SEC) /* how much filler is still owed is kept */
+#define RECEIPT_EVERY   (1 * SF_SEC)  /* HELD receipts of one transfer */
 #define MISMATCH_EVERY  (UINT64_C(3600) * SF_SEC)
 #define RETRY_FIRST     (5 * SF_SEC) /* after a refusal that may pass */
 #define RETRY_LAST      (300 * SF_SEC)
@@ -82,6 +84,8 @@ enum {
 #define FREE_AGAIN      (60 * SF_SEC)              /* after what is to go could not be removed */
 #define ORPHAN_GRACE    (UINT64_C(86400) * SF_SEC) /* orphans of a grant that never comes */
 #define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
+
+enum { DAY_MS = 86400 * 1000 };
 
 enum {
     /* Each `peer reset` leaves out so many starts: what was forgotten is not more than that, */
@@ -121,6 +125,8 @@ struct ladder {
     size_t passed_count;
 };
 
+struct outbound;
+
 struct peer {
     bool used;
     struct sf_node_peer conf; /* conf.card: the newest known; conf.psk is wiped once it is taken */
@@ -133,11 +139,14 @@ struct peer {
     unsigned resets;           /* by hand, in this run */
     sf_mono news_at[5];        /* when news of copies were last told, by kind; 0: never */
     struct contacts *contacts; /* its contact plan; NULL: it has none */
-    uint64_t bundles_out;      /* that its receipts have added */
-    uint64_t bundles_in;       /* that arrived whole from it */
-    unsigned records;          /* of the audit log it has caused lately, */
-    sf_mono records_at;        /* ... counted down from then, */
-    uint64_t omitted;          /* ... and those that were too many */
+    struct sf_record_cover cover;
+    uint64_t cover_share; /* of the day's budget, being recorded as gone; 0: none */
+    bool is_cover_fresh;  /* ... of another day's than what the link has */
+    uint64_t bundles_out; /* that its receipts have added */
+    uint64_t bundles_in;  /* that arrived whole from it */
+    unsigned records;     /* of the audit log it has caused lately, */
+    sf_mono records_at;   /* ... counted down from then, */
+    uint64_t omitted;     /* ... and those that were too many */
 };
 
 /* The peer of that fingerprint or name, or NULL. */
@@ -219,6 +228,17 @@ bool contacts_have_ended(const struct peer *peer);
 void contacts_drop(struct peer *peer);
 /* A bundle of data that came over the link of that peer (or NO_PEER) is held. */
 void contacts_bundle_came(struct sf_node *node, unsigned peer);
+
+/* --- Filler (cover.c) ------------------------------------------------------------ */
+
+/* A peer is known to the link, or what is set for it has changed. SF_OK, SF_EFORMAT. */
+SF_MUST_USE int cover_set(struct sf_node *node, struct peer *peer, bool is_new);
+/* What filler stands for when a transfer goes to `peer`: bytes of sealed bundles; 0 if unknown. */
+uint64_t cover_pad_bytes(const struct outbound *out, const struct peer *peer);
+/* A transfer that will go to it, or goes already, has all its bundles; the caller commits. */
+void cover_owe(struct sf_node *node, struct peer *peer, const struct outbound *out);
+void cover_tick(struct sf_node *node);
+sf_mono cover_deadline(const struct sf_node *node);
 
 /* --- Mail: single-bundle objects on their way ------------------------------ */
 
@@ -737,6 +757,8 @@ struct sf_node {
     struct coders coders;
     sf_mono now;
     sf_mono rates_at; /* when to look at what was found of paths */
+    sf_mono cover_at; /* when to keep what is still owed of filler */
+    bool is_sharing;  /* a share of somebody's budget is being recorded */
     struct sf_wall wall;
     sf_mono wall_at; /* when it showed that */
     bool is_open;    /* recovery is over */

@@ -6,6 +6,7 @@ node_libnode_a_SOURCES = \
 	%D%/coders.c \
 	%D%/commits.c \
 	%D%/contacts.c %D%/contacts.h \
+	%D%/cover.c \
 	%D%/courier.c \
 	%D%/decode.c %D%/decode.h \
 	%D%/decode_frame.c \

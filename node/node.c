@@ -96,6 +96,7 @@ sf_node_tick(struct sf_node *node, sf_mono now, struct sf_wall wall)
     postponed_tick(node);
     turns_tick(node);
     peers_tick(node);
+    cover_tick(node);
     node_drain(node);
 }
 
@@ -108,6 +109,7 @@ sf_node_deadline(const struct sf_node *node)
     deadline = sf_mono_min(deadline, keyring_deadline(node));
     deadline = sf_mono_min(deadline, ladder_deadline(node));
     deadline = sf_mono_min(deadline, room_deadline(node));
+    deadline = sf_mono_min(deadline, cover_deadline(node));
     deadline = sf_mono_min(deadline, sf_vault_deadline(node->vault));
     deadline = sf_mono_min(deadline, outbound_deadline(node));
     return sf_mono_min(deadline, inbound_deadline(node));

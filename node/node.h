@@ -169,6 +169,13 @@ bool sf_node_event(struct sf_node *node, struct sf_node_event *ret_event);
 
 /* --- Peers ----------------------------------------------------------------- */
 
+/* What is done so that sizes and times show less. */
+enum sf_node_privacy {
+    SF_NODE_PRIVACY_NONE,
+    SF_NODE_PRIVACY_SIZE,   /* filler hides how many bundles a transfer has */
+    SF_NODE_PRIVACY_TIMING, /* and, within a budget, whether there is a transfer */
+};
+
 struct sf_node_peer {
     char name[SF_NODE_NAME_BYTES_MAX + 1];
     struct sf_card card;                              /* a newer one learnt over the link wins */
@@ -189,6 +196,8 @@ struct sf_node_peer {
     uint8_t
         psk[32]; /* the pair's seed, needed once; all zeros: what is left of it is in the vault */
     bool no_return; /* a one-way link: nothing will ever come back */
+    enum sf_node_privacy privacy;
+    uint64_t cover_day_bytes; /* TIMING: IP bytes of filler in a day of the wall clock, UTC */
 };
 
 /*
@@ -227,6 +236,7 @@ SF_MUST_USE int sf_node_rotate(
 struct sf_node_peer_info {
     struct sf_node_peer peer; /* the psk is zeroed */
     bool is_psk_kept;         /* what is left of the seed is durable: the seed can go */
+    uint64_t cover_day_bytes; /* of today's budget, that may have gone */
     struct sf_link_peer_stats link;
 };
 
@@ -350,6 +360,7 @@ struct sf_node_recipient {
     enum sf_node_recipient_state state;
     uint64_t held;       /* bundles its receipts list */
     uint64_t link_bytes; /* sealed bytes its link has reported received */
+    uint64_t pad_bytes;  /* that filler stands for, so that its size shows less; 0 while unknown */
     char why[SF_NODE_TEXT_BYTES_MAX + 1];
 };
 

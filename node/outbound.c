@@ -415,6 +415,13 @@ outbound_complete(struct outbound *out)
     for (uint32_t i = 0; i < out->record.recipient_count; i++) {
         sf_receipt_state_set_manifest(&out->to[i].receipts, &out->manifest, &out->files_digest);
     }
+    for (uint32_t i = 0; i < out->record.recipient_count; i++) {
+        struct peer *peer = peer_of(node, &out->to[i].fingerprint);
+
+        if (peer != NULL && out_to_is_open(&out->to[i])) {
+            cover_owe(node, peer, out);
+        }
+    }
     node_must(node, save_manifest(out));
     if (!out->record.forget_key) {
         /* With the key each bundle is checked by itself before it flies. */

@@ -301,6 +301,9 @@ sf_node_peer_set(struct sf_node *node, const struct sf_node_peer *conf, struct s
     if (status == SF_OK) {
         status = peer_link(node, peer);
     }
+    if (status == SF_OK) {
+        status = cover_set(node, peer, is_new);
+    }
     if (status != SF_OK) {
         if (is_new) {
             forget(node, peer);
@@ -353,6 +356,8 @@ sf_node_peer_at(const struct sf_node *node, size_t index, struct sf_node_peer_in
     memset(ret_info, 0, sizeof(*ret_info));
     ret_info->peer = peer->conf;
     sf_wipe(ret_info->peer.psk, sizeof(ret_info->peer.psk));
+    ret_info->cover_day_bytes =
+        peer->cover.day == node->wall.ms / DAY_MS ? peer->cover.day_bytes : 0;
     ret_info->is_psk_kept = peer->conf.has_psk && peer->ladder.is_durable;
     if (sf_link_peer_stats(node->link, peer_number(node, peer), &ret_info->link) != SF_OK) {
         memset(&ret_info->link, 0, sizeof(ret_info->link));

@@ -128,6 +128,32 @@ sf_record_peer_decode(struct sf_view value, struct sf_record_peer *ret_record)
 }
 
 size_t
+sf_record_cover_encode(const struct sf_record_cover *record, uint8_t out[SF_RECORD_BYTES_MAX])
+{
+    uint8_t *at = put_u8(out, VERSION);
+
+    at = put_u64(at, record->owed_bytes);
+    at = put_u64(at, (uint64_t)record->day);
+    at = put_u64(at, record->day_bytes);
+    return (size_t)(at - out);
+}
+
+int
+sf_record_cover_decode(struct sf_view value, struct sf_record_cover *ret_record)
+{
+    const uint8_t *at;
+
+    if (!is_record(value, SF_RECORD_COVER_BYTES)) {
+        return SF_EFORMAT;
+    }
+    at = value.data + 1;
+    ret_record->owed_bytes = take_u64(&at);
+    ret_record->day = (int64_t)take_u64(&at);
+    ret_record->day_bytes = take_u64(&at);
+    return SF_OK;
+}
+
+size_t
 sf_record_out_encode(const struct sf_record_out *record, uint8_t out[SF_RECORD_BYTES_MAX])
 {
     uint8_t *at = put_u8(out, VERSION);

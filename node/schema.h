@@ -16,6 +16,7 @@
  *   PEER           fingerprint                struct sf_record_peer
  *   CARD           fingerprint                newest card learnt over the link
  *   REVOKED        fingerprint                i64: when, in ms of the wall clock
+ *   COVER          fingerprint                struct sf_record_cover
  *   OUT            transfer                   struct sf_record_out
  *   OUT_SEALED     transfer                   set of bundle indices, each tagged with its siv but
  *                                             the last 4 bytes, and the CRC-32C of the object
@@ -47,6 +48,7 @@ enum sf_table {
     SF_TABLE_PEER = 2,
     SF_TABLE_CARD = 3,
     SF_TABLE_REVOKED = 4,
+    SF_TABLE_COVER = 5,
     SF_TABLE_OUT = 10,
     SF_TABLE_OUT_SEALED = 11,
     SF_TABLE_OUT_MANIFEST = 12,
@@ -64,6 +66,7 @@ enum sf_table {
 
 enum {
     SF_RECORD_PEER_BYTES = 1 + 5 * 8,
+    SF_RECORD_COVER_BYTES = 1 + 3 * 8,
     SF_RECORD_OUT_BYTES = 1 + 6 + 4 + 4 + 7 * 8 + 2 * 16,
     SF_RECORD_TO_BYTES = 1 + 3 + 4 * 8,
     SF_RECORD_IN_BYTES = 1 + 4 + 4 + 9 * 8,
@@ -78,6 +81,13 @@ struct sf_record_peer {
     uint64_t number_next; /* number of the next transfer to it */
     uint64_t rung_opened; /* highest rung of the ladder towards it whose grant it has opened */
     uint64_t found_bps;   /* what its path took, where that is found; 0 = not known */
+};
+
+/* Filler for a peer (node/cover.c). */
+struct sf_record_cover {
+    uint64_t owed_bytes; /* of segments that filler is still to stand for */
+    int64_t day;         /* of the wall clock, since 1970, */
+    uint64_t day_bytes;  /* ... of whose budget so many may have gone */
 };
 
 enum sf_out_phase {
@@ -165,12 +175,15 @@ struct sf_record_in {
 
 /* Encoders fill `out` and return the record's length. */
 size_t sf_record_peer_encode(const struct sf_record_peer *record, uint8_t out[SF_RECORD_BYTES_MAX]);
+size_t sf_record_cover_encode(
+    const struct sf_record_cover *record, uint8_t out[SF_RECORD_BYTES_MAX]);
 size_t sf_record_out_encode(const struct sf_record_out *record, uint8_t out[SF_RECORD_BYTES_MAX]);
 size_t sf_record_to_encode(const struct sf_record_to *record, uint8_t out[SF_RECORD_BYTES_MAX]);
 size_t sf_record_in_encode(const struct sf_record_in *record, uint8_t out[SF_RECORD_BYTES_MAX]);
 
 /* Decoders return SF_OK, or SF_EFORMAT with *ret_record untouched. */
 SF_MUST_USE int sf_record_peer_decode(struct sf_view value, struct sf_record_peer *ret_record);
+SF_MUST_USE int sf_record_cover_decode(struct sf_view value, struct sf_record_cover *ret_record);
 SF_MUST_USE int sf_record_out_decode(struct sf_view value, struct sf_record_out *ret_record);
 SF_MUST_USE int sf_record_to_decode(struct sf_view value, struct sf_record_to *ret_record);
 SF_MUST_USE int sf_record_in_decode(struct sf_view value, struct sf_record_in *ret_record);

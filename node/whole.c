@@ -197,6 +197,7 @@ whole_take_over(struct outbound *delta, struct out_to *to)
     mail_drop(node, peer_number(node, peer), &delta->id, MAIL_GRANT);
     other->record.phase = SF_TO_OPEN;
     other->record.number = peer->record.number_next++;
+    cover_owe(node, peer, whole);
     node_must(node, peer_save(node, peer));
     node_must(node, outbound_save_to(delta, to));
     node_must(node, outbound_save_to(whole, other));

@@ -12,12 +12,16 @@
 
 enum {
     ROUNDS = 24,
-    BASES_ONE_IN = 3,      /* lives in which what changed alone is sent too */
-    EVENTS_MAX = 2000000,  /* of datagrams and words; a hundred times as many as usual */
-    STREAM_SHAPE = 200000, /* streams of the seed, beside those of world.c and faults.c */
+    BASES_ONE_IN = 3,   /* lives in which what changed alone is sent too */
+    PRIVACY_ONE_IN = 3, /* lives in which filler hides sizes and times */
+    PRIVACY_MODES = 3,
+    COVER_DAY_BYTES = 1000000, /* at most */
+    EVENTS_MAX = 2000000,      /* of datagrams and words; a hundred times as many as usual */
+    STREAM_SHAPE = 200000,     /* streams of the seed, beside those of world.c and faults.c */
     STREAM_WORK,
     STREAM_PACE,
     STREAM_BASES,
+    STREAM_PRIVACY,
     EVENT_DATAGRAM = 1,
 };
 
@@ -171,6 +175,10 @@ introduce(struct life *life, unsigned number, unsigned other, const uint8_t *psk
     if (psk != NULL) {
         memcpy(conf.psk, psk, sizeof(conf.psk));
     }
+    if (life->has_privacy) {
+        conf.privacy = (enum sf_node_privacy)sf_prng_below(&life->privacy, PRIVACY_MODES);
+        conf.cover_day_bytes = sf_prng_below(&life->privacy, COVER_DAY_BYTES);
+    }
     sf_world_introduce(life->world, number, other, &conf);
 }
 
@@ -263,9 +271,9 @@ open_life(struct life *life)
     life_paths(life);
     sf_faults_text(&life->faults, faults, sizeof(faults));
     snprintf(life->result->parameters, sizeof(life->result->parameters),
-        "%u nodes, %s, %u PSKs, class %u, MTU %u, %" PRIu64 " bit/s%s; %s", life->node_count,
+        "%u nodes, %s, %u PSKs, class %u, MTU %u, %" PRIu64 " bit/s%s%s; %s", life->node_count,
         topology_names[topology], psks, class_bytes, mtu, life->rate_bps,
-        life->has_bases ? ", bases" : "", faults);
+        life->has_bases ? ", bases" : "", life->has_privacy ? ", filler" : "", faults);
     sf_trace_say(&life->trace, 0, "seed %" PRIu64 ": %s", life->seed, life->result->parameters);
 }
 
@@ -373,6 +381,8 @@ sf_life_run(const struct sf_life_config *config, struct sf_life_result *ret_resu
     sf_prng_init_stream(&life->pace, config->seed, STREAM_PACE);
     sf_prng_init_stream(&life->bases, config->seed, STREAM_BASES);
     life->has_bases = sf_prng_below(&life->bases, BASES_ONE_IN) == 0;
+    sf_prng_init_stream(&life->privacy, config->seed, STREAM_PRIVACY);
+    life->has_privacy = sf_prng_below(&life->privacy, PRIVACY_ONE_IN) == 0;
     sf_faults_draw(&life->faults, config->seed);
     sf_trace_init(&life->trace, config->line, config->context);
     life->world = sf_world_open(config->seed);

@@ -110,6 +110,8 @@ struct life {
     struct sf_prng pace;  /* how time passes */
     struct sf_prng bases; /* what builds on what, in lives that have such transfers */
     bool has_bases;
+    struct sf_prng privacy; /* who hides sizes and times, in lives that have such nodes */
+    bool has_privacy;
     unsigned node_count;
     struct life_node nodes[LIFE_NODES_MAX];
     bool is_connected[LIFE_NODES_MAX][LIFE_NODES_MAX];

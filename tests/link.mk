@@ -184,6 +184,11 @@ TESTS += tests/unit/test_link_rate
 tests_unit_test_link_rate_SOURCES = tests/unit/test_link_rate.c tests/unit/link_world.c tests/unit/link_world.h
 tests_unit_test_link_rate_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_link_cover
+TESTS += tests/unit/test_link_cover
+tests_unit_test_link_cover_SOURCES = tests/unit/test_link_cover.c tests/unit/link_world.c tests/unit/link_world.h
+tests_unit_test_link_cover_LDADD = $(LINK_LDADD) $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_rate
 TESTS += tests/unit/test_rate
 tests_unit_test_rate_SOURCES = tests/unit/test_rate.c

@@ -65,6 +65,12 @@ tests_unit_test_node_review_SOURCES = \
 	tests/unit/test_node_review.c tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_review_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_node_cover
+TESTS += tests/unit/test_node_cover
+tests_unit_test_node_cover_SOURCES = \
+	tests/unit/test_node_cover.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_cover_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
 # Power cuts and failing operations over a whole transfer; `tests/crash/crash_node full` is the long
 # form.
 check_PROGRAMS += tests/crash/crash_node

@@ -186,6 +186,47 @@ test_delta(void)
     }
 }
 
+static void
+test_padme(void)
+{
+    /* By the definition: 2^E <= L, S = floor(log2 E) + 1, all but the first S bits behind the
+     * leading one are zero. */
+    static const struct {
+        uint64_t bytes, padded;
+    } known[] = {{0, 0}, {1, 1}, {2, 2}, {8, 8}, {9, 10}, {15, 16}, {16, 16}, {1000, 1024},
+        {1024, 1024}, {1025, 1088}, {MIB + 1, MIB + 32 * KIB},
+        {UINT64_C(140000000000), UINT64_C(141733920768)}, {UINT64_MAX, UINT64_MAX}};
+    uint64_t before = 0;
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        CHECK_EQ(sf_class_padme(known[i].bytes), known[i].padded);
+    }
+    for (uint64_t bytes = 1; bytes < UINT64_C(1) << 50; bytes += bytes / 13 + 1) {
+        uint64_t padded = sf_class_padme(bytes);
+
+        CHECK(padded >= bytes && padded >= before);
+        CHECK_EQ(sf_class_padme(padded), padded);
+        CHECK(padded - bytes <= bytes / 8);
+        CHECK(bytes < UINT64_C(137438953472) || padded - bytes <= bytes / 1000 * 16);
+        before = padded;
+    }
+}
+
+static void
+test_padded_count(void)
+{
+    CHECK_EQ(sf_class_padded_count(1, 16 * KIB), 1);
+    CHECK_EQ(sf_class_padded_count(65, 16 * KIB), 66); /* 1 MiB and a bundle: up to 32 KiB more */
+    CHECK_EQ(sf_class_padded_count(133000, MIB), 133120); /* 130 GiB: in steps of 2 GiB */
+    CHECK_EQ(sf_class_padded_count(133120, MIB), 133120);
+    CHECK_EQ(sf_class_padded_count(133121, MIB), 135168);
+    for (uint64_t count = 1; count < 100000; count += 1 + count / 50) {
+        uint64_t padded = sf_class_padded_count(count, 256 * KIB);
+
+        CHECK(padded >= count && padded * 16 <= count * 17 + 16);
+    }
+}
+
 CHECK_MAIN("class", {"there are five data classes and four control classes", test_sizes},
     {"a control object takes the smallest class that holds it", test_control_for},
     {"small transfers take the smallest class", test_small},
@@ -195,4 +236,6 @@ CHECK_MAIN("class", {"there are five data classes and four control classes", tes
         test_largest},
     {"one bundle of a delta is a small part of it", test_delta},
     {"a fixed class is taken, if it is one", test_fixed},
-    {"what no class can carry is refused", test_limits})
+    {"what no class can carry is refused", test_limits},
+    {"Padme leaves a magnitude and a few bits of a size", test_padme},
+    {"the number of bundles is hidden so, in whole bundles", test_padded_count})
