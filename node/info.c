@@ -156,6 +156,7 @@ fill_out(struct outbound *out, struct sf_node_transfer *ret)
     ret->created = out->record.created;
     ret->ended = out->record.ended;
     ret->has_base = out->record.role == SF_OUT_DELTA;
+    ret->base = out->record.base;
     ret->is_in_place = out->record.role == SF_OUT_WHOLE;
     ret->key_forgotten = out->record.forget_key && out->seal == NULL;
     ret->recipient_count = out->record.recipient_count;

@@ -307,6 +307,14 @@ bool sf_node_holds(
     const struct sf_node *node, const char *name, const struct sf_digest *sha256, uint64_t bytes);
 
 /*
+ * By which transfer the recipient of that name got what outgoing `transfer` was to bring it: by
+ * itself, or by the whole that went in its place. False if it has not signed for it with FINAL, or
+ * that is forgotten: then it is no base for it.
+ */
+bool sf_node_came_by(const struct sf_node *node, const struct sf_transfer_id *transfer,
+    const char *name, struct sf_transfer_id *ret_by);
+
+/*
  * Begin to take files into custody. On SF_OK the transfer exists (*ret_transfer)
  * and its state tells how far it is; it is in custody when the state says so.
  *
@@ -392,9 +400,10 @@ struct sf_node_transfer {
     struct sf_node_recipient recipients[SF_NODE_RECIPIENTS_MAX]; /* out */
     size_t recipient_count;
     bool key_forgotten;
-    bool has_base;          /* out: what changed against files that the recipients hold */
-    bool is_in_place;       /* out: sent whole, in the place of one whose base was gone */
-    char delivered_as[256]; /* in: the entry in inbox/PEER once delivered */
+    bool has_base;              /* out: what changed against files that the recipients hold, */
+    struct sf_transfer_id base; /* ... which they got by that one; else zeros */
+    bool is_in_place;           /* out: sent whole, in the place of one whose base was gone */
+    char delivered_as[256];     /* in: the entry in inbox/PEER once delivered */
     char why[SF_NODE_TEXT_BYTES_MAX + 1]; /* FAILED, CANCELLED, or what it waits for; else "" */
 };
 

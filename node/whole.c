@@ -69,20 +69,50 @@ has_final(const struct outbound *out, const struct sf_fingerprint *fingerprint)
     return to != NULL && to->record.phase == SF_TO_FINAL;
 }
 
-bool
-sf_node_holds(
-    const struct sf_node *node, const char *name, const struct sf_digest *sha256, uint64_t bytes)
+/* Of the peer of that name; NULL: there is none. */
+static const struct sf_fingerprint *
+fingerprint_of(const struct sf_node *node, const char *name)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct peer *peer = &node->peers[node->peer_order[i]];
 
-        if (strcmp(peer->conf.name, name) != 0) {
-            continue;
+        if (strcmp(peer->conf.name, name) == 0) {
+            return &peer->conf.card.fingerprint;
         }
-        for (const struct outbound *out = node->outs; out != NULL; out = out->next) {
-            if (has_file(out, sha256, bytes) && has_final(out, &peer->conf.card.fingerprint)) {
-                return true;
-            }
+    }
+    return NULL;
+}
+
+bool
+sf_node_came_by(const struct sf_node *node, const struct sf_transfer_id *transfer, const char *name,
+    struct sf_transfer_id *ret_by)
+{
+    const struct sf_fingerprint *fingerprint = fingerprint_of(node, name);
+
+    for (const struct outbound *out = node->outs; fingerprint != NULL && out != NULL;
+         out = out->next) {
+        bool is_it =
+            sf_transfer_equal(&out->id, transfer) ||
+            (out->record.role == SF_OUT_WHOLE && sf_transfer_equal(&out->record.pair, transfer));
+
+        if (is_it && out->has_manifest && has_final(out, fingerprint)) {
+            *ret_by = out->id;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+sf_node_holds(
+    const struct sf_node *node, const char *name, const struct sf_digest *sha256, uint64_t bytes)
+{
+    const struct sf_fingerprint *fingerprint = fingerprint_of(node, name);
+
+    for (const struct outbound *out = node->outs; fingerprint != NULL && out != NULL;
+         out = out->next) {
+        if (has_file(out, sha256, bytes) && has_final(out, fingerprint)) {
+            return true;
         }
     }
     return false;

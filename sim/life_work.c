@@ -78,16 +78,21 @@ draw_bytes(struct life *life)
     }
 }
 
-/* Whether all recipients of `was` have signed for it, by itself. */
+/* Whether all recipients of `was` have signed for it, by one transfer: itself, or the whole. */
 static bool
 is_final(const struct life *life, const struct life_sent *was)
 {
     const struct sf_node *node = sf_world_node(life->world, was->from);
-    struct sf_inspect_to to;
+    struct sf_transfer_id first;
+    struct sf_transfer_id by;
 
     for (unsigned i = 0; i < was->to_count; i++) {
-        if (!sf_inspect_to(node, &was->id, &life->nodes[was->to[i]].fingerprint, &to) ||
-            to.phase != SF_TO_FINAL) {
+        if (!sf_node_came_by(node, &was->id, life->nodes[was->to[i]].name, &by)) {
+            return false;
+        }
+        if (i == 0) {
+            first = by;
+        } else if (!sf_transfer_equal(&first, &by)) {
             return false;
         }
     }

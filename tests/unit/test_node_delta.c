@@ -715,6 +715,53 @@ test_whole_alone(void)
     fixture_close(&f);
 }
 
+/* By which transfer each of them got it is known, by itself or as the whole; and is a base again. */
+static void
+test_came_by(void)
+{
+    struct fixture f;
+    struct sf_node *node;
+    struct sf_transfer_id first;
+    struct sf_transfer_id by;
+    struct sf_transfer_id whole;
+    struct sf_world_send order = after_order(1);
+    static const char *const paths[] = {"source/before"};
+    static const char *const bases[] = {"source/after"};
+
+    open_with_base(&f, 705, 3);
+    first = f.id;
+    node = sf_world_node(f.world, GROUND);
+    REQUIRE(sf_node_came_by(node, &first, "sat", &by));
+    CHECK(sf_transfer_equal(&by, &first));
+    CHECK(!sf_node_came_by(node, &first, "nobody", &by));
+    make_trouble(&f, EDGE, GONE);
+    send_after(&f, 2);
+    CHECK(!sf_node_came_by(node, &f.id, "sat", &by)); /* not yet */
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_DONE, 600 * SF_SEC));
+    REQUIRE(sf_node_came_by(node, &f.id, "sat", &by));
+    CHECK(sf_transfer_equal(&by, &f.id));
+    REQUIRE(sf_node_came_by(node, &f.id, "edge", &whole));
+    CHECK(!sf_transfer_equal(&whole, &f.id));
+    /* The same over a restart, and what came as the whole is a base. */
+    sf_world_crash(f.world, GROUND, SF_SIM_DAMAGE_LOSE_ALL);
+    fixture_start(&f, GROUND);
+    node = sf_world_node(f.world, GROUND);
+    REQUIRE(sf_node_came_by(node, &f.id, "edge", &by));
+    CHECK(sf_transfer_equal(&by, &whole));
+    order.to = &both[1];
+    order.paths = paths;
+    order.bases = bases;
+    order.label = "again.bin";
+    fixture_send(&f, &order);
+    REQUIRE(fixture_until(&f, GROUND, SF_NODE_DONE, 600 * SF_SEC));
+    by = fixture_transfer(&f, GROUND).base;
+    CHECK(sf_transfer_equal(&by, &whole));
+    REQUIRE(sf_node_came_by(node, &f.id, "edge", &by));
+    CHECK(sf_transfer_equal(&by, &f.id)); /* not for want of its base */
+    check_file(&f, EDGE, "inbox/ground/again.bin", before);
+    fixture_close(&f);
+}
+
 /* Only one of the two recipients has it: nothing is begun. */
 static void
 test_not_all_have_it(void)
@@ -766,6 +813,7 @@ CHECK_MAIN("node_delta", {"only what changed is sent, and the file is whole", te
     {"what did not arrive is no base", test_base_was_cancelled},
     {"a base that the recipient has not signed for is refused", test_bad_orders},
     {"a sender cannot ask for what it has not sent", test_probing},
+    {"by which transfer a file came is known, and makes it a base", test_came_by},
     {"a whole that has lost its delta is freed", test_whole_alone},
     {"and one that not all recipients have", test_not_all_have_it},
     {"without room for the whole nothing is begun", test_no_room_for_the_whole})
