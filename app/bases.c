@@ -153,9 +153,71 @@ sf_bases_find(const struct sf_bases *bases, size_t file)
     return NULL;
 }
 
+/* --- Copies ------------------------------------------------------------------------- */
+
+/* The file of the walk that goes by that tag; SIZE_MAX if none does. */
+static size_t
+find_tag(const struct sf_kept_tag *tags, size_t count, const struct sf_kept_tag *tag)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (sf_kept_tag_equal(&tags[i], tag)) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Whether the copy is what it must be, by its digest; with its file and its length. */
+static bool
+open_copy(struct sf_bases *bases, struct sf_base_file *base, const struct sf_digest *sha256,
+    uint8_t *buffer)
+{
+    struct stat info;
+
+    if (fstat(base->fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0) {
+        return false;
+    }
+    base->bytes = (uint64_t)info.st_size;
+    base->mtime_s = info.st_mtim.tv_sec;
+    return hash_file(bases, base, buffer) == SF_OK &&
+           memcmp(base->sha256.b, sha256->b, sizeof(sha256->b)) == 0;
+}
+
+int
+sf_bases_take(struct sf_bases *bases, const struct sf_walk *walk,
+    const struct sf_submit_offer *offer, const int *fds)
+{
+    struct sf_kept_tag *tags = calloc(walk->file_count, sizeof(*tags));
+    uint8_t *buffer = malloc(READ_BYTES);
+    bool is_out_of_memory = tags == NULL || buffer == NULL;
+
+    bases->are_copies = true;
+    for (size_t i = 0; !is_out_of_memory && i < walk->file_count; i++) {
+        sf_kept_tag(sf_view(walk->files[i].path, strlen(walk->files[i].path)), &tags[i]);
+    }
+    for (size_t i = 0; i < offer->count; i++) {
+        size_t file =
+            is_out_of_memory ? SIZE_MAX : find_tag(tags, walk->file_count, &offer->files[i].path);
+        struct sf_base_file base = {.file = file, .fd = fds[i]};
+
+        if (file != SIZE_MAX && walk->files[file].bytes > 0 && sf_bases_find(bases, file) == NULL &&
+            open_copy(bases, &base, &offer->files[i].sha256, buffer)) {
+            bases->list[bases->count++] = base;
+        } else {
+            (void)close(fds[i]);
+        }
+    }
+    free(tags);
+    free(buffer);
+    return is_out_of_memory ? SF_ENOMEM : SF_OK;
+}
+
 void
 sf_bases_fini(struct sf_bases *bases)
 {
+    for (size_t i = 0; bases->are_copies && i < bases->count; i++) {
+        (void)close(bases->list[i].fd);
+    }
     sf_walk_fini(&bases->walk);
     bases->count = 0;
 }

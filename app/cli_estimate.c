@@ -8,7 +8,7 @@
 
 #include "app/cli.h"
 
-#include "app/bases.h"
+#include "app/cli_parts.h"
 #include "app/cli_peer.h"
 #include "app/progress.h"
 #include "app/table.h"
@@ -52,7 +52,8 @@ static const char *const codec_names[SF_CODECS] = {
 struct estimate {
     struct sf_cli *cli;
     struct sf_walk walk;
-    struct sf_bases bases;
+    struct sf_parts *parts;
+    const struct sf_bases *bases; /* of the only part */
     struct sf_class_choice class;
     struct sf_tensors *tensors;
     struct sf_tensors *base_tensors;
@@ -84,7 +85,7 @@ choose_class(struct estimate *estimate)
     struct sf_class_input input = {.total_bytes = walk->bytes,
         .file_count = (uint32_t)walk->file_count,
         .largest = SF_CLASS_AUTO_MAX,
-        .is_delta = estimate->bases.count > 0};
+        .is_delta = estimate->bases->count > 0};
     struct sf_outline outline = {.label = walk->label,
         .single = walk->single_file,
         .class_bytes = SF_CLASS_DATA_MAX,
@@ -103,9 +104,9 @@ choose_class(struct estimate *estimate)
             };
         }
         qsort(outline.files, walk->file_count, sizeof(*outline.files), compare_files);
-        for (uint32_t i = 0; i < estimate->bases.count; i++) {
+        for (uint32_t i = 0; i < estimate->bases->count; i++) {
             outline.bases[outline.base_count++] = (struct sf_outline_base){.file = i,
-                .bytes = estimate->bases.list[i].bytes,
+                .bytes = estimate->bases->list[i].bytes,
                 .path = walk->single_file ? "" : outline.files[i].path};
         }
         status = sf_outline_encode(&outline, NULL, 0, &estimate->outline_bytes);
@@ -215,7 +216,7 @@ static bool
 measure_file(struct estimate *estimate, const struct sf_walk_file *file)
 {
     const struct sf_base_file *base =
-        sf_bases_find(&estimate->bases, (size_t)(file - estimate->walk.files));
+        sf_bases_find(estimate->bases, (size_t)(file - estimate->walk.files));
     struct sf_layout layout;
     struct sf_layout_frame next;
     const struct sf_tensor *tensors;
@@ -374,12 +375,12 @@ static int
 print_json(const struct estimate *estimate, const char *to, uint64_t rate_bps)
 {
     uint64_t on_link = link_bytes(estimate->sealed_bytes);
-    json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "files",
+    json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "files",
         (json_int_t)estimate->walk.file_count, "plain_bytes", (json_int_t)estimate->walk.bytes,
         "sealed_bytes", (json_int_t)estimate->sealed_bytes, "link_bytes", (json_int_t)on_link,
         "bundles", (json_int_t)sf_measure_bundles(estimate->measure), "class_bytes",
         (json_int_t)estimate->class.class_bytes, "coded_one_in", (json_int_t)estimate->every,
-        "types", types_json(estimate));
+        "has_base", estimate->bases->count > 0, "types", types_json(estimate));
 
     sf_assert(object != NULL);
     if (to != NULL) {
@@ -465,6 +466,9 @@ print_text(const struct estimate *estimate, const char *to, uint64_t rate_bps)
     }
     (void)printf(": %llu bundles of %s, and a grant\n",
         (unsigned long long)sf_measure_bundles(estimate->measure), class);
+    if (estimate->bases->are_copies && estimate->bases->count > 0) {
+        (void)printf("Base      a version that %s has, of which a copy was kept\n", to);
+    }
     if (estimate->every > 1) {
         (void)printf("          from one frame in %llu\n", (unsigned long long)estimate->every);
     }
@@ -480,21 +484,45 @@ print_text(const struct estimate *estimate, const char *to, uint64_t rate_bps)
 
 /* --- The command ---------------------------------------------------------------------- */
 
+/* The earlier version that `send` would send against: one that is named, or that the peer has. */
 static int
-open_base(struct estimate *estimate)
+open_base(struct estimate *estimate, const char *to)
 {
-    const char *path = sf_cli_option(estimate->cli, "base");
-    int status;
+    struct sf_cli *cli = estimate->cli;
+    struct sf_client *client = NULL;
+    struct sf_parts_config config = {
+        .cli = cli, .walk = &estimate->walk, .base = sf_cli_option(cli, "base")};
+    int exit = SF_EXIT_DONE;
 
-    if (path == NULL) {
-        return SF_EXIT_DONE;
+    estimate->parts = calloc(1, sizeof(*estimate->parts));
+    sf_assert(estimate->parts != NULL);
+    if (to != NULL) {
+        config.recipients = &to;
+        config.recipient_count = 1;
     }
-    status = sf_bases_open(&estimate->bases, &estimate->walk, path);
-    if (status == SF_OK) {
-        return SF_EXIT_DONE;
+    if (sf_cli_client(cli, &client, &exit)) {
+        config.client = client;
+        exit = sf_parts_make(&config, estimate->parts);
+        sf_client_close(client);
     }
-    return sf_cli_fail(status == SF_EINVAL || status == SF_EAUTH ? SF_EXIT_REFUSED : SF_EXIT_FAILED,
-        "--base: %s", estimate->bases.error);
+    estimate->bases = &estimate->parts->list[0].bases;
+    return exit;
+}
+
+static void
+estimate_fini(struct estimate *estimate)
+{
+    sf_tensors_close(estimate->tensors);
+    sf_tensors_close(estimate->base_tensors);
+    sf_match_fini(&estimate->match);
+    if (estimate->parts != NULL) {
+        sf_parts_fini(estimate->parts);
+    }
+    free(estimate->parts);
+    free(estimate->base_bytes);
+    sf_measure_close(estimate->measure);
+    free(estimate->bytes);
+    sf_walk_fini(&estimate->walk);
 }
 
 static int
@@ -515,6 +543,7 @@ run_estimate(struct sf_cli *cli)
     (void)sf_walk_raise_limit();
     status = sf_walk(&(struct sf_walk_config){.paths = cli->args.operands,
                          .path_count = cli->args.operand_count,
+                         .label = sf_cli_option(cli, "as"),
                          .home = cli->home_path,
                          .random = &sf_random_system},
         &estimate.walk);
@@ -523,7 +552,7 @@ run_estimate(struct sf_cli *cli)
             status == SF_EINVAL || status == SF_EAUTH ? SF_EXIT_REFUSED : SF_EXIT_FAILED, "%s",
             estimate.walk.error);
     }
-    exit = open_base(&estimate);
+    exit = open_base(&estimate, to);
     if (exit == SF_EXIT_DONE) {
         exit = measure(&estimate);
     }
@@ -531,29 +560,24 @@ run_estimate(struct sf_cli *cli)
         exit =
             cli->json ? print_json(&estimate, to, rate_bps) : print_text(&estimate, to, rate_bps);
     }
-    sf_tensors_close(estimate.tensors);
-    sf_tensors_close(estimate.base_tensors);
-    sf_match_fini(&estimate.match);
-    sf_bases_fini(&estimate.bases);
-    free(estimate.base_bytes);
-    sf_measure_close(estimate.measure);
-    free(estimate.bytes);
-    sf_walk_fini(&estimate.walk);
+    estimate_fini(&estimate);
     return exit;
 }
 
 static const struct sf_arg_option estimate_options[] = {
     SF_CLI_GLOBAL_OPTIONS,
     {"to", 't', "NAME", "say how long it takes at the rate of this peer"},
-    {"base", 'b', "OLD", "against an earlier version, as `send --base OLD` would"},
+    {"as", 0, "NAME", "the name it would arrive under, as with `send`"},
+    {"base", 'b', "OLD|TRANSFER|none", "against an earlier version, as `send` would"},
 };
 
 const struct sf_cli_command sf_cli_estimate = {
     .name = "estimate",
-    .operands = "PATH... [--to NAME] [--base OLD]",
+    .operands = "PATH... [--to NAME] [--base OLD|TRANSFER|none]",
     .summary = "Say how many bytes files would be on the wire; nothing is sent",
     .more = "Codes the files as `send` would, and says what each type of tensor came to.\n"
-            "Of more than 4 GiB a part is coded and stands for the rest.\n",
+            "With --to that is against what `send` would find that the peer has of it, if the\n"
+            "daemon runs. Of more than 4 GiB a part is coded and stands for the rest.\n",
     .options = estimate_options,
     .option_count = sizeof(estimate_options) / sizeof(estimate_options[0]),
     .operands_min = 1,

@@ -1,6 +1,8 @@
 /*
  * cli_send.c - `skyferry send`: hand files over, and stay until they are in
- * custody, or with --wait until they have arrived.
+ * custody, or with --wait until they have arrived. What they have already may
+ * put recipients into transfers of their own (cli_parts.h): one after the other is
+ * taken into custody, then all are waited for.
  *
  * The files stay open here until custody is durable: should the daemon go away
  * before, they are handed over again, to the same transfer.
@@ -9,6 +11,7 @@
 
 #include "app/cli.h"
 
+#include "app/cli_parts.h"
 #include "app/submit_client.h"
 #include "app/submit_protocol.h"
 #include "app/text.h"
@@ -31,11 +34,22 @@ enum {
     PRIORITY_MAX = 255,
 };
 
+/* What became of one part. */
+struct outcome {
+    struct sf_transfer_id id;
+    char id_text[SF_TRACK_ID_BYTES];
+    bool in_custody;
+    int exit;
+    json_t *transfer; /* as it was last seen; NULL: it was not taken */
+};
+
 struct sending {
     struct sf_cli *cli;
     struct sf_client *client;
     struct sf_walk walk;
-    struct sf_bases bases;
+    struct sf_parts parts;
+    struct outcome outcomes[SF_SUBMIT_RECIPIENTS_MAX]; /* of the parts */
+    struct sf_part *part;                              /* which is looked at, and its transfer: */
     struct sf_track track;
     char *to; /* the list that recipients point into */
     const char *recipients[SF_SUBMIT_RECIPIENTS_MAX];
@@ -262,43 +276,64 @@ open_files(struct sending *sending)
     return SF_EXIT_DONE;
 }
 
-/* The earlier version that --base names: opened, paired with what is sent, and read. */
+/* Into which transfers it falls, against which earlier versions; those are read to their end. */
 static int
-open_bases(struct sending *sending)
+make_parts(struct sending *sending)
 {
-    const char *path = sf_cli_option(sending->cli, "base");
-    struct sf_bases *bases = &sending->bases;
-    int status;
+    const char *base = sf_cli_option(sending->cli, "base");
+    struct sf_parts *parts = &sending->parts;
+    const struct sf_parts_config config = {
+        .cli = sending->cli,
+        .client = sending->client,
+        .walk = &sending->walk,
+        .base = sending->forget_key ? "none" : base,
+        .recipients = sending->recipients,
+        .recipient_count = sending->recipient_count,
+        .resume = sending->has_id ? &sending->id : NULL,
+    };
+    int exit;
 
-    if (path == NULL) {
-        return SF_EXIT_DONE;
-    }
-    if (sending->forget_key) {
+    if (base != NULL && strcmp(base, "none") != 0 && sending->forget_key) {
         return sf_cli_usage(sending->cli,
             "--base and --forget-key exclude each other: who has lost the base is granted the "
             "whole later, and that takes its key");
     }
-    if (sending->cli->args.operand_count > 1) {
-        return sf_cli_usage(sending->cli, "--base goes with one PATH: a file, or a directory");
-    }
-    status = sf_bases_open(bases, &sending->walk, path);
-    if (status == SF_OK) {
-        if (bases->left_out > 0) {
-            sf_cli_say("The %d largest files are sent as what changed; %zu more are sent whole.",
-                SF_BASES_MAX, bases->left_out);
-        }
-        if (sending->is_terminal) {
+    exit = sf_parts_make(&config, parts);
+    for (size_t i = 0; i < parts->count && exit == SF_EXIT_DONE; i++) {
+        struct sf_bases *bases = &parts->list[i].bases;
+
+        if (sending->is_terminal && bases->count > 0 && !bases->are_copies) {
             sf_cli_say(
                 "Reading the base, %zu %s ...", bases->count, bases->count == 1 ? "file" : "files");
         }
-        status = sf_bases_hash(bases);
+        if (!bases->are_copies && sf_bases_hash(bases) != SF_OK) {
+            exit = sf_cli_fail(SF_EXIT_FAILED, "--base: %s", bases->error);
+        }
     }
-    if (status != SF_OK) {
-        return sf_cli_fail(
-            status == SF_EINVAL || status == SF_EAUTH ? SF_EXIT_REFUSED : SF_EXIT_FAILED,
-            "--base: %s", bases->error);
+    if (exit == SF_EXIT_DONE && sending->has_id && parts->count > 1) {
+        exit = sf_cli_usage(sending->cli,
+            "--resume goes on with one transfer, and these peers have different bases: name with "
+            "--to those that it is for");
     }
-    return SF_EXIT_DONE;
+    return exit;
+}
+
+/* The recipients of the part, for people; the caller frees it. */
+static char *
+names_of(const struct sf_part *part)
+{
+    size_t bytes = 1;
+    char *names;
+
+    for (size_t i = 0; i < part->recipient_count; i++) {
+        bytes += strlen(part->recipients[i]) + 1;
+    }
+    names = calloc(bytes, 1);
+    sf_assert(names != NULL);
+    for (size_t i = 0; i < part->recipient_count; i++) {
+        (void)strcat(strcat(names, i == 0 ? "" : ","), part->recipients[i]);
+    }
+    return names;
 }
 
 /* --- Handing over ---------------------------------------------------------- */
@@ -372,13 +407,14 @@ daemon_lost(struct sending *sending)
 static int
 hand_over(struct sending *sending)
 {
+    struct sf_part *part = sending->part;
     struct sf_client_error error;
     struct sf_submit_client submit = {
         .home_path = sending->cli->home_path,
         .walk = &sending->walk,
-        .bases = sending->bases.count > 0 ? &sending->bases : NULL,
-        .recipients = sending->recipients,
-        .recipient_count = sending->recipient_count,
+        .bases = part->bases.count > 0 ? &part->bases : NULL,
+        .recipients = part->recipients,
+        .recipient_count = part->recipient_count,
         .priority = sending->priority,
         .deadline_ms = sending->deadline.ms,
         .forget_key = sending->forget_key,
@@ -396,6 +432,12 @@ hand_over(struct sending *sending)
         }
         if (sf_track_signal() != 0) {
             return interrupted(sending, NULL);
+        }
+        if (error.status == SF_ENOENT && part->is_found && submit.bases != NULL &&
+            submit.resume == NULL) {
+            /* The daemon has forgotten meanwhile that they got it: nobody asked for a base. */
+            submit.bases = NULL;
+            continue;
         }
         if (!error.is_unreachable) {
             return sf_cli_fail(
@@ -504,15 +546,32 @@ follow(struct sending *sending, bool until_end, json_t **transfer)
 /* --- The end --------------------------------------------------------------- */
 
 static int
-print_result(struct sending *sending, const json_t *transfer, int exit)
+print_results(const struct sending *sending, int exit)
 {
-    if (sending->cli->json) {
-        int printed = sf_cli_print_json(json_pack("{s:O}", "transfer", transfer));
+    const struct outcome *outcomes = sending->outcomes;
+    json_t *list = json_array();
+    int printed = SF_EXIT_DONE;
 
-        return printed == SF_EXIT_DONE ? exit : printed;
+    for (size_t i = 0; i < sending->parts.count; i++) {
+        if (outcomes[i].transfer != NULL) {
+            sf_assert(json_array_append(list, outcomes[i].transfer) == 0);
+        }
     }
-    (void)printf("%s\n", sending->id_text);
-    return sf_cli_finish((enum sf_exit)exit);
+    if (json_array_size(list) > 0 && sending->cli->json) {
+        /* What is asked of one is answered with one. */
+        printed = sf_cli_print_json(sending->parts.count == 1
+                                        ? json_pack("{s:O}", "transfer", json_array_get(list, 0))
+                                        : json_pack("{s:O}", "transfers", list));
+    } else if (json_array_size(list) > 0) {
+        for (size_t i = 0; i < sending->parts.count; i++) {
+            if (outcomes[i].transfer != NULL) {
+                (void)printf("%s\n", outcomes[i].id_text);
+            }
+        }
+        printed = sf_cli_finish(SF_EXIT_DONE);
+    }
+    json_decref(list);
+    return printed == SF_EXIT_DONE ? exit : printed;
 }
 
 static void
@@ -521,11 +580,13 @@ say_custody(struct sending *sending)
     struct sf_cli *cli = sending->cli;
     const struct sf_walk *walk = &sending->walk;
     char *label = sf_text_escaped(sf_view(walk->label, strlen(walk->label)), cli->utf8);
+    char *names = names_of(sending->part);
     char size[SF_TEXT_AMOUNT_BYTES];
 
     sf_text_size(walk->bytes, size);
-    sf_cli_say("In custody: %s, %s, for %s. `skyferry status %.8s` shows how far it is.", label,
-        size, sf_cli_option(cli, "to"), sending->id_text);
+    sf_cli_say("In custody: %s, %s%s, for %s. `skyferry status %.8s` shows how far it is.", label,
+        size, sending->part->bases.count > 0 ? ", as what changed" : "", names, sending->id_text);
+    free(names);
     free(label);
 }
 
@@ -544,38 +605,88 @@ say_late(const struct sending *sending)
     return SF_EXIT_TOO_LATE;
 }
 
+/* One part into custody; SF_EXIT_DONE when it is, else *outcome is its end. */
 static int
-send_files(struct sending *sending)
+take_into_custody(struct sending *sending, struct outcome *outcome)
 {
-    json_t *transfer = NULL;
     int exit = hand_over(sending);
 
-    if (exit != SF_EXIT_DONE) {
-        return exit;
+    if (exit == SF_EXIT_DONE) {
+        exit = follow(sending, false, &outcome->transfer);
     }
-    exit = follow(sending, false, &transfer);
-    if (transfer != NULL && exit == SF_EXIT_NOT_YET && sf_track_signal() == 0 &&
+    outcome->id = sending->id;
+    memcpy(outcome->id_text, sending->id_text, sizeof(outcome->id_text));
+    if (outcome->transfer != NULL && exit == SF_EXIT_NOT_YET && sf_track_signal() == 0 &&
         sf_track_now() <= sending->wait_until) {
         sf_screen_clear(&sending->track.screen);
         say_custody(sending);
-        sending->in_custody = true;
-        sf_walk_fini(&sending->walk);
-        sf_bases_fini(&sending->bases);
+        outcome->in_custody = true;
         exit = SF_EXIT_DONE;
-        if (sending->wait) {
-            exit = follow(sending, true, &transfer);
-        } else if (sf_cli_bool(transfer, "late")) {
-            exit = say_late(sending);
-        }
     }
-    if (transfer != NULL && sf_track_is_ended(transfer)) {
+    return exit;
+}
+
+/* What is said from now on is of that part. */
+static void
+look_at(struct sending *sending, size_t number)
+{
+    const struct outcome *outcome = &sending->outcomes[number];
+    FILE *out = sending->track.screen.out;
+
+    sending->part = &sending->parts.list[number];
+    sending->track = (struct sf_track){.screen.out = out};
+    sending->in_custody = outcome->in_custody;
+    sending->lost = 0;
+    if (outcome->transfer != NULL) {
+        sending->id = outcome->id;
+        memcpy(sending->id_text, outcome->id_text, sizeof(sending->id_text));
+    }
+}
+
+/* Every part that is in custody: to its end, if that is wanted. */
+static void
+see_to_the_end(struct sending *sending, size_t number)
+{
+    struct outcome *outcome = &sending->outcomes[number];
+
+    look_at(sending, number);
+    if (outcome->in_custody && sending->wait) {
+        outcome->exit = follow(sending, true, &outcome->transfer);
+    } else if (outcome->in_custody && sf_cli_bool(outcome->transfer, "late")) {
+        outcome->exit = say_late(sending);
+    }
+    if (outcome->transfer != NULL && sf_track_is_ended(outcome->transfer)) {
         sf_screen_clear(&sending->track.screen);
-        sf_track_say_end(sending->cli, transfer);
+        sf_track_say_end(sending->cli, outcome->transfer);
     }
-    if (transfer != NULL) {
-        exit = print_result(sending, transfer, exit);
+}
+
+static int
+send_files(struct sending *sending)
+{
+    size_t count = sending->parts.count;
+    int exit = SF_EXIT_DONE;
+
+    for (size_t i = 0; i < count && exit == SF_EXIT_DONE; i++) {
+        sending->has_id = sending->has_id && i == 0; /* of --resume */
+        look_at(sending, i);
+        exit = take_into_custody(sending, &sending->outcomes[i]);
+        sending->outcomes[i].exit = exit;
     }
-    json_decref(transfer);
+    sf_walk_fini(&sending->walk);
+    for (size_t i = 0; i < count; i++) {
+        sf_bases_fini(&sending->parts.list[i].bases);
+    }
+    sending->has_id = true;
+    exit = SF_EXIT_DONE;
+    for (size_t i = 0; i < count; i++) {
+        see_to_the_end(sending, i);
+        exit = exit == SF_EXIT_DONE ? sending->outcomes[i].exit : exit;
+    }
+    exit = print_results(sending, exit);
+    for (size_t i = 0; i < count; i++) {
+        json_decref(sending->outcomes[i].transfer);
+    }
     return exit;
 }
 
@@ -597,14 +708,14 @@ run_send(struct sf_cli *cli)
         exit = open_files(sending);
     }
     if (exit == SF_EXIT_DONE) {
-        exit = open_bases(sending);
+        exit = make_parts(sending);
     }
     if (exit == SF_EXIT_DONE) {
         sf_track_catch_signals();
         exit = send_files(sending);
     }
     sf_walk_fini(&sending->walk);
-    sf_bases_fini(&sending->bases);
+    sf_parts_fini(&sending->parts);
     sf_client_close(sending->client);
     free(sending->to);
     free(sending);
@@ -615,7 +726,9 @@ static const struct sf_arg_option send_options[] = {
     SF_CLI_GLOBAL_OPTIONS,
     {"to", 't', "NAME[,NAME...]", "the peers it goes to"},
     {"as", 0, "NAME", "the name it arrives under (default: that of PATH)"},
-    {"base", 'b', "OLD", "an earlier version that every recipient got: send what changed"},
+    {"base", 'b', "OLD|TRANSFER|none",
+        "send what changed against that, which every recipient got; by\n"
+        "default against what was kept of the last of that name; none: whole"},
     {"priority", 'p', "N", "0 (most urgent) to 255 (least); default 128"},
     {"deadline", 0, "TIME",
         "it should be there by then: +6h, or 2026-12-24T18:00Z; of one\npriority the earliest "
@@ -642,9 +755,11 @@ const struct sf_cli_command sf_cli_send = {
         "skyferry-XXXXXXXX unless --as names it. Symbolic links, devices, sockets and pipes are\n"
         "refused. Names that begin with a dash go behind --.\n"
         "\n"
-        "With --base OLD only what changed against OLD goes over the link: OLD, or the files of\n"
-        "its names in the directory OLD, must have been sent from here to every recipient, and\n"
-        "signed for. Whoever has lost or changed it since gets the whole, by itself.\n"
+        "Of a file that was sent before under the same name only what changed goes over the link,\n"
+        "if a copy of it was kept (`keep` in skyferry.conf) and the recipient has signed for it.\n"
+        "Recipients that have different versions get transfers of their own. --base OLD says what\n"
+        "it is sent against: a file, or the files of its names in a directory, or those of an\n"
+        "earlier transfer. Whoever has lost or changed it since gets the whole, by itself.\n"
         "\n"
         "    skyferry send model.safetensors --to sat-7\n"
         "    skyferry send model-2.safetensors --base model.safetensors --to sat-7\n"

@@ -43,6 +43,11 @@ const char sf_config_template[] =
     "# or its plaintext, whichever is more, unless peers/NAME.conf says otherwise.\n"
     "#quota = 1TiB\n"
     "\n"
+    "# Bytes of copies of what was sent, against which the next version goes as what changed "
+    "alone;\n"
+    "# 0 keeps none, as does a home with a passphrase where this is not set.\n"
+    "#keep = 16GiB\n"
+    "\n"
     "# Size of the sealed bundles this node makes: auto, 16KiB, 64KiB, 256KiB, 1MiB or 4MiB.\n"
     "#class = auto\n"
     "\n"
@@ -215,6 +220,7 @@ enum key {
     KEY_MTU,
     KEY_RESERVE,
     KEY_QUOTA,
+    KEY_KEEP,
     KEY_CLASS,
     KEY_WORKERS,
     KEY_OUTBOX,
@@ -234,6 +240,7 @@ static const struct {
     [KEY_MTU] = {"mtu", false, "bytes of an IP packet, 1280 to 9000"},
     [KEY_RESERVE] = {"reserve", false, SF_UNITS_SIZE_FORM},
     [KEY_QUOTA] = {"quota", false, SF_UNITS_SIZE_FORM},
+    [KEY_KEEP] = {"keep", false, SF_UNITS_SIZE_FORM ", or 0"},
     [KEY_CLASS] = {"class", false, "auto, 16KiB, 64KiB, 256KiB, 1MiB or 4MiB"},
     [KEY_WORKERS] = {"workers", false, "auto, or a number from 1 to 64"},
     [KEY_OUTBOX] = {"outbox", true, "an absolute path of a directory"},
@@ -258,6 +265,8 @@ sf_config_init(struct sf_config *config)
     config->is_listen_default = true;
     config->reserve_bytes = SF_CONFIG_RESERVE_BYTES_DEFAULT;
     config->quota_bytes = SF_CONFIG_QUOTA_BYTES_DEFAULT;
+    config->keep_bytes = SF_CONFIG_KEEP_BYTES_DEFAULT;
+    config->is_keep_default = true;
     config->disk = SF_CONFIG_DISK_AUTO;
 }
 
@@ -481,6 +490,9 @@ set_value(struct sf_config *config, enum key key, const char *value)
         return sf_units_size_parse(value, &config->reserve_bytes) == SF_OK;
     case KEY_QUOTA:
         return sf_units_size_parse(value, &config->quota_bytes) == SF_OK;
+    case KEY_KEEP:
+        config->is_keep_default = false;
+        return sf_units_size_parse(value, &config->keep_bytes) == SF_OK;
     case KEY_CLASS:
         return parse_class(value, &config->class_bytes);
     case KEY_WORKERS:
@@ -546,7 +558,8 @@ take_setting(void *context, const char *file, unsigned line, const char *key, co
         return SF_OK;
     }
     return sf_app_error_set(error, SF_EFORMAT,
-        "%s:%u: unknown key %s: expected listen, mtu, reserve, quota, class, workers, outbox, "
+        "%s:%u: unknown key %s: expected listen, mtu, reserve, quota, keep, class, workers, "
+        "outbox, "
         "disk, group, confine or limit",
         file, line, key);
 }

@@ -33,6 +33,7 @@ enum {
 
 #define SF_CONFIG_RESERVE_BYTES_DEFAULT (UINT64_C(1) << 30)
 #define SF_CONFIG_QUOTA_BYTES_DEFAULT   (UINT64_C(1) << 40)
+#define SF_CONFIG_KEEP_BYTES_DEFAULT    (UINT64_C(16) << 30)
 #define SF_CONFIG_LISTEN_FORM                                                                      \
     "ADDRESS:PORT [on INTERFACE], such as [::]:7272, 192.0.2.1:7272 or [::]:7272 on eth1"
 
@@ -63,6 +64,8 @@ struct sf_config {
     uint32_t mtu_bytes;     /* IP bytes, 1280 .. 9000; 0 = the default */
     uint64_t reserve_bytes;
     uint64_t quota_bytes;
+    uint64_t keep_bytes; /* of copies of what was sent; 0 = none are kept */
+    bool is_keep_default;
     uint32_t class_bytes; /* 0 = the size of the transfer decides */
     uint32_t workers;     /* 0 = one per core */
     char outbox[SF_CONFIG_OUTBOX_MAX][SF_HOME_PATH_BYTES_MAX + 1]; /* absolute directories */

@@ -183,8 +183,9 @@ refuse_early(struct sf_control *control, struct request *request, struct sf_cont
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    uint32_t user;
 
-    if (info == NULL || !sf_daemon_is_allowed(control->daemon, info->connect_fd)) {
+    if (info == NULL || !sf_daemon_is_allowed(control->daemon, info->connect_fd, &user)) {
         sf_control_refuse_http(reply, MHD_HTTP_FORBIDDEN, "denied",
             "only root, the daemon's user and members of the socket's group may use it");
         return true;

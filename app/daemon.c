@@ -1,6 +1,7 @@
 #include "app/daemon.h"
 
 #include "app/control.h"
+#include "app/keeper.h"
 #include "app/log.h"
 #include "app/privilege.h"
 #include "app/submit.h"
@@ -472,6 +473,9 @@ open_parts(struct sf_daemon *daemon, struct sf_app_error *error)
         status = sf_control_open(daemon, &daemon->control, error);
     }
     if (status == SF_OK) {
+        status = sf_keeper_open(daemon, &daemon->keeper, error);
+    }
+    if (status == SF_OK) {
         status = sf_submit_open(daemon, &daemon->submit, error);
     }
     if (status == SF_OK) {
@@ -522,6 +526,8 @@ sf_daemon_close(struct sf_daemon *daemon)
     }
     sf_threads_close(daemon->threads);
     daemon->threads = NULL;
+    sf_keeper_close(daemon->keeper);
+    daemon->keeper = NULL;
     close_disk(daemon);
     sf_udp_close(daemon->udp);
     daemon->udp = NULL;
@@ -692,6 +698,7 @@ sf_daemon_run(struct sf_daemon *daemon)
         peers_at = sf_mono_min(sf_daemon_peers_tick(daemon), sf_daemon_limits_tick(daemon));
         sf_control_tick(daemon->control);
         sf_submit_tick(daemon->submit);
+        sf_keeper_tick(daemon->keeper);
         status = wait_for_events(daemon, prepare_wait(daemon, peers_at));
     }
     return status;

@@ -13,6 +13,7 @@
  *     daemon_news.c    events kept for those who ask, and rates
  *     control.c        HTTP; control_*.c what it answers
  *     submit.c         files handed over as descriptors
+ *     keeper.c         copies of them, against which the next version may be sent
  */
 #ifndef SF_APP_DAEMON_H
 #define SF_APP_DAEMON_H
@@ -46,6 +47,7 @@ enum {
 
 struct sf_control;
 struct sf_submit;
+struct sf_keeper;
 struct sf_daemon_plan;
 
 /* An event as it is kept for GET /v1/events. */
@@ -106,6 +108,7 @@ struct sf_daemon {
     struct sf_resolver *resolver;
     struct sf_control *control;
     struct sf_submit *submit;
+    struct sf_keeper *keeper;
 
     int epoll_fd;
     int timer_fd;
@@ -179,9 +182,9 @@ SF_MUST_USE int sf_daemon_home_open(struct sf_daemon *daemon, struct sf_app_erro
 
 /*
  * Whether the process at the other end of Unix socket `fd` may use the daemon:
- * root, the daemon's user, or a member of the socket's group.
+ * root, the daemon's user, or a member of the socket's group. *ret_user is whose it is.
  */
-bool sf_daemon_is_allowed(const struct sf_daemon *daemon, int fd);
+bool sf_daemon_is_allowed(const struct sf_daemon *daemon, int fd, uint32_t *ret_user);
 
 /*
  * A listening Unix socket `name` in the home, mode 0660 and of the configured

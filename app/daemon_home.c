@@ -24,7 +24,7 @@ enum { PEER_GROUPS_MAX = 256 };
 /* --- Sockets ------------------------------------------------------------------------ */
 
 bool
-sf_daemon_is_allowed(const struct sf_daemon *daemon, int fd)
+sf_daemon_is_allowed(const struct sf_daemon *daemon, int fd, uint32_t *ret_user)
 {
     struct ucred caller;
     gid_t groups[PEER_GROUPS_MAX];
@@ -33,6 +33,7 @@ sf_daemon_is_allowed(const struct sf_daemon *daemon, int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &caller, &bytes) != 0) {
         return false;
     }
+    *ret_user = caller.uid;
     if (caller.uid == 0 || caller.uid == geteuid() || caller.gid == daemon->group) {
         return true;
     }

@@ -11,6 +11,7 @@
  *     peers/NAME.psk    a pair's pre-shared key, 64 hex digits,
  *                       until the daemon has taken it               0600
  *     journal, spool/, vault, kek, staging/, audit.log, audit.heads the store's
+ *     kept/             copies of what was sent (app/kept.h)        0700
  *     inbox/PEER/NAME   what was delivered                          0750, 0640
  *     control.sock      HTTP, see docs/CONTROL.md                   0660
  *     submit.sock       files handed over as descriptors            0660

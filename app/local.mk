@@ -4,6 +4,7 @@ app_libapp_a_SOURCES = \
 	%D%/config.c %D%/config.h \
 	%D%/error.c %D%/error.h \
 	%D%/home.c %D%/home.h \
+	%D%/kept.c %D%/kept.h \
 	%D%/log.c %D%/log.h \
 	%D%/limit.c %D%/limit.h \
 	%D%/mark.c %D%/mark.h \
@@ -34,6 +35,7 @@ skyferryd_SOURCES = \
 	%D%/daemon_peers.c \
 	%D%/daemon_plan.c \
 	%D%/daemon_revoke.c \
+	%D%/keeper.c %D%/keeper.h \
 	%D%/outbox.c \
 	%D%/privilege.c %D%/privilege.h \
 	%D%/resolve.c %D%/resolve.h \
@@ -80,6 +82,7 @@ skyferry_SOURCES = \
 	%D%/cli_key.c \
 	%D%/cli_main.c \
 	%D%/cli_passphrase.c \
+	%D%/cli_parts.c %D%/cli_parts.h \
 	%D%/cli_peer.c %D%/cli_peer.h \
 	%D%/cli_peer_add.c \
 	%D%/cli_peer_revoke.c \

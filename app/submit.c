@@ -1,5 +1,6 @@
 #include "app/submit.h"
 
+#include "app/keeper.h"
 #include "app/sources.h"
 #include "app/submit_protocol.h"
 
@@ -13,6 +14,7 @@
 enum {
     BACKLOG = 64,
     MESSAGES_PER_TURN = 64, /* of one caller, before others get their turn */
+    OFFER_BYTES_MAX = 64 + SF_SUBMIT_BASES_MAX * 48,
     CONTROL_BYTES = CMSG_SPACE(sizeof(int) * SF_SUBMIT_BATCH_FDS_MAX),
 };
 
@@ -21,11 +23,14 @@ struct caller {
     struct sf_daemon_source source; /* first: what epoll gives us back is the caller */
     struct sf_submit *submit;
     struct caller *next;
+    uint32_t user;
     sf_mono heard;
     bool has_begun;
     uint8_t *begin_message; /* begin's views point into it */
     struct sf_submit_begin begin;
     struct sf_sources sources;
+    struct sf_keeper_order order; /* which of them are to be kept */
+    uint64_t bytes;               /* of all of them */
 };
 
 struct sf_submit {
@@ -53,6 +58,7 @@ let_go(struct caller *caller)
     sf_daemon_unwatch(submit->daemon, &caller->source);
     close(caller->source.fd);
     sf_sources_fini(&caller->sources);
+    sf_keeper_drop(&caller->order);
     free(caller->begin_message);
     free(caller);
 }
@@ -85,6 +91,37 @@ reply_and_let_go(struct caller *caller, const struct sf_submit_reply *reply)
         ssize_t sent = send(caller->source.fd, message, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 
         (void)sent;
+    }
+    discard_rest(caller);
+    let_go(caller);
+}
+
+/* The other answer: copies that were kept, which the caller gets open for reading. */
+static void
+offer_and_let_go(struct caller *caller, const struct sf_submit_offer *offer, const int *fds)
+{
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int) * SF_SUBMIT_BASES_MAX)] = {0};
+    uint8_t message[OFFER_BYTES_MAX];
+    struct iovec part = {message, 0};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (offer->count > 0) {
+        struct cmsghdr *rights = (struct cmsghdr *)(void *)control;
+
+        head.msg_control = control;
+        head.msg_controllen = CMSG_SPACE(offer->count * sizeof(int));
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(offer->count * sizeof(int));
+        memcpy(CMSG_DATA(rights), fds, offer->count * sizeof(int));
+    }
+    if (sf_submit_encode_offer(offer, message, sizeof(message), &part.iov_len) == SF_OK) {
+        ssize_t sent = sendmsg(caller->source.fd, &head, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        (void)sent;
+    }
+    for (size_t i = 0; i < offer->count; i++) {
+        close(fds[i]);
     }
     discard_rest(caller);
     let_go(caller);
@@ -176,6 +213,10 @@ take_file(struct caller *caller, struct packet *packet, const struct sf_submit_f
         refuse_text(caller, SF_EFORMAT, "a file without a path, or a single file with one");
         return false;
     }
+    if (!caller->begin.forget_key) {
+        sf_keeper_add(caller->submit->daemon->keeper, &caller->order, caller->sources.count,
+            packet->fds[packet->fd_taken]);
+    }
     status = sf_sources_add(
         &caller->sources, packet->fds[packet->fd_taken++], file->path, file->executable, &error);
     if (status == SF_OK && file->has_base) {
@@ -187,6 +228,7 @@ take_file(struct caller *caller, struct packet *packet, const struct sf_submit_f
         return false;
     }
     taken = &caller->sources.list[caller->sources.count - 1];
+    caller->bytes += taken->stat.bytes;
     if (!is_unchanged(&taken->stat, file->mtime_s) ||
         (taken->base != NULL && !is_unchanged(&taken->base->stat, file->base_mtime_s))) {
         refuse_text(caller, SF_ESTATE, "a file was changed while it was handed over: send again");
@@ -242,6 +284,7 @@ take_end(struct caller *caller, const struct packet *packet)
         .resume = begin->resume,
     };
     struct sf_submit_reply reply = {.status = SF_OK};
+    struct sf_keeper *keeper = caller->submit->daemon->keeper;
     struct sf_app_error error;
 
     if (!caller->has_begun || packet->fd_count > 0 ||
@@ -255,11 +298,36 @@ take_end(struct caller *caller, const struct packet *packet)
         names[i][begin->recipients[i].bytes] = '\0';
         recipients[i] = names[i];
     }
+    sf_keeper_name(&caller->order, &caller->sources, caller->user, begin->label);
+    sf_keeper_make_room(keeper, caller->bytes);
     if (sf_sources_send(&caller->sources, &send, &reply.transfer, &error) != SF_OK) {
         refuse(caller, &error);
         return;
     }
+    sf_keeper_take(keeper, &caller->order, &reply.transfer);
     reply_and_let_go(caller, &reply);
+}
+
+/* What may be a base, and the files themselves. */
+static void
+take_ask(struct caller *caller, const struct packet *packet)
+{
+    struct sf_submit_ask ask;
+    struct sf_submit_offer offer;
+    struct sf_app_error error;
+    int fds[SF_SUBMIT_BASES_MAX];
+
+    if (caller->has_begun || packet->fd_count > 0 ||
+        sf_submit_decode_ask(packet->message, &ask) != SF_OK) {
+        refuse_text(caller, SF_EFORMAT, "the question about a base is malformed");
+        return;
+    }
+    if (sf_keeper_offer(caller->submit->daemon->keeper, &ask, caller->user, &offer, fds, &error) !=
+        SF_OK) {
+        refuse(caller, &error);
+        return;
+    }
+    offer_and_let_go(caller, &offer, fds);
 }
 
 static bool
@@ -280,8 +348,12 @@ take_packet(struct caller *caller, struct packet *packet)
     case SF_SUBMIT_END:
         take_end(caller, packet);
         return false;
+    case SF_SUBMIT_ASK:
+        take_ask(caller, packet);
+        return false;
     case SF_SUBMIT_TAKEN:
     case SF_SUBMIT_REFUSED:
+    case SF_SUBMIT_OFFER:
         break;
     }
     refuse_text(caller, SF_EFORMAT, "this is an answer, not a question");
@@ -393,7 +465,7 @@ admit(struct sf_submit *submit, int fd)
     sf_sources_init(&caller->sources, submit->daemon);
     submit->callers = caller;
     submit->caller_count++;
-    if (!sf_daemon_is_allowed(submit->daemon, fd)) {
+    if (!sf_daemon_is_allowed(submit->daemon, fd, &caller->user)) {
         refuse_text(caller, SF_EAUTH,
             "only root, the daemon's user and members of the socket's group may send");
     } else if (submit->caller_count > SF_SUBMIT_CALLERS_MAX) {

@@ -181,31 +181,49 @@ send_all(const struct sf_submit_client *submit, int fd, uint8_t *message)
     return failed;
 }
 
-static int
-read_answer(
-    int fd, uint8_t *message, struct sf_transfer_id *ret_transfer, struct sf_client_error *error)
+/* Receive one packet, with room for `head`'s descriptors. */
+static ssize_t
+receive(int fd, struct msghdr *head)
 {
-    struct sf_submit_reply reply;
-    ssize_t bytes = recv(fd, message, SF_SUBMIT_MESSAGE_BYTES_MAX, 0);
+    ssize_t bytes = recvmsg(fd, head, MSG_CMSG_CLOEXEC);
 
     /* The daemon hung up on packets it had not read: that is told once, before its answer. */
-    if (bytes < 0 && errno == ECONNRESET) {
-        bytes = recv(fd, message, SF_SUBMIT_MESSAGE_BYTES_MAX, 0);
-    }
-    if (bytes <= 0) {
-        return went_wrong(error, bytes == 0 ? ECONNRESET : errno);
-    }
-    if (sf_submit_decode_reply(sf_view(message, (size_t)bytes), &reply) != SF_OK) {
+    return bytes < 0 && errno == ECONNRESET ? recvmsg(fd, head, MSG_CMSG_CLOEXEC) : bytes;
+}
+
+/* Not the answer hoped for: a refusal, or something that this program does not know. */
+static int
+take_refusal(struct sf_view message, struct sf_client_error *error)
+{
+    struct sf_submit_reply reply;
+
+    if (sf_submit_decode_reply(message, &reply) != SF_OK || reply.status == SF_OK) {
         error->status = SF_EFORMAT;
         (void)snprintf(error->text, sizeof(error->text),
             "the daemon answered in a way this program does not know; are both of one version?");
         return SF_EFORMAT;
     }
-    if (reply.status != SF_OK) {
-        error->status = reply.status;
-        (void)snprintf(error->text, sizeof(error->text), "%.*s", (int)reply.text.bytes,
-            (const char *)reply.text.data);
-        return reply.status;
+    error->status = reply.status;
+    (void)snprintf(error->text, sizeof(error->text), "%.*s", (int)reply.text.bytes,
+        (const char *)reply.text.data);
+    return reply.status;
+}
+
+static int
+read_answer(
+    int fd, uint8_t *message, struct sf_transfer_id *ret_transfer, struct sf_client_error *error)
+{
+    struct iovec part = {message, SF_SUBMIT_MESSAGE_BYTES_MAX};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+    struct sf_submit_reply reply;
+    ssize_t bytes = receive(fd, &head);
+
+    if (bytes <= 0) {
+        return went_wrong(error, bytes == 0 ? ECONNRESET : errno);
+    }
+    if (sf_submit_decode_reply(sf_view(message, (size_t)bytes), &reply) != SF_OK ||
+        reply.status != SF_OK) {
+        return take_refusal(sf_view(message, (size_t)bytes), error);
     }
     *ret_transfer = reply.transfer;
     return SF_OK;
@@ -239,5 +257,70 @@ sf_submit_client_do(const struct sf_submit_client *submit, struct sf_transfer_id
         (void)close(fd);
     }
     free(message);
+    return status;
+}
+
+static int
+read_offer(int fd, struct sf_submit_offer *ret_offer, int ret_fds[SF_SUBMIT_BASES_MAX],
+    struct sf_client_error *error)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(SF_SUBMIT_BASES_MAX * sizeof(int))];
+    } control;
+    uint8_t message[SF_SUBMIT_TEXT_BYTES_MAX + 64];
+    struct iovec part = {message, sizeof(message)};
+    struct msghdr head = {.msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control)};
+    const struct cmsghdr *rights;
+    ssize_t bytes = receive(fd, &head);
+    size_t count = 0;
+
+    if (bytes <= 0) {
+        return went_wrong(error, bytes == 0 ? ECONNRESET : errno);
+    }
+    rights = CMSG_FIRSTHDR(&head);
+    if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
+        count = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(ret_fds, CMSG_DATA(rights), count * sizeof(int));
+    }
+    if (sf_submit_decode_offer(sf_view(message, (size_t)bytes), ret_offer) == SF_OK &&
+        ret_offer->count == count) {
+        return SF_OK;
+    }
+    for (size_t i = 0; i < count; i++) {
+        (void)close(ret_fds[i]);
+    }
+    return take_refusal(sf_view(message, (size_t)bytes), error);
+}
+
+int
+sf_submit_client_ask(const char *home_path, const struct sf_submit_ask *ask,
+    struct sf_submit_offer *ret_offer, int ret_fds[SF_SUBMIT_BASES_MAX],
+    struct sf_client_error *error)
+{
+    uint8_t message[SF_SUBMIT_TEXT_BYTES_MAX];
+    size_t bytes = 0;
+    int status;
+    int failed;
+    int fd = -1;
+
+    *error = (struct sf_client_error){0};
+    if (sf_submit_encode_ask(ask, message, sizeof(message), &bytes) != SF_OK) {
+        error->status = SF_EINVAL;
+        (void)snprintf(error->text, sizeof(error->text), "this is no name of a peer or a file");
+        return SF_EINVAL;
+    }
+    status = open_socket(home_path, &fd, error);
+    if (status != SF_OK) {
+        return status;
+    }
+    failed = send_packet(fd, message, bytes, NULL, 0);
+    status = failed != 0 && failed != EPIPE && failed != ECONNRESET
+                 ? went_wrong(error, failed)
+                 : read_offer(fd, ret_offer, ret_fds, error);
+    (void)close(fd);
     return status;
 }

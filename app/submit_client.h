@@ -7,6 +7,7 @@
 
 #include "app/bases.h"
 #include "app/client.h"
+#include "app/submit_protocol.h"
 #include "app/walk.h"
 #include "base/bytes.h"
 #include "base/status.h"
@@ -38,5 +39,13 @@ struct sf_submit_client {
  */
 SF_MUST_USE int sf_submit_client_do(const struct sf_submit_client *submit,
     struct sf_transfer_id *ret_transfer, struct sf_client_error *error);
+
+/*
+ * Ask the daemon of that home which copies may be a base. On SF_OK the ret_offer->count
+ * descriptors in `ret_fds` are the caller's, in the order of the offer. Fails as above.
+ */
+SF_MUST_USE int sf_submit_client_ask(const char *home_path, const struct sf_submit_ask *ask,
+    struct sf_submit_offer *ret_offer, int ret_fds[SF_SUBMIT_BASES_MAX],
+    struct sf_client_error *error);
 
 #endif

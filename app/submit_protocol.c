@@ -16,6 +16,8 @@ enum {
     COMPONENTS_MAX = 64,
 };
 
+static const struct sf_transfer_id no_transfer;
+
 /* --- Names -------------------------------------------------------------------- */
 
 /* One component of a path: what can be one name in a directory. */
@@ -132,7 +134,6 @@ int
 sf_submit_encode_begin(
     const struct sf_submit_begin *begin, uint8_t *out, size_t bytes_max, size_t *ret_bytes)
 {
-    static const struct sf_transfer_id none;
     struct writer writer = begin_message(SF_SUBMIT_BEGIN, out, bytes_max);
     uint8_t deadline[8];
     uint8_t count[4];
@@ -146,7 +147,7 @@ sf_submit_encode_begin(
     put_u8(&writer, begin->priority);
     sf_put_be64(deadline, (uint64_t)begin->deadline_ms);
     put(&writer, deadline, sizeof(deadline));
-    put(&writer, begin->has_resume ? begin->resume.b : none.b, sizeof(none.b));
+    put(&writer, begin->has_resume ? begin->resume.b : no_transfer.b, sizeof(no_transfer.b));
     sf_put_be32(count, begin->file_count);
     put(&writer, count, sizeof(count));
     put_u8(&writer, begin->recipient_count);
@@ -226,6 +227,53 @@ sf_submit_encode_reply(
     return end_message(&writer, ret_bytes);
 }
 
+static bool
+ask_is_valid(const struct sf_submit_ask *ask)
+{
+    bool has_transfer = !sf_transfer_equal(&ask->transfer, &no_transfer);
+
+    return ask->what >= SF_SUBMIT_ASK_NEWEST && ask->what <= SF_SUBMIT_ASK_RESUMED &&
+           has_transfer == (ask->what != SF_SUBMIT_ASK_NEWEST) && is_recipient(ask->recipient) &&
+           is_component(ask->label);
+}
+
+int
+sf_submit_encode_ask(
+    const struct sf_submit_ask *ask, uint8_t *out, size_t bytes_max, size_t *ret_bytes)
+{
+    struct writer writer = begin_message(SF_SUBMIT_ASK, out, bytes_max);
+
+    if (!ask_is_valid(ask)) {
+        return SF_EINVAL;
+    }
+    put_u8(&writer, (size_t)ask->what);
+    put(&writer, ask->transfer.b, sizeof(ask->transfer.b));
+    put_u8(&writer, ask->recipient.bytes);
+    put(&writer, ask->recipient.data, ask->recipient.bytes);
+    put_u8(&writer, ask->label.bytes);
+    put(&writer, ask->label.data, ask->label.bytes);
+    return end_message(&writer, ret_bytes);
+}
+
+int
+sf_submit_encode_offer(
+    const struct sf_submit_offer *offer, uint8_t *out, size_t bytes_max, size_t *ret_bytes)
+{
+    struct writer writer = begin_message(SF_SUBMIT_OFFER, out, bytes_max);
+
+    if (offer->count > SF_SUBMIT_BASES_MAX ||
+        (offer->count == 0) != sf_transfer_equal(&offer->by, &no_transfer)) {
+        return SF_EINVAL;
+    }
+    put(&writer, offer->by.b, sizeof(offer->by.b));
+    put_u8(&writer, offer->count);
+    for (size_t i = 0; i < offer->count; i++) {
+        put(&writer, offer->files[i].path.b, sizeof(offer->files[i].path.b));
+        put(&writer, offer->files[i].sha256.b, sizeof(offer->files[i].sha256.b));
+    }
+    return end_message(&writer, ret_bytes);
+}
+
 /* --- Reading ------------------------------------------------------------------ */
 
 /* Bytes out of a message; `is_short` sticks when it ends too early, and zeros come out. */
@@ -259,7 +307,7 @@ int
 sf_submit_type(struct sf_view message, enum sf_submit_type *ret_type)
 {
     if (message.bytes < 2 || message.bytes > SF_SUBMIT_MESSAGE_BYTES_MAX ||
-        message.data[0] < SF_SUBMIT_BEGIN || message.data[0] > SF_SUBMIT_REFUSED ||
+        message.data[0] < SF_SUBMIT_BEGIN || message.data[0] > SF_SUBMIT_OFFER ||
         message.data[1] != SF_SUBMIT_VERSION) {
         return SF_EFORMAT;
     }
@@ -284,7 +332,6 @@ open_message(struct sf_view message, enum sf_submit_type type, struct reader *re
 int
 sf_submit_decode_begin(struct sf_view message, struct sf_submit_begin *ret_begin)
 {
-    static const struct sf_transfer_id none;
     struct sf_submit_begin begin = {.recipient_count = 0};
     struct reader reader;
     uint8_t flags;
@@ -309,7 +356,7 @@ sf_submit_decode_begin(struct sf_view message, struct sf_submit_begin *ret_begin
     }
     begin.label = take(&reader, take_u8(&reader));
     if (reader.is_short || reader.rest.bytes > 0 || !begin_is_valid(&begin) ||
-        (!begin.has_resume && !sf_transfer_equal(&begin.resume, &none))) {
+        (!begin.has_resume && !sf_transfer_equal(&begin.resume, &no_transfer))) {
         return SF_EFORMAT;
     }
     *ret_begin = begin;
@@ -388,5 +435,52 @@ sf_submit_decode_reply(struct sf_view message, struct sf_submit_reply *ret_reply
         return SF_EFORMAT;
     }
     *ret_reply = reply;
+    return SF_OK;
+}
+
+int
+sf_submit_decode_ask(struct sf_view message, struct sf_submit_ask *ret_ask)
+{
+    struct sf_submit_ask ask;
+    struct reader reader;
+
+    if (open_message(message, SF_SUBMIT_ASK, &reader) != SF_OK) {
+        return SF_EFORMAT;
+    }
+    ask.what = (enum sf_submit_ask_what)take_u8(&reader);
+    memcpy(ask.transfer.b, take(&reader, sizeof(ask.transfer.b)).data, sizeof(ask.transfer.b));
+    ask.recipient = take(&reader, take_u8(&reader));
+    ask.label = take(&reader, take_u8(&reader));
+    if (reader.is_short || reader.rest.bytes > 0 || !ask_is_valid(&ask)) {
+        return SF_EFORMAT;
+    }
+    *ret_ask = ask;
+    return SF_OK;
+}
+
+int
+sf_submit_decode_offer(struct sf_view message, struct sf_submit_offer *ret_offer)
+{
+    struct sf_submit_offer offer = {.count = 0};
+    struct reader reader;
+
+    if (open_message(message, SF_SUBMIT_OFFER, &reader) != SF_OK) {
+        return SF_EFORMAT;
+    }
+    memcpy(offer.by.b, take(&reader, sizeof(offer.by.b)).data, sizeof(offer.by.b));
+    offer.count = take_u8(&reader);
+    if (offer.count > SF_SUBMIT_BASES_MAX) {
+        return SF_EFORMAT;
+    }
+    for (size_t i = 0; i < offer.count; i++) {
+        memcpy(offer.files[i].path.b, take(&reader, SF_KEPT_TAG_BYTES).data, SF_KEPT_TAG_BYTES);
+        memcpy(offer.files[i].sha256.b, take(&reader, sizeof(offer.files[i].sha256.b)).data,
+            sizeof(offer.files[i].sha256.b));
+    }
+    if (reader.is_short || reader.rest.bytes > 0 ||
+        (offer.count == 0) != sf_transfer_equal(&offer.by, &no_transfer)) {
+        return SF_EFORMAT;
+    }
+    *ret_offer = offer;
     return SF_OK;
 }

@@ -16,13 +16,25 @@
  *     daemon: TAKEN  u8 4, u8 version, transfer (16)
  *     daemon: REFUSED u8 5, u8 version, u8 status (-enum sf_status), text (UTF-8, the rest)
  *
- * One transfer per connection. The daemon answers once, after END or at the
+ * Or, to find out what may be a base:
+ *
+ *     caller: ASK    u8 6, u8 version, u8 what (1 the newest of the label; 2 `transfer`; 3 what the
+ *                    interrupted `transfer` was begun with), transfer (16; zeros for 1),
+ *                    u8 bytes, recipient, u8 bytes, label
+ *     daemon: OFFER  u8 7, u8 version, transfer by which the recipient got them (16), u8 count,
+ *                    { tag of the path (16), SHA-256 (32) }... with as many descriptors in one
+ *                    SCM_RIGHTS; or REFUSED. No copies: count 0, zeros, no descriptors
+ *
+ * The daemon offers copies of files that the same user has sent (app/kept.h), and to root all.
+ *
+ * One transfer, or one question, per connection. The daemon answers once, after END or at the
  * first thing it cannot take, and closes; a caller whose send fails with EPIPE
  * reads the answer before it gives up. Closing before END forgets everything.
  */
 #ifndef SF_APP_SUBMIT_PROTOCOL_H
 #define SF_APP_SUBMIT_PROTOCOL_H
 
+#include "app/kept.h"
 #include "base/bytes.h"
 #include "base/status.h"
 
@@ -41,6 +53,7 @@ enum {
     SF_SUBMIT_LABEL_BYTES_MAX = 255,
     SF_SUBMIT_PATH_BYTES_MAX = 16384, /* 64 components of 255 bytes, and the '/' between them */
     SF_SUBMIT_TEXT_BYTES_MAX = 1023,
+    SF_SUBMIT_BASES_MAX = 16, /* of one transfer, as its outline allows */
 };
 
 enum sf_submit_type {
@@ -49,6 +62,8 @@ enum sf_submit_type {
     SF_SUBMIT_END = 3,
     SF_SUBMIT_TAKEN = 4,
     SF_SUBMIT_REFUSED = 5,
+    SF_SUBMIT_ASK = 6,
+    SF_SUBMIT_OFFER = 7,
 };
 
 struct sf_submit_begin {
@@ -85,6 +100,29 @@ struct sf_submit_reply {
     struct sf_view text; /* why not */
 };
 
+enum sf_submit_ask_what {
+    SF_SUBMIT_ASK_NEWEST = 1,
+    SF_SUBMIT_ASK_TRANSFER = 2,
+    SF_SUBMIT_ASK_RESUMED = 3,
+};
+
+/* What may be a base for files of that label, to this recipient? */
+struct sf_submit_ask {
+    enum sf_submit_ask_what what;
+    struct sf_transfer_id transfer; /* zeros for NEWEST */
+    struct sf_view recipient;
+    struct sf_view label;
+};
+
+struct sf_submit_offer {
+    struct sf_transfer_id by; /* the recipient got them by that one; zeros if there are none */
+    struct {
+        struct sf_kept_tag path;
+        struct sf_digest sha256; /* what the recipient has signed for */
+    } files[SF_SUBMIT_BASES_MAX];
+    size_t count; /* 0: there are none */
+};
+
 /*
  * Encoders write one message of at most `bytes_max` bytes (give them
  * SF_SUBMIT_MESSAGE_BYTES_MAX) and return its length in *ret_bytes.
@@ -98,6 +136,11 @@ SF_MUST_USE int sf_submit_encode_files(
 SF_MUST_USE int sf_submit_encode_end(uint8_t *out, size_t bytes_max, size_t *ret_bytes);
 SF_MUST_USE int sf_submit_encode_reply(
     const struct sf_submit_reply *reply, uint8_t *out, size_t bytes_max, size_t *ret_bytes);
+
+SF_MUST_USE int sf_submit_encode_ask(
+    const struct sf_submit_ask *ask, uint8_t *out, size_t bytes_max, size_t *ret_bytes);
+SF_MUST_USE int sf_submit_encode_offer(
+    const struct sf_submit_offer *offer, uint8_t *out, size_t bytes_max, size_t *ret_bytes);
 
 enum { SF_SUBMIT_FILES_HEAD_BYTES = 3 };
 /* What one file takes in a FILES message, which begins with SF_SUBMIT_FILES_HEAD_BYTES. */
@@ -115,5 +158,7 @@ SF_MUST_USE int sf_submit_decode_begin(struct sf_view message, struct sf_submit_
 SF_MUST_USE int sf_submit_decode_files(struct sf_view message, struct sf_submit_files *ret_files);
 SF_MUST_USE int sf_submit_decode_end(struct sf_view message);
 SF_MUST_USE int sf_submit_decode_reply(struct sf_view message, struct sf_submit_reply *ret_reply);
+SF_MUST_USE int sf_submit_decode_ask(struct sf_view message, struct sf_submit_ask *ret_ask);
+SF_MUST_USE int sf_submit_decode_offer(struct sf_view message, struct sf_submit_offer *ret_offer);
 
 #endif

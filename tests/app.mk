@@ -6,6 +6,7 @@ APP_TESTS = \
 	tests/unit/test_confine \
 	tests/unit/test_config \
 	tests/unit/test_home \
+	tests/unit/test_kept \
 	tests/unit/test_limit \
 	tests/unit/test_peers \
 	tests/unit/test_plan \
@@ -20,6 +21,8 @@ tests_unit_test_confine_SOURCES = tests/unit/test_confine.c tests/unit/check.h a
 tests_unit_test_confine_LDADD = $(APP_TEST_LIBS) $(SECCOMP_LIBS)
 tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/check.h
 tests_unit_test_config_LDADD = $(APP_TEST_LIBS)
+tests_unit_test_kept_SOURCES = tests/unit/test_kept.c tests/unit/check.h
+tests_unit_test_kept_LDADD = $(APP_TEST_LIBS)
 tests_unit_test_limit_SOURCES = tests/unit/test_limit.c tests/unit/check.h
 tests_unit_test_limit_LDADD = $(APP_TEST_LIBS)
 tests_unit_test_home_SOURCES = tests/unit/test_home.c tests/unit/check.h

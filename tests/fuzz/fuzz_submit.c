@@ -18,6 +18,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     const struct sf_view message = sf_view(data, bytes);
     struct sf_submit_begin begin;
     struct sf_submit_reply reply;
+    struct sf_submit_ask ask;
+    struct sf_submit_offer offer;
     size_t again_bytes = 0;
     int status = SF_OK;
 
@@ -27,6 +29,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         status = sf_submit_encode_files(&files, again, sizeof(again), &again_bytes);
     } else if (sf_submit_decode_reply(message, &reply) == SF_OK) {
         status = sf_submit_encode_reply(&reply, again, sizeof(again), &again_bytes);
+    } else if (sf_submit_decode_ask(message, &ask) == SF_OK) {
+        status = sf_submit_encode_ask(&ask, again, sizeof(again), &again_bytes);
+    } else if (sf_submit_decode_offer(message, &offer) == SF_OK) {
+        status = sf_submit_encode_offer(&offer, again, sizeof(again), &again_bytes);
     } else if (sf_submit_decode_end(message) == SF_OK) {
         status = sf_submit_encode_end(again, sizeof(again), &again_bytes);
     } else {

@@ -168,8 +168,76 @@ test_shorter(void)
     end();
 }
 
+/* --- Copies ------------------------------------------------------------------------- */
+
+/* Offer what stands in `path` for the file of the walk at `at`, signed for with `sha256`. */
+static void
+offer_copy(struct sf_submit_offer *offer, int *fds, const char *path, const char *at)
+{
+    char *paths[] = {(char *)(uintptr_t)path};
+    struct sf_walk one;
+    struct sf_bases read;
+
+    memset(&read, 0, sizeof(read));
+    REQUIRE_EQ(sf_walk(&(struct sf_walk_config){.paths = paths, .path_count = 1}, &one), SF_OK);
+    REQUIRE_EQ(sf_bases_open(&read, &one, path), SF_OK);
+    REQUIRE_EQ(sf_bases_hash(&read), SF_OK);
+    offer->files[offer->count].sha256 = read.list[0].sha256;
+    sf_kept_tag(sf_view(at, strlen(at)), &offer->files[offer->count].path);
+    fds[offer->count] = open(path, O_RDONLY | O_CLOEXEC);
+    REQUIRE(fds[offer->count] >= 0);
+    offer->count++;
+    sf_bases_fini(&read);
+    sf_walk_fini(&one);
+}
+
+static void
+test_copies(void)
+{
+    char *paths[] = {(char *)(uintptr_t) "now"};
+    struct sf_submit_offer offer = {.count = 0};
+    int fds[SF_SUBMIT_BASES_MAX];
+    int highest;
+
+    begin();
+    REQUIRE(mkdir("now/d", 0700) == 0);
+    make("now/a", 5);
+    make("now/d/b", 6);
+    make("now/was-changed", 7);
+    make("now/empty", 0);
+    make("old/1", 8);
+    make("old/2", 9);
+    make("old/3", 10);
+    REQUIRE_EQ(sf_walk(&(struct sf_walk_config){.paths = paths, .path_count = 1}, &walk), SF_OK);
+    offer_copy(&offer, fds, "old/1", "a");
+    highest = fds[0];
+    offer_copy(&offer, fds, "old/2", "d/b");
+    offer_copy(&offer, fds, "old/3", "was-changed");
+    offer.files[2].sha256.b[7] ^= 1; /* what was signed for is not what the copy is */
+    offer_copy(&offer, fds, "old/3", "gone");
+    offer_copy(&offer, fds, "old/3", "empty");
+    offer_copy(&offer, fds, "old/3", "a"); /* a second time */
+    REQUIRE_EQ(sf_bases_take(&bases, &walk, &offer, fds), SF_OK);
+    CHECK_EQ(bases.count, 2);
+    for (size_t i = 0; i < walk.file_count; i++) {
+        const struct sf_base_file *base = sf_bases_find(&bases, i);
+        bool is_a = strcmp(walk.files[i].path, "a") == 0;
+        bool is_b = strcmp(walk.files[i].path, "d/b") == 0;
+
+        CHECK_EQ(base != NULL, is_a || is_b);
+        CHECK(base == NULL || base->bytes == (is_a ? 8U : 9U));
+    }
+    for (size_t i = 2; i < offer.count; i++) {
+        CHECK_EQ(fcntl(fds[i], F_GETFD), -1); /* what is not used is closed */
+    }
+    sf_bases_fini(&bases);
+    CHECK_EQ(fcntl(highest, F_GETFD), -1);
+    end();
+}
+
 CHECK_MAIN("bases", {"a file has one, whatever its name", test_file},
     {"in a directory files are paired by their paths", test_directory},
     {"of too many the largest files have theirs", test_too_many},
     {"what does not go together is refused", test_refused},
-    {"one that is changed while it is read is refused", test_shorter})
+    {"one that is changed while it is read is refused", test_shorter},
+    {"of copies those that are what was signed for are paired, and the others closed", test_copies})

@@ -28,6 +28,8 @@ test_defaults(void)
     CHECK(config.is_listen_default);
     CHECK_EQ(config.reserve_bytes, 1 << 30);
     CHECK_EQ(config.quota_bytes, INT64_C(1) << 40);
+    CHECK_EQ(config.keep_bytes, INT64_C(16) << 30);
+    CHECK(config.is_keep_default);
     CHECK_EQ(config.mtu_bytes, 0);
     CHECK_EQ(config.class_bytes, 0);
     CHECK_EQ(config.workers, 0);
@@ -46,6 +48,7 @@ test_all(void)
                      "mtu = 9000\n"
                      "reserve = 2GiB\n"
                      "quota = 500GByte\n"
+                     "keep = 0\n"
                      "class = 64KiB\n"
                      "workers = 3\n"
                      "outbox = /srv/a = b #c/\n"
@@ -62,6 +65,8 @@ test_all(void)
     CHECK_EQ(config.mtu_bytes, 9000);
     CHECK_EQ(config.reserve_bytes, INT64_C(2) << 30);
     CHECK_EQ(config.quota_bytes, INT64_C(500000000000));
+    CHECK_EQ(config.keep_bytes, 0);
+    CHECK(!config.is_keep_default);
     CHECK_EQ(config.class_bytes, 65536);
     CHECK_EQ(config.workers, 3);
     CHECK_EQ(config.outbox_count, 2);
@@ -100,7 +105,7 @@ test_template(void)
             keys++;
         }
     }
-    CHECK_EQ(keys, 11);
+    CHECK_EQ(keys, 12);
     CHECK_EQ(parse(text), SF_OK);
     CHECK_EQ(config.listen_count, 1);
     CHECK_EQ(config.listen[0].port, from_default.listen[0].port);
@@ -118,9 +123,9 @@ test_values_refused(void)
         "mtu = ", "mtu = 99999999999999999999", "listen = 7272", "listen = localhost:7272",
         "listen = ::1:7272", "listen = [::]:0", "listen = [::]:65536", "listen = [::]",
         "listen = [1.2.3.4]:5", "listen = 1.2.3:5", "reserve = 5", "reserve = lots",
-        "quota = 1Mbit", "class = 1GiB", "class = 65536", "workers = 0", "workers = 65",
-        "workers = -1", "outbox = srv", "outbox = ./srv", "disk = fast", "group = a b",
-        "group = a/b"};
+        "quota = 1Mbit", "keep = 1", "keep = none", "class = 1GiB", "class = 65536", "workers = 0",
+        "workers = 65", "workers = -1", "outbox = srv", "outbox = ./srv", "disk = fast",
+        "group = a b", "group = a/b"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char text[256];

@@ -96,6 +96,84 @@ test_replies(void)
     CHECK_EQ(sf_submit_decode_reply(sf_view(message, message_bytes), &back), SF_EFORMAT);
 }
 
+static struct sf_submit_ask
+example_ask(void)
+{
+    return (struct sf_submit_ask){.what = SF_SUBMIT_ASK_TRANSFER,
+        .transfer = {{9, 8}},
+        .recipient = text("sat-7"),
+        .label = text("model")};
+}
+
+static struct sf_submit_offer
+example_offer(void)
+{
+    struct sf_submit_offer offer = {.by = {{3}}, .count = 2};
+
+    offer.files[0].path.b[0] = 1;
+    offer.files[1].path.b[15] = 2;
+    offer.files[1].sha256.b[31] = 3;
+    return offer;
+}
+
+static void
+test_bases(void)
+{
+    struct sf_submit_ask ask = example_ask();
+    struct sf_submit_ask ask_back;
+    struct sf_submit_offer offer = example_offer();
+    struct sf_submit_offer offer_back;
+
+    REQUIRE_EQ(sf_submit_encode_ask(&ask, message, sizeof(message), &message_bytes), SF_OK);
+    REQUIRE_EQ(sf_submit_decode_ask(sf_view(message, message_bytes), &ask_back), SF_OK);
+    CHECK_EQ(ask_back.what, SF_SUBMIT_ASK_TRANSFER);
+    CHECK(sf_transfer_equal(&ask_back.transfer, &ask.transfer));
+    CHECK(sf_view_equal(ask_back.recipient, ask.recipient));
+    CHECK(sf_view_equal(ask_back.label, ask.label));
+    REQUIRE_EQ(sf_submit_encode_offer(&offer, message, sizeof(message), &message_bytes), SF_OK);
+    REQUIRE_EQ(sf_submit_decode_offer(sf_view(message, message_bytes), &offer_back), SF_OK);
+    CHECK_EQ(offer_back.count, 2);
+    CHECK(sf_transfer_equal(&offer_back.by, &offer.by));
+    CHECK_BYTES(offer_back.files, offer.files, 2 * sizeof(offer.files[0]));
+    offer = (struct sf_submit_offer){.count = 0};
+    REQUIRE_EQ(sf_submit_encode_offer(&offer, message, sizeof(message), &message_bytes), SF_OK);
+    REQUIRE_EQ(sf_submit_decode_offer(sf_view(message, message_bytes), &offer_back), SF_OK);
+    CHECK_EQ(offer_back.count, 0);
+}
+
+static void
+test_bad_bases(void)
+{
+    struct sf_submit_ask ask;
+    struct sf_submit_offer offer;
+
+#define REFUSED(change)                                                                            \
+    do {                                                                                           \
+        ask = example_ask();                                                                       \
+        offer = example_offer();                                                                   \
+        change;                                                                                    \
+        CHECK(sf_submit_encode_ask(&ask, message, sizeof(message), &message_bytes) == SF_EINVAL || \
+              sf_submit_encode_offer(&offer, message, sizeof(message), &message_bytes) ==          \
+                  SF_EINVAL);                                                                      \
+    } while (0)
+
+    REFUSED(ask.what = 0);
+    REFUSED(ask.what = 4);
+    REFUSED(ask.what = SF_SUBMIT_ASK_NEWEST); /* of no transfer, and yet there is one */
+    REFUSED(memset(&ask.transfer, 0, sizeof(ask.transfer)));
+    REFUSED(ask.recipient = text(""));
+    REFUSED(ask.label = text("a/b"));
+    REFUSED(ask.label = text(".."));
+    REFUSED(offer.count = 0); /* and yet a transfer */
+    REFUSED(memset(&offer.by, 0, sizeof(offer.by)));
+    REFUSED(offer.count = SF_SUBMIT_BASES_MAX + 1);
+#undef REFUSED
+    offer = example_offer();
+    REQUIRE_EQ(sf_submit_encode_offer(&offer, message, sizeof(message), &message_bytes), SF_OK);
+    message[18] = SF_SUBMIT_BASES_MAX + 1; /* its count, by somebody else */
+    CHECK_EQ(sf_submit_decode_offer(sf_view(message, sizeof(message)), &offer), SF_EFORMAT);
+}
+
 static void
 test_bad_paths(void)
 {
@@ -167,8 +245,12 @@ is_taken(struct sf_view bytes)
     static struct sf_submit_files files;
     struct sf_submit_begin begin;
     struct sf_submit_reply reply;
+    struct sf_submit_ask ask;
+    struct sf_submit_offer offer;
 
-    return sf_submit_decode_begin(bytes, &begin) == SF_OK ||
+    return sf_submit_decode_ask(bytes, &ask) == SF_OK ||
+           sf_submit_decode_offer(bytes, &offer) == SF_OK ||
+           sf_submit_decode_begin(bytes, &begin) == SF_OK ||
            sf_submit_decode_files(bytes, &files) == SF_OK || sf_submit_decode_end(bytes) == SF_OK ||
            sf_submit_decode_reply(bytes, &reply) == SF_OK;
 }
@@ -178,8 +260,22 @@ test_cut_and_long(void)
 {
     struct sf_submit_begin begin = example_begin();
     struct sf_submit_files files = {.count = 2};
+    struct sf_submit_ask ask = example_ask();
+    struct sf_submit_offer offer = example_offer();
 
     REQUIRE_EQ(sf_submit_encode_begin(&begin, message, sizeof(message), &message_bytes), SF_OK);
+    for (size_t cut = 0; cut < message_bytes; cut++) {
+        CHECK(!is_taken(sf_view(message, cut)));
+    }
+    message[message_bytes] = 0;
+    CHECK(!is_taken(sf_view(message, message_bytes + 1)));
+    REQUIRE_EQ(sf_submit_encode_ask(&ask, message, sizeof(message), &message_bytes), SF_OK);
+    for (size_t cut = 0; cut < message_bytes; cut++) {
+        CHECK(!is_taken(sf_view(message, cut)));
+    }
+    message[message_bytes] = 0;
+    CHECK(!is_taken(sf_view(message, message_bytes + 1)));
+    REQUIRE_EQ(sf_submit_encode_offer(&offer, message, sizeof(message), &message_bytes), SF_OK);
     for (size_t cut = 0; cut < message_bytes; cut++) {
         CHECK(!is_taken(sf_view(message, cut)));
     }
@@ -218,6 +314,8 @@ test_room(void)
 CHECK_MAIN("submit protocol", {"a beginning comes back as it was written", test_begin},
     {"files come back as they were written, whatever bytes their names have", test_files},
     {"replies and the end come back as they were written", test_replies},
+    {"a question about a base and its answer come back as they were written", test_bases},
+    {"such a question or answer outside its limits is neither written nor read", test_bad_bases},
     {"a path that could leave its directory is neither written nor read", test_bad_paths},
     {"a beginning outside its limits is not written", test_bad_begins},
     {"a message cut short, too long, of another version or with unknown flags is refused",
