@@ -437,6 +437,7 @@ hand_over(struct sending *sending)
             submit.resume == NULL) {
             /* The daemon has forgotten meanwhile that they got it: nobody asked for a base. */
             submit.bases = NULL;
+            sf_bases_fini(&part->bases);
             continue;
         }
         if (!error.is_unreachable) {

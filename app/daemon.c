@@ -520,6 +520,7 @@ sf_daemon_close(struct sf_daemon *daemon)
     daemon->submit = NULL;
     sf_control_close(daemon->control);
     daemon->control = NULL;
+    sf_keeper_stop(daemon->keeper);
     if (daemon->node != NULL) {
         sf_node_close(daemon->node);
         daemon->node = NULL;

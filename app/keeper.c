@@ -42,6 +42,8 @@ struct sf_keeper {
     int fd;
     struct copy *first; /* this one is being made, those behind it wait */
     size_t waiting;
+    bool is_ending;
+    bool may_have_copies; /* there may be something to give way */
     sf_mono look_at;
 };
 
@@ -123,12 +125,14 @@ sf_keeper_make_room(struct sf_keeper *keeper, uint64_t bytes)
     struct sf_kept *list;
     size_t count;
 
-    if (has_room(keeper, bytes) || sf_kept_list(keeper->fd, &list, &count) != SF_OK) {
+    if (!keeper->may_have_copies || has_room(keeper, bytes) ||
+        sf_kept_list(keeper->fd, &list, &count) != SF_OK) {
         return;
     }
     for (size_t i = 0; i < count && !has_room(keeper, bytes); i++) {
         forget(keeper, &list[i]);
     }
+    keeper->may_have_copies = count > 0;
     free(list);
 }
 
@@ -148,7 +152,7 @@ wanted_bytes(const struct sf_daemon *daemon)
 void
 sf_keeper_tick(struct sf_keeper *keeper)
 {
-    if (keeper->daemon->now < keeper->look_at) {
+    if (!keeper->may_have_copies || keeper->daemon->now < keeper->look_at) {
         return;
     }
     keeper->look_at = sf_mono_add(keeper->daemon->now, LOOK_SPAN);
@@ -215,6 +219,7 @@ end_copy(struct copy *copy)
     part_name(&copy->kept, part);
     sf_kept_name(&copy->kept, name);
     if (copy->to >= 0) {
+        keeper->may_have_copies = true;
         if (!copy->is_whole || renameat(keeper->fd, part, keeper->fd, name) != 0) {
             (void)unlinkat(keeper->fd, part, 0);
         }
@@ -232,6 +237,9 @@ copied(struct sf_job *job)
     struct copy *copy = (struct copy *)job;
     struct sf_keeper *keeper = copy->keeper;
 
+    if (keeper->is_ending) {
+        return; /* sf_keeper_close() lets go of it */
+    }
     if (!copy->is_whole && !copy->has_failed && has_room(keeper, copy->kept.bytes - copy->offset)) {
         sf_workers_submit(sf_threads_workers(keeper->daemon->threads), job);
         return;
@@ -549,10 +557,19 @@ sf_keeper_open(struct sf_daemon *daemon, struct sf_keeper **ret_keeper, struct s
         return sf_app_error_set(error, SF_EIO, "cannot open %s/%s: %s", daemon->home.path,
             SF_KEPT_DIRECTORY, strerror(failed));
     }
+    keeper->may_have_copies = true;
     remove_parts(keeper);
     keep_quota(keeper, 0);
     *ret_keeper = keeper;
     return SF_OK;
+}
+
+void
+sf_keeper_stop(struct sf_keeper *keeper)
+{
+    if (keeper != NULL) {
+        keeper->is_ending = true;
+    }
 }
 
 void

@@ -31,6 +31,8 @@ struct sf_keeper_order {
 /* Keeps nothing, and forgets what was kept, where the quota is 0. SF_OK, SF_ENOMEM, SF_EIO. */
 SF_MUST_USE int sf_keeper_open(
     struct sf_daemon *daemon, struct sf_keeper **ret_keeper, struct sf_app_error *error);
+/* Nothing more is begun, and the node is not asked any more. NULL is allowed. */
+void sf_keeper_stop(struct sf_keeper *keeper);
 /* After the workers have ended. NULL is allowed. */
 void sf_keeper_close(struct sf_keeper *keeper);
 
