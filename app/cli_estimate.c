@@ -284,6 +284,16 @@ link_bytes(uint64_t sealed_bytes)
     return sealed_bytes + (sealed_bytes + segment - 1) / segment * HEAD_BYTES;
 }
 
+/* Bytes of bundles that filler stands for where sizes are hidden, beside the sealed ones. */
+static uint64_t
+pad_bytes(const struct estimate *estimate)
+{
+    uint64_t count = sf_measure_bundles(estimate->measure);
+    uint32_t class_bytes = estimate->class.class_bytes;
+
+    return (sf_class_padded_count(count, class_bytes) - count) * class_bytes;
+}
+
 /* The rate towards peer `name`; 0, having said so and set *ret_exit, if there is none. */
 static uint64_t
 rate_to(struct sf_cli *cli, const char *name, int *ret_exit)
@@ -375,12 +385,13 @@ static int
 print_json(const struct estimate *estimate, const char *to, uint64_t rate_bps)
 {
     uint64_t on_link = link_bytes(estimate->sealed_bytes);
-    json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "files",
+    json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:o}", "files",
         (json_int_t)estimate->walk.file_count, "plain_bytes", (json_int_t)estimate->walk.bytes,
         "sealed_bytes", (json_int_t)estimate->sealed_bytes, "link_bytes", (json_int_t)on_link,
         "bundles", (json_int_t)sf_measure_bundles(estimate->measure), "class_bytes",
         (json_int_t)estimate->class.class_bytes, "coded_one_in", (json_int_t)estimate->every,
-        "has_base", estimate->bases->count > 0, "types", types_json(estimate));
+        "has_base", estimate->bases->count > 0, "pad_bytes", (json_int_t)pad_bytes(estimate),
+        "types", types_json(estimate));
 
     sf_assert(object != NULL);
     if (to != NULL) {
@@ -474,6 +485,10 @@ print_text(const struct estimate *estimate, const char *to, uint64_t rate_bps)
     }
     sf_text_size(on_link, sealed);
     (void)printf("Link      %s with the heads of datagrams, if nothing is lost\n", sealed);
+    if (pad_bytes(estimate) > 0) {
+        sf_text_size(link_bytes(pad_bytes(estimate)), sealed);
+        (void)printf("Filler    %s more, in idle time, unless privacy = none\n", sealed);
+    }
     if (to != NULL) {
         sf_text_rate(rate_bps, size);
         sf_text_duration(on_link * 8 / rate_bps + 1, sealed);

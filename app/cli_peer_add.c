@@ -39,6 +39,8 @@ struct wish {
     bool may_receive;
     bool has_psk;
     uint8_t psk[SF_PEERS_PSK_BYTES];
+    const char *privacy_text, *privacy_budget_text;
+    struct sf_peers_peer privacy; /* both, parsed */
     bool has_quota;
     uint64_t quota_bytes;
     bool has_return;
@@ -191,6 +193,18 @@ read_values(struct sf_cli *cli, struct wish *wish)
     if (quota != NULL && sf_units_size_parse(quota, &wish->quota_bytes) != SF_OK) {
         return sf_cli_usage(cli, "--quota %s: expected %s", quota, SF_UNITS_SIZE_FORM);
     }
+    wish->privacy_text = sf_cli_option(cli, "privacy");
+    wish->privacy_budget_text = sf_cli_option(cli, "privacy-budget");
+    if (wish->privacy_text != NULL &&
+        sf_peers_privacy_parse(wish->privacy_text, &wish->privacy) != SF_OK) {
+        return sf_cli_usage(
+            cli, "--privacy %s: expected %s", wish->privacy_text, SF_PEERS_PRIVACY_FORM);
+    }
+    if (wish->privacy_budget_text != NULL &&
+        sf_peers_privacy_budget_parse(wish->privacy_budget_text, &wish->privacy) != SF_OK) {
+        return sf_cli_usage(cli, "--privacy-budget %s: expected %s", wish->privacy_budget_text,
+            SF_PEERS_PRIVACY_BUDGET_FORM);
+    }
     if (back != NULL && strcmp(back, "none") != 0 && strcmp(back, "normal") != 0) {
         return sf_cli_usage(cli,
             "--return %s: expected none (a one-way link: nothing ever comes back) or normal", back);
@@ -281,6 +295,13 @@ wish_json(const struct wish *wish)
     if (wish->has_quota) {
         status |=
             json_object_set_new(body, "quota_bytes", json_integer((json_int_t)wish->quota_bytes));
+    }
+    if (wish->privacy_text != NULL) {
+        status |= json_object_set_new(body, "privacy", json_string(wish->privacy_text));
+    }
+    if (wish->privacy_budget_text != NULL) {
+        status |=
+            json_object_set_new(body, "privacy_budget", json_string(wish->privacy_budget_text));
     }
     if (wish->has_psk) {
         char hex[2 * SF_PEERS_PSK_BYTES + 1];
@@ -503,6 +524,14 @@ apply(const struct wish *wish, struct sf_peers_peer *peer)
     if (wish->has_quota) {
         peer->quota_bytes = wish->quota_bytes;
     }
+    if (wish->privacy_text != NULL) {
+        peer->has_privacy = wish->privacy.has_privacy;
+        peer->privacy = wish->privacy.privacy;
+    }
+    if (wish->privacy_budget_text != NULL) {
+        peer->has_privacy_budget = wish->privacy.has_privacy_budget;
+        peer->privacy_budget_bytes = wish->privacy.privacy_budget_bytes;
+    }
     if (wish->has_psk) {
         peer->has_psk = true;
         memcpy(peer->psk, wish->psk, sizeof(peer->psk));
@@ -607,6 +636,10 @@ static const struct sf_arg_option add_options[] = {
     {"allow", 0, "WHAT", "what it may do: send, receive, send,receive (the default)\nor none"},
     {"psk", 0, "FILE|-", "a pre-shared key, 64 hex digits, the same on both sides"},
     {"quota", 0, "SIZE", "sealed bytes it may have waiting here, e.g. 200GByte"},
+    {"privacy", 0, "size|none|timing",
+        "what an observer is kept from: how many bundles a transfer\nhas, nearly; nothing; also "
+        "whether there is one"},
+    {"privacy-budget", 0, "SIZE", "with timing: no more filler to it in a day"},
     {"return", 0, "none|normal", "none: a one-way link, nothing ever comes back"},
     {"readmit", 0, NULL, "trust the node of this card again although it was revoked"},
 };

@@ -387,6 +387,27 @@ print_sealed(FILE *out, const json_t *transfer)
     }
 }
 
+/* What filler adds on the wire, so that the number of bundles shows less. */
+static void
+print_filler(FILE *out, const json_t *transfer)
+{
+    char size[SF_TEXT_AMOUNT_BYTES];
+    json_t *recipient;
+    uint64_t most = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(transfer, "recipients"), i, recipient)
+    {
+        uint64_t bytes = sf_cli_number(recipient, "pad_bytes", 0);
+
+        most = bytes > most ? bytes : most;
+    }
+    if (most > 0) {
+        sf_text_size(most, size);
+        (void)fprintf(out, "Filler    %s follow in idle time, to each recipient\n", size);
+    }
+}
+
 /* Everything about one transfer, fresh memory. */
 static char *
 transfer_text(const struct sf_cli *cli, const json_t *transfer, unsigned width)
@@ -418,6 +439,7 @@ transfer_text(const struct sf_cli *cli, const json_t *transfer, unsigned width)
     }
     (void)fputc('\n', out);
     print_sealed(out, transfer);
+    print_filler(out, transfer);
     if (sf_cli_bool(transfer, "has_base")) {
         (void)fprintf(out, "Base      only what changed against an earlier version\n");
     } else if (sf_cli_bool(transfer, "is_in_place")) {

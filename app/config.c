@@ -51,6 +51,15 @@ const char sf_config_template[] =
     "# Size of the sealed bundles this node makes: auto, 16KiB, 64KiB, 256KiB, 1MiB or 4MiB.\n"
     "#class = auto\n"
     "\n"
+    "# What an observer is kept from: size, how many bundles a transfer has, nearly; none, "
+    "nothing;\n"
+    "# timing, also whether there is one: filler goes at the full rate of every contact. peers/\n"
+    "# NAME.conf may say otherwise for one.\n"
+    "#privacy = size\n"
+    "\n"
+    "# With timing: no more filler than this to a peer in a day (UTC).\n"
+    "#privacy-budget = 10GByte\n"
+    "\n"
     "# Threads that seal and open bundles: auto is one for each core.\n"
     "#workers = auto\n"
     "\n"
@@ -228,6 +237,8 @@ enum key {
     KEY_GROUP,
     KEY_CONFINE,
     KEY_LIMIT,
+    KEY_PRIVACY,
+    KEY_PRIVACY_BUDGET,
     KEY_COUNT,
 };
 
@@ -248,6 +259,8 @@ static const struct {
     [KEY_GROUP] = {"group", false, "the name of a group"},
     [KEY_LIMIT] = {"limit", true, SF_LIMIT_FORM},
     [KEY_CONFINE] = {"confine", false, "auto, yes or no"},
+    [KEY_PRIVACY] = {"privacy", false, SF_CONFIG_PRIVACY_FORM},
+    [KEY_PRIVACY_BUDGET] = {"privacy-budget", false, SF_UNITS_SIZE_FORM},
 };
 
 struct parse {
@@ -268,6 +281,8 @@ sf_config_init(struct sf_config *config)
     config->keep_bytes = SF_CONFIG_KEEP_BYTES_DEFAULT;
     config->is_keep_default = true;
     config->disk = SF_CONFIG_DISK_AUTO;
+    config->privacy = SF_NODE_PRIVACY_SIZE;
+    config->privacy_budget_bytes = SF_CONFIG_PRIVACY_BUDGET_DEFAULT;
 }
 
 /* A number from `min` to `max`, digits only. */
@@ -390,6 +405,31 @@ parse_name(const char *value, const char *const *names, size_t count, unsigned *
         }
     }
     return false;
+}
+
+static const char *const privacy_names[] = {
+    [SF_NODE_PRIVACY_NONE] = "none",
+    [SF_NODE_PRIVACY_SIZE] = "size",
+    [SF_NODE_PRIVACY_TIMING] = "timing",
+};
+
+int
+sf_config_privacy_parse(const char *text, enum sf_node_privacy *ret_privacy)
+{
+    unsigned index;
+
+    if (!parse_name(
+            text, privacy_names, sizeof(privacy_names) / sizeof(privacy_names[0]), &index)) {
+        return SF_EFORMAT;
+    }
+    *ret_privacy = (enum sf_node_privacy)index;
+    return SF_OK;
+}
+
+const char *
+sf_config_privacy_name(enum sf_node_privacy privacy)
+{
+    return privacy_names[privacy];
 }
 
 static bool
@@ -515,6 +555,10 @@ set_value(struct sf_config *config, enum key key, const char *value)
         return add_limit(config, value);
     case KEY_CONFINE:
         return parse_confine(value, &config->confine);
+    case KEY_PRIVACY:
+        return sf_config_privacy_parse(value, &config->privacy) == SF_OK;
+    case KEY_PRIVACY_BUDGET:
+        return sf_units_size_parse(value, &config->privacy_budget_bytes) == SF_OK;
     case KEY_COUNT:
         break;
     }
@@ -560,7 +604,7 @@ take_setting(void *context, const char *file, unsigned line, const char *key, co
     return sf_app_error_set(error, SF_EFORMAT,
         "%s:%u: unknown key %s: expected listen, mtu, reserve, quota, keep, class, workers, "
         "outbox, "
-        "disk, group, confine or limit",
+        "disk, group, confine, limit, privacy or privacy-budget",
         file, line, key);
 }
 

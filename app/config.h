@@ -14,6 +14,7 @@
 #include "app/limit.h"
 #include "base/bytes.h"
 #include "base/status.h"
+#include "node/node.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,9 @@ enum {
 #define SF_CONFIG_RESERVE_BYTES_DEFAULT (UINT64_C(1) << 30)
 #define SF_CONFIG_QUOTA_BYTES_DEFAULT   (UINT64_C(1) << 40)
 #define SF_CONFIG_KEEP_BYTES_DEFAULT    (UINT64_C(16) << 30)
+/* Of filler, to a peer and in a day. */
+#define SF_CONFIG_PRIVACY_BUDGET_DEFAULT (UINT64_C(10) * 1000 * 1000 * 1000)
+#define SF_CONFIG_PRIVACY_FORM           "size, none or timing"
 #define SF_CONFIG_LISTEN_FORM                                                                      \
     "ADDRESS:PORT [on INTERFACE], such as [::]:7272, 192.0.2.1:7272 or [::]:7272 on eth1"
 
@@ -66,8 +70,10 @@ struct sf_config {
     uint64_t quota_bytes;
     uint64_t keep_bytes; /* of copies of what was sent; 0 = none are kept */
     bool is_keep_default;
-    uint32_t class_bytes; /* 0 = the size of the transfer decides */
-    uint32_t workers;     /* 0 = one per core */
+    uint32_t class_bytes;          /* 0 = the size of the transfer decides */
+    uint32_t workers;              /* 0 = one per core */
+    enum sf_node_privacy privacy;  /* of peers that say nothing else, as the next */
+    uint64_t privacy_budget_bytes; /* IP bytes of filler to a peer in a day, for timing */
     char outbox[SF_CONFIG_OUTBOX_MAX][SF_HOME_PATH_BYTES_MAX + 1]; /* absolute directories */
     size_t outbox_count;
     struct sf_limit limits[SF_CONFIG_LIMIT_MAX];
@@ -82,6 +88,10 @@ void sf_config_init(struct sf_config *config);
 
 /* Parse "[::]:7272", "[::]:7272 on eth1". SF_EFORMAT; numeric addresses only. */
 SF_MUST_USE int sf_config_listen_parse(const char *text, struct sf_config_listen *ret_listen);
+
+/* The words for enum sf_node_privacy. SF_EFORMAT for any other. */
+SF_MUST_USE int sf_config_privacy_parse(const char *text, enum sf_node_privacy *ret_privacy);
+const char *sf_config_privacy_name(enum sf_node_privacy privacy);
 
 /*
  * Parse the text of a config file onto the defaults. `file` is for messages.

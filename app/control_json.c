@@ -240,6 +240,8 @@ sf_control_node_json(struct sf_daemon *daemon)
     }
     sf_control_set_count(object, "reserve_bytes", daemon->config.reserve_bytes);
     sf_control_set_count(object, "quota_bytes", daemon->config.quota_bytes);
+    sf_control_set_text(object, "privacy", sf_config_privacy_name(daemon->config.privacy));
+    sf_control_set_count(object, "privacy_budget_bytes", daemon->config.privacy_budget_bytes);
     sf_control_set_full(daemon, object);
     return object;
 }
@@ -408,6 +410,7 @@ recipients_json(struct sf_daemon *daemon, const struct sf_node_transfer *transfe
         sf_control_set_text(object, "state", recipient_word(recipient->state));
         sf_control_set_count(object, "held", recipient->held);
         sf_control_set_count(object, "link_bytes", recipient->link_bytes);
+        sf_control_set_count(object, "pad_bytes", recipient->pad_bytes);
         set_rate(daemon, object, transfer, i, recipient->link_bytes);
         if (sf_control_set_plan(daemon, object, transfer, recipient->name, &eta_s)) {
             set_eta(object, eta_s); /* what is fast now may have to wait for days */
@@ -700,6 +703,21 @@ set_path(json_t *object, const struct sf_peers_peer *conf)
         conf->interface[0] == '\0' ? json_null() : json_string(conf->interface));
 }
 
+/* What is hidden of what goes to it, as it holds now. */
+static void
+set_privacy(const struct sf_daemon *daemon, json_t *object, const struct sf_peers_peer *conf,
+    const struct sf_node_peer_info *info)
+{
+    sf_control_set_text(object, "privacy",
+        sf_config_privacy_name(conf->has_privacy ? conf->privacy : daemon->config.privacy));
+    sf_control_set_count(object, "privacy_budget_bytes",
+        conf->has_privacy_budget ? conf->privacy_budget_bytes
+                                 : daemon->config.privacy_budget_bytes);
+    sf_control_set_count(object, "filler_day_bytes", info->cover_day_bytes);
+    sf_control_set_count(object, "filler_bytes_out", info->link.cover_bytes_out);
+    sf_control_set_count(object, "filler_owed_bytes", info->link.cover.owed_bytes);
+}
+
 json_t *
 sf_control_revoked_json(const struct sf_revoked_node *node)
 {
@@ -762,6 +780,7 @@ sf_control_peer_json(struct sf_daemon *daemon, const struct sf_daemon_peer *peer
     set_known(object, "quota_bytes", conf->quota_bytes);
     sf_control_set(object, "psk", json_boolean(conf->has_psk));
     sf_control_set(object, "return", json_boolean(!conf->no_return));
+    set_privacy(daemon, object, conf, &info);
     sf_control_set(object, "link", link_json(daemon, &info.link));
     return object;
 }

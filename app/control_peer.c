@@ -121,6 +121,26 @@ take_quota(const json_t *value, struct sf_peers_peer *peer, struct sf_app_error 
 }
 
 static int
+take_privacy(const json_t *value, struct sf_peers_peer *peer, struct sf_app_error *error)
+{
+    const char *text = json_is_null(value) ? "default" : json_string_value(value);
+
+    return text != NULL && sf_peers_privacy_parse(text, peer) == SF_OK
+               ? SF_OK
+               : complain(error, "privacy", SF_CONFIG_PRIVACY_FORM ", or null for the default");
+}
+
+static int
+take_privacy_budget(const json_t *value, struct sf_peers_peer *peer, struct sf_app_error *error)
+{
+    const char *text = json_is_null(value) ? "default" : json_string_value(value);
+
+    return text != NULL && sf_peers_privacy_budget_parse(text, peer) == SF_OK
+               ? SF_OK
+               : complain(error, "privacy_budget", SF_UNITS_SIZE_FORM ", or null for the default");
+}
+
+static int
 take_allow(const json_t *value, struct sf_peers_peer *peer, struct sf_app_error *error)
 {
     static const char form[] = "a list of \"send\" and \"receive\"";
@@ -188,6 +208,8 @@ static const struct {
     {"quota", take_quota},
     {"quota_bytes", take_quota},
     {"allow", take_allow},
+    {"privacy", take_privacy},
+    {"privacy_budget", take_privacy_budget},
     {"psk", take_psk},
     {"return", take_return},
 };
@@ -203,8 +225,7 @@ take_member(
     }
     return sf_app_error_set(error, SF_EINVAL,
         "unknown member %.40s: expected card, endpoint, rate, rate_max, rtt, allow, quota, psk, "
-        "return, "
-        "dscp or interface",
+        "return, dscp, interface, privacy or privacy_budget",
         name);
 }
 

@@ -98,6 +98,9 @@ give_to_node(
         .quota_bytes = peer->conf.quota_bytes,
         .has_psk = peer->conf.has_psk,
         .no_return = peer->conf.no_return,
+        .privacy = peer->conf.has_privacy ? peer->conf.privacy : daemon->config.privacy,
+        .cover_day_bytes = peer->conf.has_privacy_budget ? peer->conf.privacy_budget_bytes
+                                                         : daemon->config.privacy_budget_bytes,
     };
     int status;
 

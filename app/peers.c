@@ -119,6 +119,34 @@ sf_peers_rate_max_parse(const char *text, uint64_t *ret_bps)
 }
 
 int
+sf_peers_privacy_parse(const char *text, struct sf_peers_peer *peer)
+{
+    enum sf_node_privacy privacy = SF_NODE_PRIVACY_NONE;
+    bool is_given = strcmp(text, "default") != 0;
+
+    if (is_given && sf_config_privacy_parse(text, &privacy) != SF_OK) {
+        return SF_EFORMAT;
+    }
+    peer->has_privacy = is_given;
+    peer->privacy = privacy;
+    return SF_OK;
+}
+
+int
+sf_peers_privacy_budget_parse(const char *text, struct sf_peers_peer *peer)
+{
+    bool is_given = strcmp(text, "default") != 0;
+    uint64_t bytes = 0;
+
+    if (is_given && sf_units_size_parse(text, &bytes) != SF_OK) {
+        return SF_EFORMAT;
+    }
+    peer->has_privacy_budget = is_given;
+    peer->privacy_budget_bytes = bytes;
+    return SF_OK;
+}
+
+int
 sf_peers_rtt_parse(const char *text, uint64_t *ret_ns)
 {
     uint64_t ns = 0;
@@ -266,6 +294,8 @@ enum key {
     KEY_DSCP,
     KEY_INTERFACE,
     KEY_RTT,
+    KEY_PRIVACY,
+    KEY_PRIVACY_BUDGET,
     KEY_COUNT
 };
 
@@ -283,6 +313,8 @@ static const struct {
     [KEY_DSCP] = {"dscp", SF_MARK_DSCP_FORM ", or default"},
     [KEY_INTERFACE] = {"interface", SF_MARK_INTERFACE_FORM},
     [KEY_RTT] = {"rtt", SF_PEERS_RTT_FORM},
+    [KEY_PRIVACY] = {"privacy", SF_PEERS_PRIVACY_FORM},
+    [KEY_PRIVACY_BUDGET] = {"privacy-budget", SF_PEERS_PRIVACY_BUDGET_FORM},
 };
 
 struct parse {
@@ -332,6 +364,10 @@ set_value(struct parse *parse, enum key key, const char *value)
         return sf_mark_interface_parse(value, peer->interface) == SF_OK;
     case KEY_RTT:
         return sf_peers_rtt_parse(value, &peer->rtt_ns) == SF_OK;
+    case KEY_PRIVACY:
+        return sf_peers_privacy_parse(value, peer) == SF_OK;
+    case KEY_PRIVACY_BUDGET:
+        return sf_peers_privacy_budget_parse(value, peer) == SF_OK;
     case KEY_COUNT:
         break;
     }
@@ -359,8 +395,8 @@ take_setting(void *context, const char *file, unsigned line, const char *key, co
         return SF_OK;
     }
     return sf_app_error_set(error, SF_EFORMAT,
-        "%s:%u: unknown key %s: expected endpoint, rate, rate-max, allow, quota, psk, "
-        "return, dscp or interface",
+        "%s:%u: unknown key %s: expected endpoint, rate, rate-max, rtt, allow, quota, "
+        "psk, return, dscp, interface, privacy or privacy-budget",
         file, line, key);
 }
 
@@ -662,6 +698,7 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
     char rtt[SF_UNITS_TEXT_BYTES] = "none";
     char quota[SF_UNITS_TEXT_BYTES] = "default";
     char dscp[SF_MARK_TEXT_BYTES] = "default";
+    char budget[SF_UNITS_TEXT_BYTES] = "default";
     int bytes;
 
     sf_endpoints_print(&peer->endpoints, endpoint);
@@ -677,6 +714,9 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
     }
     if (peer->quota_bytes > 0) {
         sf_units_size_print(peer->quota_bytes, quota);
+    }
+    if (peer->has_privacy_budget) {
+        sf_units_size_print(peer->privacy_budget_bytes, budget);
     }
     bytes = snprintf(text, sizeof(text),
         "# Peer %s; see skyferry.conf(5). After a change: skyferryd reads it at SIGHUP.\n"
@@ -702,14 +742,19 @@ write_conf(const struct sf_home *home, const struct sf_peers_peer *peer, struct 
         "# How its packets are marked: a DSCP; default: le for a scavenger, 0 for others.\n"
         "dscp = %s\n"
         "# They leave through this interface alone.\n"
-        "interface = %s\n",
+        "interface = %s\n"
+        "# What an observer is kept from: size, none or timing, and how much filler may go in a "
+        "day.\n"
+        "privacy = %s\n"
+        "privacy-budget = %s\n",
         peer->name, endpoint, rate, rate_max, rtt,
         sf_peers_allow_print(peer->may_send, peer->may_receive), quota,
         has_seed(peer)  ? peer->name
         : peer->has_psk ? "vault"
                         : "none",
         has_seed(peer) ? ".psk" : "", peer->no_return ? "none" : "yes", dscp,
-        peer->interface[0] == '\0' ? "none" : peer->interface);
+        peer->interface[0] == '\0' ? "none" : peer->interface,
+        peer->has_privacy ? sf_config_privacy_name(peer->privacy) : "default", budget);
     sf_assert(bytes > 0 && bytes < (int)sizeof(text));
     return write_one(home, peer, "conf", sf_view(text, (size_t)bytes), error);
 }

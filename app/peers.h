@@ -10,6 +10,7 @@
 #ifndef SF_APP_PEERS_H
 #define SF_APP_PEERS_H
 
+#include "app/config.h"
 #include "app/endpoint.h"
 #include "app/error.h"
 #include "app/home.h"
@@ -38,6 +39,8 @@ enum {
 #define SF_PEERS_RTT_FORM   SF_UNITS_DURATION_FORM ", from 1ms to 4h, or none"
 #define SF_PEERS_ALLOW_FORM "send, receive, send,receive or none"
 
+#define SF_PEERS_PRIVACY_FORM        SF_CONFIG_PRIVACY_FORM ", or default"
+#define SF_PEERS_PRIVACY_BUDGET_FORM SF_UNITS_SIZE_FORM ", or default"
 #define SF_PEERS_ONE_WAY                                                                           \
     "return = none needs an endpoint: where nothing comes back no address can be learnt"
 
@@ -57,6 +60,10 @@ struct sf_peers_peer {
     bool may_send;                                   /* it may send to this node */
     bool may_receive;                                /* this node may send to it */
     uint64_t quota_bytes;                            /* 0 = the node's default */
+    bool has_privacy;                                /* else the node's default */
+    enum sf_node_privacy privacy;
+    bool has_privacy_budget; /* else the node's default */
+    uint64_t privacy_budget_bytes;
     bool has_psk;
     uint8_t psk[SF_PEERS_PSK_BYTES]; /* all zeros: what is left of it is in the node's vault */
     bool no_return;                  /* a one-way link: nothing ever comes back */
@@ -86,6 +93,10 @@ SF_MUST_USE int sf_peers_rate_max_parse(const char *text, uint64_t *ret_bps);
 
 /* Parse "40min" or "none". SF_EFORMAT. */
 SF_MUST_USE int sf_peers_rtt_parse(const char *text, uint64_t *ret_ns);
+
+/* Parse the words of sf_config_privacy_parse(), or "default"; a size, or "default". SF_EFORMAT. */
+SF_MUST_USE int sf_peers_privacy_parse(const char *text, struct sf_peers_peer *peer);
+SF_MUST_USE int sf_peers_privacy_budget_parse(const char *text, struct sf_peers_peer *peer);
 
 /* "adaptive", "scavenger" or the rate. */
 void sf_peers_rate_print(const struct sf_peers_peer *peer, char ret_text[SF_UNITS_TEXT_BYTES]);

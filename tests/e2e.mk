@@ -6,6 +6,7 @@ E2E_FAULT_TESTS = \
 	tests/e2e/kill.sh \
 	tests/e2e/lossy.sh \
 	tests/e2e/memory.sh \
+	tests/e2e/privacy.sh \
 	tests/e2e/source.sh
 dist_check_SCRIPTS += $(E2E_FAULT_TESTS)
 TESTS += $(E2E_FAULT_TESTS)

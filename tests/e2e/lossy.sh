@@ -18,6 +18,8 @@ cli_limit=300
 # --- Loss -------------------------------------------------------------------
 
 two_nodes_apart 60Mbit "${bad[@]}"
+# Bytes are counted: without the filler that hides how many there are.
+cli ground peer add sat --privacy none 2>/dev/null
 inbox=$work/sat/inbox/ground
 
 # again OPTION...: the same nodes, a new path.

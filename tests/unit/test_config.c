@@ -55,7 +55,9 @@ test_all(void)
                      "outbox = /\n"
                      "disk = posix\n"
                      "\t# another\n"
-                     "group = skyferry"),
+                     "group = skyferry\n"
+                     "privacy = timing\n"
+                     "privacy-budget = 0.5GByte"),
         SF_OK);
     CHECK_EQ(config.listen_count, 2);
     CHECK(!config.is_listen_default);
@@ -73,6 +75,8 @@ test_all(void)
     CHECK_TEXT(config.outbox[0], "/srv/a = b #c");
     CHECK_TEXT(config.outbox[1], "/");
     CHECK_EQ(config.disk, SF_CONFIG_DISK_POSIX);
+    CHECK_EQ((int)config.privacy, (int)SF_NODE_PRIVACY_TIMING);
+    CHECK_EQ(config.privacy_budget_bytes, INT64_C(500000000));
     CHECK_TEXT(config.group, "skyferry");
 }
 
@@ -105,7 +109,7 @@ test_template(void)
             keys++;
         }
     }
-    CHECK_EQ(keys, 12);
+    CHECK_EQ(keys, 14);
     CHECK_EQ(parse(text), SF_OK);
     CHECK_EQ(config.listen_count, 1);
     CHECK_EQ(config.listen[0].port, from_default.listen[0].port);
@@ -113,6 +117,9 @@ test_template(void)
     CHECK_EQ(config.reserve_bytes, from_default.reserve_bytes);
     CHECK_EQ(config.quota_bytes, from_default.quota_bytes);
     CHECK_EQ(config.class_bytes, from_default.class_bytes);
+    CHECK_EQ((int)config.privacy, (int)from_default.privacy);
+    CHECK_EQ((int)config.privacy, (int)SF_NODE_PRIVACY_SIZE);
+    CHECK_EQ(config.privacy_budget_bytes, from_default.privacy_budget_bytes);
     free(text);
 }
 
@@ -125,7 +132,8 @@ test_values_refused(void)
         "listen = [1.2.3.4]:5", "listen = 1.2.3:5", "reserve = 5", "reserve = lots",
         "quota = 1Mbit", "keep = 1", "keep = none", "class = 1GiB", "class = 65536", "workers = 0",
         "workers = 65", "workers = -1", "outbox = srv", "outbox = ./srv", "disk = fast",
-        "group = a b", "group = a/b"};
+        "group = a b", "group = a/b", "privacy = all", "privacy = Size", "privacy = timing size",
+        "privacy-budget = 10", "privacy-budget = 1Gbit", "privacy-budget = none"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char text[256];

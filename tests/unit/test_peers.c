@@ -103,6 +103,10 @@ test_round_trip(void)
     memcpy(peer.interface, "eth1", sizeof("eth1"));
     peer.may_send = false;
     peer.quota_bytes = 5000000000;
+    peer.has_privacy = true;
+    peer.privacy = SF_NODE_PRIVACY_TIMING;
+    peer.has_privacy_budget = true;
+    peer.privacy_budget_bytes = 7000000000;
     peer.has_psk = true;
     memset(peer.psk, 0xa5, sizeof(peer.psk));
     peer.no_return = true;
@@ -125,6 +129,9 @@ test_round_trip(void)
     CHECK_TEXT(back.interface, "eth1");
     CHECK(!back.may_send && back.may_receive && back.has_psk && back.no_return);
     CHECK_EQ(back.quota_bytes, 5000000000);
+    CHECK(back.has_privacy && back.privacy == SF_NODE_PRIVACY_TIMING);
+    CHECK(back.has_privacy_budget);
+    CHECK_EQ(back.privacy_budget_bytes, 7000000000);
     CHECK_BYTES(back.psk, peer.psk, sizeof(peer.psk));
     /* Changed: the key is gone, and so is its file. */
     CHECK(is_there("sat-7.psk"));
@@ -195,6 +202,7 @@ test_defaults(void)
     CHECK_EQ(back.rate_bps, SF_PEERS_RATE_BPS_DEFAULT);
     CHECK(back.may_send && back.may_receive && !back.has_psk && !back.no_return);
     CHECK_EQ(back.quota_bytes, 0);
+    CHECK(!back.has_privacy && !back.has_privacy_budget);
     end();
 }
 
@@ -297,7 +305,8 @@ test_bad_values(void)
         "rtt = fast", "endpoint = here:0", "endpoint = ::1:7272", "endpoint = [here]:7272",
         "endpoint = a b:7272", "endpoint = -a:1", "rate = 100", "rate = 0", "rate = 999bit",
         "rate = 101Gbit", "allow = all", "allow = send,send", "allow = send,", "quota = 5",
-        "quota = 0", "return = no", "return = maybe", "psk = ", "name = a"};
+        "quota = 0", "return = no", "return = maybe", "psk = ", "name = a", "privacy = yes",
+        "privacy-budget = 5"};
     struct sf_peers_peer peer;
     char psk_file[SF_HOME_PATH_BYTES_MAX + 1] = "as before";
 
