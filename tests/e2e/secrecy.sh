@@ -123,6 +123,22 @@ else
     check "the file is nowhere" test ! -e "$work/sat/inbox/ground/private"
     check "a member of the group sends what it can read" send_as 54322 "$work/public"
     check "that arrived" same "$work/public" "$work/sat/inbox/ground/public"
+    # What was kept of another's file is not shown, not even by the size of what changed.
+    head -c 2000000 /dev/urandom >"$work/shared"
+    chmod 644 "$work/shared"
+    check "root sends a file, of which a copy is kept" \
+        cli ground send "$work/shared" --to sat --wait
+    has_copies() {
+        [[ $(find "$work/ground/kept" -type f ! -name '*.part' | wc -l) == "$1" ]]
+    }
+    check "it is there" within 20 has_copies 1
+    check "a member of the group sends the same one" send_as 54322 "$work/shared"
+    ! says "as what changed" || fail "against the copy of what root sent"
+    check "of that one a copy is kept as well" within 20 has_copies 2
+    check "the member sends it again" send_as 54322 "$work/shared"
+    says "as what changed" || fail "against the copy of what it sent itself"
+    check_exit 2 "a member of the group cannot look at the copies" \
+        as 54322 ls "$work/ground/kept"
     check_exit 1 "a member of the group cannot read the keys" \
         as 54322 cat "$work/ground/keys"
     group=54399
