@@ -258,8 +258,8 @@ check_i3_told(
 {
     const struct life_claim *claim = &sent->claims[place];
 
-    if (!claim->is_known || to->generation != claim->generation || to->phase == SF_TO_FINAL ||
-        life->nodes[sent->to[place]].is_restored) {
+    if (!claim->is_known || claim->is_cut || to->generation != claim->generation ||
+        to->phase == SF_TO_FINAL || life->nodes[sent->to[place]].is_restored) {
         return;
     }
     for (size_t i = 0; i < to->told->count; i++) {
@@ -582,13 +582,32 @@ look_in(struct life *life, struct life_sent *sent, unsigned place)
     check_i5_held(life, sent, place, &in);
     check_i3_held(life, sent, place, &in);
     claim->is_known = true;
+    claim->is_cut = false;
     claim->generation = in.generation;
+}
+
+/*
+ * The power went amid the step: a receipt may have left in it, of what was durable and was never
+ * looked at. What it lists is held against what is there after the start.
+ */
+static void
+cut(struct life *life, unsigned number)
+{
+    for (unsigned i = 0; i < life->sent_count; i++) {
+        for (unsigned k = 0; k < life->sent[i].to_count; k++) {
+            life->sent[i].claims[k].is_cut |= life->sent[i].to[k] == number;
+        }
+    }
 }
 
 void
 checker_stepped(struct life *life, unsigned number)
 {
-    if (sf_world_is_off(life->world, number) || life_is_over(life)) {
+    if (life_is_over(life)) {
+        return;
+    }
+    if (sf_world_is_off(life->world, number)) {
+        cut(life, number);
         return;
     }
     for (unsigned i = 0; i < life->sent_count; i++) {

@@ -47,6 +47,7 @@ struct life_bundle {
 /* What one recipient could have stated in receipts, and what the sender took from them. */
 struct life_claim {
     bool is_known;
+    bool is_cut; /* its power went right behind what it sent last, and that was not looked at */
     uint64_t generation;
     struct sf_range_set held;
     uint64_t told_generation;
