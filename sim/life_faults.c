@@ -199,7 +199,7 @@ crash(struct life *life, unsigned number)
 /*
  * Peers notice a restored copy, but not all can say so: who puts an image back
  * where nothing comes back, or where nobody knows its address, says it instead
- * (skyferry peer reset): once, and once more for each time since the image was kept.
+ * (skyferry peer reset): once, and once more for each time that the image may not know of.
  */
 static void
 reset_peers(struct life *life, unsigned number)
@@ -322,6 +322,16 @@ life_revive(struct life *life)
     }
 }
 
+/* Whether what was said to it in the last while is written down. */
+static bool
+has_settled(struct life *life, unsigned number)
+{
+    sf_mono now = sf_world_now(life->world);
+
+    return now >= life->nodes[number].reset_until &&
+           now >= sf_sim_disk_now(sf_world_disk(life->world, number));
+}
+
 /* Keep an image of a disk; another time, put it back. */
 static void
 roll_back(struct life *life, unsigned number)
@@ -332,7 +342,7 @@ roll_back(struct life *life, unsigned number)
     if (image == NULL) {
         sf_assert(sf_sim_disk_clone(sf_world_disk(life->world, number), &node->image) == SF_OK);
         sf_sim_disk_restart(node->image, SF_SIM_DAMAGE_KEEP_ALL, 1);
-        node->image_resets = node->resets;
+        node->image_resets = has_settled(life, number) ? node->resets : node->resets_sure;
         say(life, number, "an image of its disk is kept");
         return;
     }
@@ -348,6 +358,7 @@ roll_back(struct life *life, unsigned number)
     fired(life, SF_FAULT_ROLLBACK);
     checker_restored(life, number);
     node->reset_until = sf_mono_add(sf_world_now(life->world), RESET_NS);
+    node->resets_sure = node->image_resets;
     node->resets_due = 1 + node->resets - node->image_resets;
     if (node->resets_due > RESETS_MAX) {
         node->resets_due = RESETS_MAX;

@@ -83,13 +83,13 @@ struct life_node {
     const char *name;
     struct sf_fingerprint fingerprint;
     bool is_inbox_touched;
-    bool has_disk_faults; /* ever: what fails may fail with a reason */
-    bool has_run_out;     /* of memory, ever: the same */
-    sf_mono reset_until;  /* a start before then says once more that an image was put back, */
-    unsigned
-        resets_due;  /* ... so many times: each reset since the image was kept may be forgotten */
-    unsigned resets; /* ever */
-    unsigned image_resets; /* when the image was kept */
+    bool has_disk_faults;  /* ever: what fails may fail with a reason */
+    bool has_run_out;      /* of memory, ever: the same */
+    sf_mono reset_until;   /* a start before then says once more that an image was put back, */
+    unsigned resets_due;   /* ... so many times: the image may not know of earlier ones */
+    unsigned resets;       /* ever said */
+    unsigned resets_sure;  /* of these, what the present life has surely written down, */
+    unsigned image_resets; /* ... and what the image has */
     bool has_rot;          /* ever: the medium itself changed bytes */
     bool has_limit;        /* now: the disk is small */
     bool is_restored;      /* ever: an older image was put back */
