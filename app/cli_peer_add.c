@@ -580,8 +580,12 @@ add_offline(struct sf_cli *cli, const struct wish *wish)
         goto out;
     }
     if (is_new) {
-        /* Of a peer of that name that was removed just before a crash: it means nothing. */
+        /* Of a peer of that name that was removed just before a crash: it must not bind this one. */
         status = sf_plan_remove(&home, wish->name, &error);
+        if (status != SF_OK && status != SF_ENOENT) {
+            exit = sf_cli_fail(sf_cli_exit_of(status), "%s", error.text);
+            goto out;
+        }
     }
     apply(wish, peer);
     status = sf_peers_write(&home, peer, &error);

@@ -316,12 +316,13 @@ sf_daemon_peer_put(struct sf_daemon *daemon, const struct sf_peers_peer *conf, b
         goto out;
     }
     if (known == NULL) {
-        /* Of a peer of that name that was removed just before a crash: it means nothing. */
-        int stale = sf_plan_remove(&daemon->home, conf->name, &ignored);
-
-        (void)stale;
+        /* Of a peer of that name that was removed just before a crash: it must not bind this one. */
+        status = sf_plan_remove(&daemon->home, conf->name, error);
+        status = status == SF_ENOENT ? SF_OK : status;
     }
-    status = sf_peers_write(&daemon->home, conf, error);
+    if (status == SF_OK) {
+        status = sf_peers_write(&daemon->home, conf, error);
+    }
     if (status == SF_OK) {
         *ret_is_new = known == NULL;
     } else if (known != NULL) {

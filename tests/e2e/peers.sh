@@ -155,6 +155,23 @@ check_exit 2 "five hours are refused" cli ground peer add sat --rtt 5h
 check "it can be taken away" cli ground peer add sat --rtt none
 check "and is gone" rtt_is null
 
+# --- What an earlier peer of the name has left ---------------------------------
+
+make_node iss
+add_iss() { cli ground peer add iss --card "$work/iss.card"; }
+mkdir "$work/ground/peers/iss.plan" # which cannot be removed as the file that it ought to be
+check_exit 1 "an old plan that cannot be removed binds no new peer" add_iss
+if says peers/iss.plan; then ok "the plan is named"; else fail "the plan is not named"; fi
+check_exit 1 "there is no such peer now" cli ground peer remove iss
+stop ground
+check_exit 1 "nor without the daemon" add_iss
+check_exit 1 "and there is none" cli ground peer remove iss
+start ground
+rmdir "$work/ground/peers/iss.plan"
+echo "nonsense" >"$work/ground/peers/iss.plan"
+check "a plan that can be removed is" add_iss
+check_exit 1 "and is gone" test -e "$work/ground/peers/iss.plan"
+
 # --- Peers while transfers are open -----------------------------------------
 
 stop sat
