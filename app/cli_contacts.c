@@ -472,12 +472,13 @@ run_contacts(struct sf_cli *cli)
     bool has_plan = sf_cli_option(cli, "plan") != NULL || sf_cli_option(cli, "from") != NULL ||
                     sf_cli_option(cli, "to") != NULL || sf_cli_option(cli, "gateway") != NULL ||
                     sf_cli_option(cli, "reference") != NULL;
-    bool is_set = cli->args.operand_count == 2 && strcmp(first, "set") == 0;
+    bool has_two = first != NULL && cli->args.operand_count == 2;
+    bool is_set = has_two && strcmp(first, "set") == 0;
 
     if (has_plan && !is_set) {
         return sf_cli_usage(cli, "--plan and what goes with it belong to `contacts set NAME`");
     }
-    if (is_set || (cli->args.operand_count == 2 && strcmp(first, "clear") == 0)) {
+    if (is_set || (has_two && strcmp(first, "clear") == 0)) {
         if (cli->json) {
             return sf_cli_usage(cli, "`contacts %s` prints no data that --json could shape", first);
         }

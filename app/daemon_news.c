@@ -160,7 +160,8 @@ sf_daemon_news_sample(struct sf_daemon *daemon)
         return;
     }
     daemon->sampled = daemon->now;
-    for (size_t i = 0; i < daemon->watched_count;) {
+    /* From the end: the last one takes the place of one that is over. */
+    for (size_t i = daemon->watched_count; i-- > 0;) {
         struct sf_daemon_watched *watched = &daemon->watched[i];
         const struct sf_node_transfer *transfer = daemon->scratch;
 
@@ -174,7 +175,6 @@ sf_daemon_news_sample(struct sf_daemon *daemon)
             add_sample(&watched->meters[k], daemon->now,
                 transfer->outgoing ? transfer->recipients[k].link_bytes : transfer->received_bytes);
         }
-        i++;
     }
 }
 

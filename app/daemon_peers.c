@@ -81,7 +81,7 @@ static int
 give_to_node(
     struct sf_daemon *daemon, const struct sf_daemon_peer *peer, struct sf_app_error *error)
 {
-    struct sf_addr addrs[SF_LINK_ENDPOINTS_MAX];
+    struct sf_addr addrs[SF_LINK_ENDPOINTS_MAX] = {{.port = 0}};
     size_t count = sf_daemon_peer_addrs(peer, addrs);
     struct sf_node_error why;
     struct sf_node_peer given = {

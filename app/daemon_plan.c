@@ -210,7 +210,7 @@ sf_daemon_plan_put(
     struct sf_daemon *daemon, const char *name, struct sf_view text, struct sf_app_error *error)
 {
     struct sf_daemon_peer *peer = find(daemon, name, error);
-    struct sf_daemon_plan *plan;
+    struct sf_daemon_plan *plan = NULL;
     char path[SF_PLAN_PATH_BYTES];
     int status;
 

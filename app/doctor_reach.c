@@ -86,7 +86,7 @@ learn(struct sf_reach *reach, int kind, int failed)
 static void
 note_local(struct sf_reach *reach, int fd)
 {
-    union address own;
+    union address own = {.any.sa_family = AF_UNSPEC};
     socklen_t bytes = sizeof(own);
     struct sf_addr addr = {.port = 0};
 

@@ -113,6 +113,7 @@ sf_home_locate(
 static int
 open_directory(const char *path, int flags, struct sf_home *home, struct sf_app_error *error)
 {
+    home->fd = -1;
     if (strlen(path) > SF_HOME_PATH_BYTES_MAX) {
         return sf_app_error_set(error, SF_EINVAL, "the path of the home is longer than %d bytes",
             SF_HOME_PATH_BYTES_MAX);
@@ -330,7 +331,7 @@ sf_home_read_file(const struct sf_home *home, const struct sf_home_read *read_, 
     struct sf_app_error *error)
 {
     size_t done = 0;
-    char extra;
+    char extra = 0;
     int fd = -1;
     int status = open_plain(home, read_, &fd, error);
 

@@ -442,13 +442,11 @@ sf_control_send(struct sf_daemon *daemon, const json_t *body, struct sf_transfer
     if (status == SF_OK) {
         status = gather_paths(wish, gather);
     }
-    if (status == SF_OK && wish->label == NULL) {
-        status = sf_app_error_set(error, SF_ENOMEM, "no memory for the request: try again");
-    }
     if (status == SF_OK && gather->sources.count == 0) {
         status = sf_app_error_set(error, SF_EINVAL, "there is no file below the paths");
-    }
-    if (status == SF_OK) {
+    } else if (status == SF_OK && wish->label == NULL) {
+        status = sf_app_error_set(error, SF_ENOMEM, "no memory for the request: try again");
+    } else if (status == SF_OK) {
         wish->send.label = sf_view(wish->label, strlen(wish->label));
         status = sf_sources_send(&gather->sources, &wish->send, ret_transfer, error);
     }

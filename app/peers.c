@@ -489,7 +489,7 @@ sf_peers_read(const struct sf_home *home, const char *name, struct sf_peers_peer
     struct sf_app_error *error)
 {
     char *text = malloc(SF_CONFIG_FILE_BYTES_MAX);
-    char psk_file[SF_HOME_PATH_BYTES_MAX + 1];
+    char psk_file[SF_HOME_PATH_BYTES_MAX + 1] = "";
     char file[SF_HOME_PATH_BYTES_MAX + PATH_BYTES + 2];
     char path[PATH_BYTES];
     const struct sf_home_read read = {

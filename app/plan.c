@@ -390,7 +390,7 @@ sf_plan_read(const struct sf_home *home, const char *peer, uint8_t **ret_text, s
 {
     char path[SF_PLAN_PATH_BYTES];
     struct sf_home_read read = {.name = path, .bytes_max = SF_PLAN_FILE_BYTES_MAX};
-    uint8_t *grown;
+    uint8_t *smaller;
     int status;
 
     sf_plan_path(peer, path);
@@ -403,8 +403,11 @@ sf_plan_read(const struct sf_home *home, const char *peer, uint8_t **ret_text, s
         free(read.out);
         return status;
     }
-    grown = realloc(read.out, *ret_bytes + 1); /* a smaller one */
-    *ret_text = grown != NULL ? grown : read.out;
+    *ret_text = read.out;
+    smaller = realloc(read.out, *ret_bytes + 1);
+    if (smaller != NULL) {
+        *ret_text = smaller;
+    }
     return SF_OK;
 }
 

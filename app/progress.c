@@ -217,15 +217,14 @@ sf_screen_columns(FILE *out)
 {
     struct winsize size;
     const char *columns;
+    unsigned long count;
 
     if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         return size.ws_col;
     }
     columns = getenv("COLUMNS");
-    if (columns != NULL && atoi(columns) > 0 && atoi(columns) < 1000) {
-        return (unsigned)atoi(columns);
-    }
-    return 80;
+    count = columns == NULL ? 0 : strtoul(columns, NULL, 10);
+    return count > 0 && count < 1000 ? (unsigned)count : 80;
 }
 
 void

@@ -84,7 +84,8 @@ read_content(const struct sf_home *home, struct sf_revoked_node *node)
         return;
     }
     text[bytes] = '\0';
-    if (sscanf(text, "was = %63s when = %" SCNd64, was, &when_ms) == 2 && when_ms > 0) {
+    /* NOLINTNEXTLINE(cert-err34-c): 18 digits fit */
+    if (sscanf(text, "was = %63s when = %18" SCNd64, was, &when_ms) == 2 && when_ms > 0) {
         node->when_ms = when_ms;
         if (sf_peers_name_is_valid(was)) {
             memcpy(node->was, was, sizeof(was));
@@ -130,15 +131,19 @@ sf_revoked_read_all(const struct sf_home *home, struct sf_revoked_node **ret_nod
     size_t *ret_count, struct sf_app_error *error)
 {
     struct sf_revoked_node *nodes = calloc(SF_REVOKED_MAX, sizeof(*nodes));
-    int fd = openat(home->fd, SF_HOME_PEERS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    int failed = errno;
     size_t count = 0;
     int status = SF_OK;
+    DIR *folder;
+    int failed;
+    int fd;
 
     if (nodes == NULL) {
-        status = sf_app_error_set(error, SF_ENOMEM, "no memory for the revoked nodes");
-    } else if (folder == NULL && (fd >= 0 || failed != ENOENT)) {
+        return sf_app_error_set(error, SF_ENOMEM, "no memory for the revoked nodes");
+    }
+    fd = openat(home->fd, SF_HOME_PEERS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    folder = fd < 0 ? NULL : fdopendir(fd);
+    failed = errno;
+    if (folder == NULL && (fd >= 0 || failed != ENOENT)) {
         status = sf_app_error_set(
             error, SF_EIO, "cannot list %s/%s: %s", home->path, SF_HOME_PEERS, strerror(failed));
     } else if (folder != NULL && list(folder, nodes, &count) != SF_OK) {

@@ -156,12 +156,14 @@ sf_sources_add_base(
     struct sf_sources *sources, int fd, const struct sf_digest *sha256, struct sf_app_error *error)
 {
     struct sf_node_base *base = calloc(1, sizeof(*base));
-    int status = base == NULL ? sf_app_error_set(error, SF_ENOMEM, "no memory for a base") : SF_OK;
+    int status;
 
     sf_assert(sources->count > 0);
-    if (status == SF_OK) {
-        status = check(fd, &base->stat, error);
+    if (base == NULL) {
+        close(fd);
+        return sf_app_error_set(error, SF_ENOMEM, "no memory for a base");
     }
+    status = check(fd, &base->stat, error);
     if (status != SF_OK) {
         free(base);
         close(fd);

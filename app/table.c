@@ -144,8 +144,10 @@ print_cell(FILE *out, const char *text, unsigned width, bool right, bool last)
 static void
 print_row(FILE *out, const struct sf_table *table, const unsigned *widths, char *const *texts)
 {
-    size_t last = table->column_count - 1;
+    size_t last;
 
+    sf_assert(table->column_count > 0);
+    last = table->column_count - 1;
     while (last > 0 && (widths[last] == 0 || (texts != NULL && texts[last][0] == '\0'))) {
         last--;
     }

@@ -80,7 +80,7 @@ escape_next(struct sf_view name, size_t at, bool utf8, char shown[16])
         memcpy(shown, "\\r", 3);
     } else if (c == '\\') {
         memcpy(shown, "\\\\", 3);
-    } else if (c < 0 || c < 0x20 || c == 0x7f) {
+    } else if (c < 0x20 || c == 0x7f) {
         bytes = 1;
         (void)snprintf(shown, 16, "\\x%02x", name.data[at]);
     } else if (c >= 0x80 && (!utf8 || is_deceptive(c))) {

@@ -362,7 +362,7 @@ addr_to_socket(const struct sf_addr *addr, bool is_v6, union socket_address *ret
 void
 sf_udp_bound(const struct sf_udp *udp, size_t index, struct sf_addr *ret_addr)
 {
-    union socket_address address;
+    union socket_address address = {.any.sa_family = AF_UNSPEC};
     socklen_t bytes = sizeof(address);
 
     memset(ret_addr, 0, sizeof(*ret_addr));

@@ -1,5 +1,7 @@
 #include "app/units.h"
 
+#include "base/assert.h"
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -232,6 +234,7 @@ print_exactly(const struct unit *units, size_t count, uint64_t value, char *ret_
             best = &units[i];
         }
     }
+    sf_assert(best != NULL); /* each table has a unit of one */
     (void)snprintf(ret_text, SF_UNITS_TEXT_BYTES, "%" PRIu64 "%s", value / best->scale, best->name);
 }
 

@@ -221,9 +221,12 @@ list_directory(DIR *directory, char ***ret_names, size_t *ret_count)
             continue;
         }
         if (count == room) {
+            char **grown;
+
             room = room == 0 ? 64 : room * 2;
-            names = realloc(names, room * sizeof(*names));
-            sf_assert(names != NULL);
+            grown = realloc(names, room * sizeof(*names));
+            sf_assert(grown != NULL);
+            names = grown;
         }
         names[count] = strdup(entry->d_name);
         sf_assert(names[count] != NULL);
@@ -348,6 +351,7 @@ walk_path(struct walker *walker, const char *path, bool alone)
     if (status != SF_OK) {
         return status;
     }
+    sf_assert(directory != NULL);
     dir = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) {
         status = refuse_errno(walk, path, errno);

@@ -94,7 +94,10 @@ sf_coder_open(struct sf_coder **ret_coder)
     size_t zstd_bytes = encoder_bytes(zstd_parameters);
     size_t bytes = huffman_bytes > zstd_bytes ? huffman_bytes : zstd_bytes;
 
-    if (coder == NULL || huffman_bytes == 0 || zstd_bytes == 0) {
+    if (coder == NULL) {
+        return SF_ENOMEM;
+    }
+    if (huffman_bytes == 0 || zstd_bytes == 0) {
         free(coder);
         return SF_ENOMEM;
     }

@@ -207,7 +207,7 @@ put_entries(const struct sf_parcel_config *config, struct sf_view head,
     const uint8_t body_key[SF_AEAD_KEY_BYTES], const struct sf_random *random, uint8_t *entries,
     size_t entry_count)
 {
-    uint8_t order[SF_GRANT_ENTRIES_MAX];
+    uint8_t order[SF_GRANT_ENTRIES_MAX] = {0};
 
     for (size_t i = 0; i < entry_count; i++) {
         size_t j = random_below(random, i + 1);

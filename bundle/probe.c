@@ -146,6 +146,7 @@ column_entropy(const struct counts columns[COLUMNS], unsigned width, unsigned *r
     uint32_t sum = 0;
     uint32_t lowest = UINT32_MAX;
 
+    sf_assert(width > 0);
     for (unsigned c = 0; c < width; c++) {
         struct counts counts = columns[c];
         uint32_t bits;

@@ -52,7 +52,7 @@ read_absolute(struct sf_view word, struct sf_wall *ret_time)
     }
     for (size_t i = 0; i < word.bytes; i++) {
         if (form[i] != 'd') {
-            if (word.data[i] != form[i]) {
+            if (word.data[i] != (uint8_t)form[i]) {
                 return false;
             }
             part++;
@@ -156,7 +156,7 @@ kept(const struct reader *reader, int status, const char *what, int count_max)
 static int
 add_contact(struct reader *reader, const struct sf_view *words, size_t count)
 {
-    struct when_who when;
+    struct when_who when = {.from = 0};
     uint64_t rate;
     uint64_t confidence = SF_CONTACT_PPM;
     int status = read_when_who(reader, words, &when);
@@ -186,7 +186,7 @@ add_contact(struct reader *reader, const struct sf_view *words, size_t count)
 static int
 add_range(struct reader *reader, const struct sf_view *words)
 {
-    struct when_who when;
+    struct when_who when = {.from = 0};
     uint64_t light;
     int status = read_when_who(reader, words, &when);
 

@@ -34,8 +34,8 @@ sf_contact_json_peek(struct sf_contact_json *json)
 static int
 fail_here(struct sf_contact_json *json, const char *accepted)
 {
-    size_t left = json->text.bytes - json->at;
     struct sf_view rest;
+    size_t left;
 
     (void)sf_contact_json_peek(json);
     left = json->text.bytes - json->at;

@@ -432,7 +432,7 @@ read_timestamp(struct sf_view text, double *ret_days)
         return false;
     }
     for (size_t i = 0; i < sizeof(form) - 1; i++) {
-        if (form[i] != 'd' && text.data[i] != form[i]) {
+        if (form[i] != 'd' && text.data[i] != (uint8_t)form[i]) {
             return false;
         }
     }
@@ -619,7 +619,7 @@ read_json_object(struct reader *reader, struct sf_contact_json *json)
     begin_omm(&omm, reader, json->line);
     status = sf_contact_json_enter(json, '{');
     while (status == SF_OK && (status = sf_contact_json_next(json, '}', &more)) == SF_OK && more) {
-        struct sf_contact_json_value key, value;
+        struct sf_contact_json_value key, value = {.line = 0};
 
         status = sf_contact_json_key(json, &key);
         if (status == SF_OK) {

@@ -179,7 +179,8 @@ end_object(struct sf_incoming *object)
 static struct sf_incoming **
 find_place(struct sf_inbox *inbox)
 {
-    struct sf_incoming **oldest = NULL;
+    struct sf_incoming *oldest = NULL;
+    size_t at = 0;
 
     for (size_t i = 0; i < SF_LINK_OBJECTS_MAX; i++) {
         struct sf_incoming *object = inbox->objects[i];
@@ -188,17 +189,16 @@ find_place(struct sf_inbox *inbox)
             return &inbox->objects[i];
         }
         if (!object->is_gone && (object->wire_handle == 0 || sf_incoming_is_kept(object)) &&
-            (oldest == NULL || object->touched < (*oldest)->touched)) {
-            oldest = &inbox->objects[i];
+            (oldest == NULL || object->touched < oldest->touched)) {
+            oldest = object;
+            at = i;
         }
     }
-    if (oldest != NULL) {
-        end_object(*oldest); /* its place is free once the caller was told */
-        if (*oldest != NULL) {
-            oldest = NULL;
-        }
+    if (oldest == NULL) {
+        return NULL;
     }
-    return oldest;
+    end_object(oldest); /* its place is free once the caller was told */
+    return inbox->objects[at] == NULL ? &inbox->objects[at] : NULL;
 }
 
 static void

@@ -205,17 +205,16 @@ received_next(struct received *received, struct sf_range *ret_range)
         if (received->done < object->done.count) {
             done = &object->done.ranges[received->done];
         }
-        if (partial == NULL && done == NULL) {
-            return false;
-        }
         if (done != NULL && (partial == NULL || done->from <= partial->index)) {
             *ret_range = (struct sf_range){done->from * class_bytes, done->to * class_bytes};
             received->done++;
-        } else {
+        } else if (partial != NULL) {
             const struct sf_range *range = &partial->ranges.ranges[received->range++];
 
             ret_range->from = partial->index * class_bytes + range->from;
             ret_range->to = partial->index * class_bytes + range->to;
+        } else {
+            return false;
         }
         if (ret_range->to > received->from) {
             if (ret_range->from < received->from) {

@@ -8,6 +8,7 @@
  * are remembered in a few hundred marks, whose spacing adapts to the round
  * trip, so an old report is judged by its own time and not by ours.
  */
+#include "base/assert.h"
 #include "link/outbox_private.h"
 
 #define TOLERANCE_NS_MIN  (5 * SF_MS)
@@ -111,8 +112,10 @@ drop_marks(struct sf_outbox *outbox, size_t count)
 {
     uint64_t gap = outbox->srtt_ns / MARKS_PER_RTT;
 
+    sf_assert(count <= outbox->mark_count);
     if (count > 0) {
         outbox->mark_count -= count;
+        /* cppcheck-suppress pointerOutOfBoundsCond; there are as many */
         memmove(outbox->marks, outbox->marks + count, outbox->mark_count * sizeof(*outbox->marks));
     }
     if (outbox->mark_count < SF_OUTBOX_MARKS_MAX / 4) {

@@ -189,7 +189,7 @@ fold(const struct sf_repair_block *block, const struct sf_repair_lost *lost, con
 {
     bool is_missing[SF_REPAIR_SYMBOLS_MAX] = {false};
     struct sources sources = {.count = 0};
-    uint8_t numbers[SF_REPAIR_SYMBOLS_MAX];
+    uint8_t numbers[SF_REPAIR_SYMBOLS_MAX] = {0};
     struct products products;
 
     for (unsigned i = 0; i < lost->count; i++) {

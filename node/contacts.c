@@ -138,6 +138,7 @@ stop_counting(const struct sf_node *node, struct peer *peer)
     if (contacts->is_counting) {
         struct past *past = latest(contacts);
 
+        sf_assert(past != NULL);
         past->carried = carried_so_far(node, peer, past);
         contacts->is_counting = false;
     }
@@ -161,6 +162,7 @@ start_counting(const struct sf_node *node, struct peer *peer, const struct sf_no
     }
     contacts->past_count++;
     past = latest(contacts);
+    sf_assert(past != NULL);
     *past = (struct past){.contact = *contact, .before = count_now(node, peer, &stats)};
     contacts->is_counting = true;
 }

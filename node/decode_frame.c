@@ -291,6 +291,7 @@ decode_drop_part(struct decoder *decoder, struct task **at)
 {
     struct task *task = *at;
 
+    sf_assert(task != NULL);
     *at = task->next;
     decoder->part_count--;
     task->works[0]->was_dropped = true;

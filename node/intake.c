@@ -262,7 +262,10 @@ begin_bundle(struct intake *intake)
 {
     uint32_t class_bytes = intake->out->record.class_bytes;
 
-    for (size_t i = 0; i < intake->bundle_ring && intake->filling == NULL; i++) {
+    if (intake->filling != NULL) {
+        return true;
+    }
+    for (size_t i = 0; i < intake->bundle_ring; i++) {
         struct bundle *bundle = &intake->bundles[i];
 
         if (bundle->is_used) {
@@ -282,8 +285,9 @@ begin_bundle(struct intake *intake)
             bundle->object + sf_envelope_content_offset(class_bytes),
             sf_envelope_capacity(class_bytes));
         intake->filling = bundle;
+        return true;
     }
-    return intake->filling != NULL;
+    return false;
 }
 
 static void

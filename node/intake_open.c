@@ -25,6 +25,7 @@ add_base(struct intake *intake, uint32_t i, const struct sf_node_base *from,
 {
     struct sf_outline_base *base = &intake->outline.bases[intake->outline.base_count++];
 
+    sf_assert(use->base != NULL);
     intake->sources[i].base_file = from->file;
     intake->sources[i].base_stat = from->stat;
     *base = (struct sf_outline_base){
@@ -210,35 +211,46 @@ intake_give_frames(struct intake *intake)
     }
 }
 
+/* An empty one with room for what is sent, or NULL. */
+static struct intake *
+intake_alloc(size_t source_count)
+{
+    struct intake *intake = calloc(1, sizeof(*intake));
+
+    if (intake == NULL) {
+        return NULL;
+    }
+    intake->sources = calloc(source_count, sizeof(*intake->sources));
+    intake->digests = calloc(source_count, sizeof(*intake->digests));
+    intake->outline.files = calloc(source_count, sizeof(*intake->outline.files));
+    if (intake->sources == NULL || intake->digests == NULL || intake->outline.files == NULL) {
+        intake_free(intake);
+        return NULL;
+    }
+    return intake;
+}
+
 int
 intake_open(struct sf_node *node, const struct intake_use *use, struct intake **ret_intake,
     struct sf_class_choice *ret_choice, struct sf_node_error *error)
 {
     const struct sf_node_send *send = use->send;
-    struct intake *intake = calloc(1, sizeof(*intake));
-    int status = SF_OK;
+    struct intake *intake = intake_alloc(send->source_count);
+    int status;
 
-    if (intake != NULL) {
-        intake->sources = calloc(send->source_count, sizeof(*intake->sources));
-        intake->digests = calloc(send->source_count, sizeof(*intake->digests));
-        intake->outline.files = calloc(send->source_count, sizeof(*intake->outline.files));
+    if (intake == NULL) {
+        return node_error(error, SF_ENOMEM, "out of memory");
     }
-    if (intake == NULL || intake->sources == NULL || intake->digests == NULL ||
-        intake->outline.files == NULL) {
-        status = node_error(error, SF_ENOMEM, "out of memory");
+    intake->outline.single = send->single_file;
+    intake->outline.file_count = (uint32_t)send->source_count;
+    intake->outline.has_parent = use->role == SF_OUT_WHOLE;
+    intake->is_borrowing = use->role == SF_OUT_WHOLE;
+    if (intake->outline.has_parent) {
+        intake->outline.parent = use->pair;
+    } else if (use->base != NULL) {
+        intake->outline.base_transfer = use->base->id;
     }
-    if (status == SF_OK) {
-        intake->outline.single = send->single_file;
-        intake->outline.file_count = (uint32_t)send->source_count;
-        intake->outline.has_parent = use->role == SF_OUT_WHOLE;
-        intake->is_borrowing = use->role == SF_OUT_WHOLE;
-        if (intake->outline.has_parent) {
-            intake->outline.parent = use->pair;
-        } else if (use->base != NULL) {
-            intake->outline.base_transfer = use->base->id;
-        }
-        status = sort_sources(intake, use, error);
-    }
+    status = sort_sources(intake, use, error);
     if (status == SF_OK) {
         status = encode_outline(intake, use->fixed_class, ret_choice, error);
     }
@@ -293,7 +305,8 @@ intake_free(struct intake *intake)
         return;
     }
     intake_give_frames(intake);
-    for (size_t i = 0; i < BUNDLES_MAX; i++) {
+    /* There are none before it belongs to a transfer. */
+    for (size_t i = 0; intake->out != NULL && i < BUNDLES_MAX; i++) {
         if (intake->bundles[i].object != NULL) {
             memory_give(intake->out->node, intake->out->record.class_bytes);
             free(intake->bundles[i].object);

@@ -295,6 +295,7 @@ parse_hex(const char *text, uint8_t ret[16])
     for (size_t i = 0; i < 16; i++) {
         unsigned byte;
 
+        /* NOLINTNEXTLINE(cert-err34-c): two digits, which were looked at */
         if (sscanf(text + 2 * i, "%2x", &byte) != 1) {
             return false;
         }

@@ -233,6 +233,7 @@ built(struct sf_disk_op *op)
 {
     struct staging *staging = op->owner;
     uint64_t bytes = 0;
+    size_t used;
 
     staging->in_flight--;
     if (op->status == SF_ENOSPC && !staging->is_stopping) {
@@ -257,8 +258,9 @@ built(struct sf_disk_op *op)
             break;
         }
         staging_path(staging->in, staging->build_path);
-        strcat(staging->build_path, "/");
-        strcat(staging->build_path, staging->outline->label);
+        used = strlen(staging->build_path);
+        snprintf(staging->build_path + used, sizeof(staging->build_path) - used, "/%s",
+            staging->outline->label);
         staging_build_mkdir(staging, BUILD_LABEL);
         break;
     case BUILD_LABEL:

@@ -217,7 +217,7 @@ splice(struct life *life)
     size_t cut;
     size_t count;
 
-    if (head == NULL) {
+    if (head == NULL || tail == NULL) {
         return;
     }
     cut = (size_t)sf_faults_pick(&life->faults, SF_FAULT_SPLICE, head->count + 1);

@@ -37,22 +37,22 @@ sf_depot_take(size_t bytes)
 {
     size_t steps = steps_of(bytes);
     struct spare *spare = spares[steps];
+    struct slab *slab = slabs;
     uint8_t *fresh;
 
     if (spare != NULL) {
         spares[steps] = spare->next;
         return spare;
     }
-    if (slabs == NULL || SLAB_BYTES - slabs->used < steps * STEP_BYTES) {
-        struct slab *slab = malloc(sizeof(*slab) + SLAB_BYTES);
-
+    if (slab == NULL || SLAB_BYTES - slab->used < steps * STEP_BYTES) {
+        slab = malloc(sizeof(*slab) + SLAB_BYTES);
         sf_assert(slab != NULL);
         slab->next = slabs;
         slab->used = 0;
         slabs = slab;
     }
-    fresh = slabs->bytes + slabs->used;
-    slabs->used += steps * STEP_BYTES;
+    fresh = slab->bytes + slab->used;
+    slab->used += steps * STEP_BYTES;
     return fresh;
 }
 

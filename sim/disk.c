@@ -183,9 +183,10 @@ static bool
 goes_wrong(
     struct sf_sim_disk *disk, const struct sf_disk_op *op, struct sf_prng *prng, uint32_t ppm)
 {
-    bool is_hit = sf_prng_chance(prng, ppm);
+    const struct sf_sim_handle *handle = handle_of(disk, op);
+    bool is_spared = disk->rates.media_in_folders && handle != NULL && handle->is_in_root;
 
-    return is_hit && !(disk->rates.media_in_folders && handle_of(disk, op)->is_in_root);
+    return sf_prng_chance(prng, ppm) && !is_spared;
 }
 
 /* Where a write really goes: elsewhere in the file, if it has more than that. */

@@ -204,7 +204,7 @@ delay_of(const struct sf_sim_path_config *path, double at)
                          ? path->delay_ns
                          : planned->delay_ns;
 
-    return (double)(delay + path->jitter_ns / 2) / 1e9;
+    return ((double)delay + (double)path->jitter_ns / 2) / 1e9;
 }
 
 /* IP bits a second that the path passes on at `at`, and until when that holds. */

@@ -8,6 +8,7 @@
  * The linker (--wrap) gives these names to the C library's functions and takes
  * the others for calls of them. Weak: a program linked without it has none.
  */
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
 void *__real_malloc(size_t bytes) __attribute__((weak));
 void *__real_calloc(size_t count, size_t bytes) __attribute__((weak));
 void *__real_realloc(void *memory, size_t bytes) __attribute__((weak));
@@ -16,6 +17,7 @@ void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
 void *__wrap_realloc(void *memory, size_t bytes);
 void *__wrap_aligned_alloc(size_t align, size_t bytes);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static _Thread_local struct sf_sim_memory *account;
 

@@ -206,9 +206,13 @@ add_contact(struct making *making, struct sf_schedule_way *way, const struct sf_
         void *contacts = realloc(way->contacts, capacity * sizeof(*way->contacts));
         void *stations;
 
-        way->contacts = contacts == NULL ? way->contacts : contacts;
+        if (contacts != NULL) {
+            way->contacts = contacts;
+        }
         stations = realloc(way->stations, capacity * sizeof(*way->stations));
-        way->stations = stations == NULL ? way->stations : stations;
+        if (stations != NULL) {
+            way->stations = stations;
+        }
         if (contacts == NULL || stations == NULL) {
             return fail(making, SF_ENOMEM, 0, "no memory");
         }
@@ -287,8 +291,11 @@ schedule_receiver(struct making *making, unsigned receiver)
     const struct sf_contact_plan *plan = making->plan;
     struct piece *pieces = calloc(plan->contact_count, sizeof(*pieces));
     size_t count = 0;
-    int status = pieces == NULL ? fail(making, SF_ENOMEM, 0, "no memory") : SF_OK;
+    int status = SF_OK;
 
+    if (pieces == NULL) {
+        return fail(making, SF_ENOMEM, 0, "no memory");
+    }
     /* By pair, a pass stands in one run, in order. */
     for (size_t i = 0; status == SF_OK && i < plan->contact_count; i++) {
         const struct sf_contact *contact = &plan->contacts[plan->by_pair[i]];

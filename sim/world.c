@@ -491,5 +491,7 @@ sf_world_tap(struct sf_world *world,
 void
 sf_world_spy(struct sf_world *world, const struct sf_world_spy *spy)
 {
-    world->spy = spy == NULL ? (struct sf_world_spy){.context = NULL} : *spy;
+    static const struct sf_world_spy nobody = {.context = NULL};
+
+    world->spy = spy == NULL ? nobody : *spy;
 }

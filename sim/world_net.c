@@ -201,6 +201,7 @@ world_net_close(struct sf_world *world)
         free(world->gateways[i]);
     }
     while (world->flying != NULL) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the next one is the first by then */
         datagram_free(world, world->flying);
     }
     while (world->spare != NULL) {

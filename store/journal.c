@@ -410,6 +410,7 @@ sf_journal_start(struct sf_journal *journal)
         sf_journal_close_filling(journal);
     }
     record = journal->queue.first;
+    sf_assert(record != NULL);
     journal->running = true;
     journal->op = (struct sf_disk_op){
         .kind = SF_DISK_WRITE,

@@ -219,7 +219,7 @@ sf_sys_list(int root_fd, struct sf_disk_op *op)
     struct dirent *entry;
     DIR *directory;
     size_t used = 0;
-    int fd;
+    int fd = -1;
     int error = sf_sys_open_at(root_fd, op->path, &how, &fd);
 
     if (error != 0) {
@@ -360,7 +360,7 @@ sf_sys_files_add(struct sf_sys_files *files, int fd, uint32_t flags, int *ret_fi
     struct sf_disk_stat *ret_stat)
 {
     struct sf_sys_file file = {.fd = fd, .writable = (flags & SF_DISK_RDWR) != 0};
-    struct sf_disk_stat stat;
+    struct sf_disk_stat stat = {.bytes = 0};
     size_t at;
     int error = sf_sys_stat(fd, &stat);
 
