@@ -15,6 +15,13 @@ TESTS += $(house_checks)
 check-format:
 	$(AM_V_at)srcdir=$(srcdir) $(srcdir)/tests/house/check_format.sh
 
+# Static analysis of all rooms; what is found is mended, or explained beside the code.
+ANALYSE_FLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS)
+.PHONY: analyse
+analyse:
+	srcdir='$(srcdir)' SF_ANALYSE_FLAGS='$(ANALYSE_FLAGS)' $(srcdir)/tests/analyse
+EXTRA_DIST += .clang-tidy tests/analyse
+
 EXTRA_DIST += .ci/run tests/bench/bench.sh tests/bench/rates.sh scripts/demo scripts/demo.py scripts/deps scripts/test
 EXTRA_DIST += \
 	CHANGELOG.md CONTRIBUTING.md LICENSE README.md \
