@@ -313,17 +313,19 @@ static bool
 pack_frame(struct intake *intake)
 {
     struct frame *frame = &intake->frames[intake->pack_next % intake->frame_ring];
-    struct sf_coded_frame coded = {
+    struct sf_coded_frame coded;
+
+    /* Until it is coded, `coded` belongs to the worker. */
+    if (intake->pack_next == intake->read_next || !frame->is_coded) {
+        return false;
+    }
+    coded = (struct sf_coded_frame){
         .file = frame->file,
         .offset = frame->offset,
         .codec = frame->coded.codec,
         .plain_bytes = frame->plain_bytes,
         .coded = frame->coded.bytes,
     };
-
-    if (intake->pack_next == intake->read_next || !frame->is_coded) {
-        return false;
-    }
     if (!begin_bundle(intake)) {
         return false;
     }
