@@ -20,7 +20,7 @@ ANALYSE_FLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLA
 .PHONY: analyse
 analyse:
 	srcdir='$(srcdir)' SF_ANALYSE_FLAGS='$(ANALYSE_FLAGS)' $(srcdir)/tests/analyse
-EXTRA_DIST += .clang-tidy tests/analyse
+EXTRA_DIST += .clang-tidy tests/analyse tests/races
 
 EXTRA_DIST += .ci/run tests/bench/bench.sh tests/bench/rates.sh scripts/demo scripts/demo.py scripts/deps scripts/test
 EXTRA_DIST += \
