@@ -65,6 +65,12 @@ tests_unit_test_node_review_SOURCES = \
 	tests/unit/test_node_review.c tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_review_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_node_disk
+TESTS += tests/unit/test_node_disk
+tests_unit_test_node_disk_SOURCES = \
+	tests/unit/test_node_disk.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_disk_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_node_cover
 TESTS += tests/unit/test_node_cover
 tests_unit_test_node_cover_SOURCES = \

@@ -66,7 +66,8 @@ class Skyferry(Tool):
 
     def ready(self):
         self.near, self.far = self.lab.nodes(
-            "%dkbit" % self.path.kbit, "%dkbit" % self.path.back_kbit, "mtu = 1500")
+            "%dkbit" % self.path.kbit, "%dkbit" % self.path.back_kbit,
+            "mtu = 1500", "privacy = none")
 
     def target(self, name):
         return os.path.join(self.far.home, "inbox", "ground", name)
