@@ -3,6 +3,7 @@ Nodes of the real programs, for the end-to-end tests that are written in Python.
 
 The programs are in the folder that is the first argument of the test, or in the current one.
 """
+import hashlib
 import http.client
 import json
 import os
@@ -97,6 +98,9 @@ class Node:
     def transfer(self, identity):
         return self.ask("GET", f"/v1/transfers/{identity}")[1]["transfer"]
 
+    def transfers(self):
+        return {t["id"]: t for t in self.ask("GET", "/v1/transfers")[1]["transfers"]}
+
     def descriptors(self):
         """How many it has open; None where only root may look into a process that dumps no core."""
         try:
@@ -115,6 +119,87 @@ class Node:
 
     def inbox(self, peer, name):
         return os.path.join(self.home.encode(), b"inbox", peer.encode(), os.fsencode(name))
+
+
+class Sending:
+    """One `skyferry send`, which tells when the file is in custody by its end."""
+
+    def __init__(self, sender, receiver, name, content):
+        self.sender, self.receiver, self.name = sender, receiver, name
+        self.bytes = len(content)
+        self.digest = hashlib.sha256(content).digest()
+        self.source = os.path.join(sender.outbox, name)
+        self.is_found = False
+        self.story = []
+        with open(self.source, "wb") as f:
+            f.write(content)
+        self.give()
+
+    def give(self):
+        self.story.append("given")
+        self.id = self.refusal = None
+        self.process = subprocess.Popen(
+            [f"{BUILD}/skyferry", "--home", self.sender.home, "send", self.source, "--to",
+             self.receiver.name],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def is_acknowledged(self):
+        """Whether it is in custody, as the command says by its end; then the source may go."""
+        if self.process is not None and self.process.poll() is not None:
+            out, err = self.process.communicate()
+            if self.process.returncode == 0:
+                self.id = out.split()[0]
+                self.story.append(f"in custody as {self.id[:8]}")
+                os.unlink(self.source)
+            else:
+                self.refusal = f"exit {self.process.returncode}: {err}"
+            self.process = None
+        return self.id is not None
+
+    def end_command(self):
+        """It ends with its machine."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
+            self.story.append("its command was ended")
+
+    def give_again(self):
+        """What nobody has said is in custody may be, or not: then it is given again."""
+        there = [t for t in self.sender.transfers().values() if t["label"] == self.name and t["state"] != "cancelled"]
+        if self.is_right():  # one that has ended is known by its number alone after a start
+            self.is_found = True
+            self.story.append("found in the inbox")
+            return
+        self.story += [f"{t['id'][:8]} is {t['state']}" for t in there]
+        if there and there[0]["state"] in ("custody", "done"):
+            self.id = there[0]["id"]
+            os.unlink(self.source)
+            return
+        if there and there[0]["state"] != "failed":
+            self.sender.cli("cancel", there[0]["id"])
+        self.give()
+
+    def path(self):
+        return self.receiver.inbox(self.sender.name, self.name)
+
+    def has_arrived(self):
+        assert self.refusal is None, f"send {self.name}: {self.refusal}"
+        return self.is_found or self.is_acknowledged() and self.sender.transfers()[self.id]["state"] == "done"
+
+    def take_away(self):
+        """Out of the inbox, for good also when the power goes."""
+        os.unlink(self.path())
+        folder = os.open(os.path.dirname(self.path()), os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def is_right(self):
+        try:
+            with open(self.path(), "rb") as f:
+                return hashlib.sha256(f.read()).digest() == self.digest
+        except FileNotFoundError:
+            return False
 
 
 def wait_until(is_true, what, patience=PATIENCE_S):
