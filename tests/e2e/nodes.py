@@ -166,6 +166,7 @@ class Sending:
 
     def give_again(self):
         """What nobody has said is in custody may be, or not: then it is given again."""
+        self.refusal = None
         there = [t for t in self.sender.transfers().values() if t["label"] == self.name and t["state"] != "cancelled"]
         if self.is_right():  # one that has ended is known by its number alone after a start
             self.is_found = True
@@ -193,6 +194,9 @@ class Sending:
         folder = os.open(os.path.dirname(self.path()), os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
+
+    def is_there(self):
+        return os.path.exists(self.path())
 
     def is_right(self):
         try:
