@@ -56,7 +56,7 @@ seeds: skyferry-sim$(EXEEXT)
 # Campaigns of about CAMPAIGN_SECONDS, which leave a line in tests/LEDGER of the source folder.
 CAMPAIGN_SECONDS = 3600
 campaign = srcdir=$(srcdir) $(srcdir)/tests/campaign
-.PHONY: campaign-seeds campaign-fuzz campaign-kill campaign-cuts campaign-crash
+.PHONY: campaign-seeds campaign-fuzz campaign-kill campaign-cuts campaign-soak campaign-mutants campaign-crash
 campaign-seeds: skyferry-sim$(EXEEXT)
 	$(campaign) seeds $(CAMPAIGN_SECONDS)
 campaign-fuzz:
@@ -65,9 +65,13 @@ campaign-kill: skyferry$(EXEEXT) skyferryd$(EXEEXT) skyferry-sim$(EXEEXT)
 	$(campaign) kill $(CAMPAIGN_SECONDS)
 campaign-cuts: skyferry$(EXEEXT) skyferryd$(EXEEXT)
 	$(campaign) cuts $(CAMPAIGN_SECONDS)
+campaign-soak: skyferry$(EXEEXT) skyferryd$(EXEEXT) skyferry-sim$(EXEEXT)
+	$(campaign) soak $(CAMPAIGN_SECONDS)
+campaign-mutants:
+	$(campaign) mutants $(CAMPAIGN_SECONDS)
 campaign-crash: tests/crash/crash_store$(EXEEXT) tests/crash/crash_node$(EXEEXT)
 	$(campaign) crash $(CAMPAIGN_SECONDS)
-EXTRA_DIST += tests/campaign tests/LEDGER
+EXTRA_DIST += tests/campaign tests/LEDGER tests/mutate tests/soak
 
 # What-if: scenarios, the engines' answer and the fluid's.
 whatif_tests = tests/unit/test_hollow tests/unit/test_scenario tests/unit/test_whatif \

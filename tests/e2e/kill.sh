@@ -2,21 +2,27 @@
 # kill -9 of either daemon or of both at any moment of one transfer: it
 # arrives, once, to the byte; nothing stays behind; and the bytes that
 # travelled twice are within the bound. Then daemons that stand still.
+# SKYFERRY_E2E_KILLS=N asks for N kills, over a slower link, so that several can run side by side.
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-$(dirname "$0")/../..}/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/faults.sh
 . "${srcdir:-$(dirname "$0")/../..}/tests/e2e/faults.sh"
 
-if [[ $full == 1 ]]; then
+rate_mbit=100
+if [[ -n ${SKYFERRY_E2E_KILLS:-} ]]; then
+    kills=$SKYFERRY_E2E_KILLS
+    rate_mbit=30
+    bytes=$((kills * 5 << 20))
+elif [[ $full == 1 ]]; then
     kills=20
     bytes=$((400 << 20))
 else
     kills=5
     bytes=$((80 << 20))
 fi
-rate_bytes=$((100 * 1000 * 1000 / 8))
+rate_bytes=$((rate_mbit * 1000 * 1000 / 8))
 cli_limit=300
-two_nodes_apart 100Mbit
+two_nodes_apart ${rate_mbit}Mbit
 # Bytes are counted: without the filler that hides how many there are.
 cli ground peer add sat --privacy none 2>/dev/null
 inbox=$work/sat/inbox/ground
