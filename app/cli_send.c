@@ -323,6 +323,7 @@ static char *
 names_of(const struct sf_part *part)
 {
     size_t bytes = 1;
+    size_t at = 0;
     char *names;
 
     for (size_t i = 0; i < part->recipient_count; i++) {
@@ -331,7 +332,8 @@ names_of(const struct sf_part *part)
     names = calloc(bytes, 1);
     sf_assert(names != NULL);
     for (size_t i = 0; i < part->recipient_count; i++) {
-        (void)strcat(strcat(names, i == 0 ? "" : ","), part->recipients[i]);
+        at += (size_t)snprintf(
+            names + at, bytes - at, "%s%s", i == 0 ? "" : ",", part->recipients[i]);
     }
     return names;
 }

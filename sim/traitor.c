@@ -100,7 +100,7 @@ open_true(struct life *life, struct work *work, uint64_t index)
     for (size_t i = 0; i < sizeof(work->sent->id.b); i++) {
         snprintf(path + 6 + 2 * i, 3, "%02x", work->sent->id.b[i]);
     }
-    strcat(path, ".out");
+    snprintf(path + 6 + 2 * sizeof(work->sent->id.b), 5, ".out");
     if (sf_sim_disk_get(disk, path, index * work->class_bytes, work->object, work->class_bytes,
             &bytes) != SF_OK ||
         bytes != work->class_bytes) {
