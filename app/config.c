@@ -45,8 +45,8 @@ const char sf_config_template[] =
     "\n"
     "# Bytes of copies of what was sent, against which the next version goes as what changed "
     "alone;\n"
-    "# 0 keeps none, as does a home with a passphrase where this is not set.\n"
-    "#keep = 16GiB\n"
+    "# they stay here in clear. 0 keeps none.\n"
+    "#keep = 0\n"
     "\n"
     "# Size of the sealed bundles this node makes: auto, 16KiB, 64KiB, 256KiB, 1MiB or 4MiB.\n"
     "#class = auto\n"
@@ -278,8 +278,6 @@ sf_config_init(struct sf_config *config)
     config->is_listen_default = true;
     config->reserve_bytes = SF_CONFIG_RESERVE_BYTES_DEFAULT;
     config->quota_bytes = SF_CONFIG_QUOTA_BYTES_DEFAULT;
-    config->keep_bytes = SF_CONFIG_KEEP_BYTES_DEFAULT;
-    config->is_keep_default = true;
     config->disk = SF_CONFIG_DISK_AUTO;
     config->privacy = SF_NODE_PRIVACY_SIZE;
     config->privacy_budget_bytes = SF_CONFIG_PRIVACY_BUDGET_DEFAULT;
@@ -531,7 +529,6 @@ set_value(struct sf_config *config, enum key key, const char *value)
     case KEY_QUOTA:
         return sf_units_size_parse(value, &config->quota_bytes) == SF_OK;
     case KEY_KEEP:
-        config->is_keep_default = false;
         return sf_units_size_parse(value, &config->keep_bytes) == SF_OK;
     case KEY_CLASS:
         return parse_class(value, &config->class_bytes);

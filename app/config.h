@@ -34,7 +34,6 @@ enum {
 
 #define SF_CONFIG_RESERVE_BYTES_DEFAULT (UINT64_C(1) << 30)
 #define SF_CONFIG_QUOTA_BYTES_DEFAULT   (UINT64_C(1) << 40)
-#define SF_CONFIG_KEEP_BYTES_DEFAULT    (UINT64_C(16) << 30)
 /* Of filler, to a peer and in a day. */
 #define SF_CONFIG_PRIVACY_BUDGET_DEFAULT (UINT64_C(10) * 1000 * 1000 * 1000)
 #define SF_CONFIG_PRIVACY_FORM           "size, none or timing"
@@ -68,8 +67,7 @@ struct sf_config {
     uint32_t mtu_bytes;     /* IP bytes, 1280 .. 9000; 0 = the default */
     uint64_t reserve_bytes;
     uint64_t quota_bytes;
-    uint64_t keep_bytes; /* of copies of what was sent; 0 = none are kept */
-    bool is_keep_default;
+    uint64_t keep_bytes;           /* of copies of what was sent; 0 = none are kept */
     uint32_t class_bytes;          /* 0 = the size of the transfer decides */
     uint32_t workers;              /* 0 = one per core */
     enum sf_node_privacy privacy;  /* of peers that say nothing else, as the next */

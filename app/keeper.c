@@ -542,10 +542,6 @@ sf_keeper_open(struct sf_daemon *daemon, struct sf_keeper **ret_keeper, struct s
         return sf_app_error_set(error, SF_ENOMEM, "no memory for what is kept");
     }
     keeper->daemon = daemon;
-    if (daemon->config.is_keep_default && daemon->master != NULL) {
-        /* Who asked that the disk tells nothing has to say that it may tell this. */
-        daemon->config.keep_bytes = 0;
-    }
     keeper->fd = mkdirat(daemon->home.fd, SF_KEPT_DIRECTORY, 0700) != 0 && errno != EEXIST
                      ? -1
                      : openat(daemon->home.fd, SF_KEPT_DIRECTORY,

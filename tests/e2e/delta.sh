@@ -168,7 +168,10 @@ for file in order header moved; do
     mv "$work/small-$file" "$work/$file"
 done
 mv "$work/moved" "$work/kept"
-forget_copies
+check "nothing is kept where nobody asked for it" has_kept 0
+stop ground
+echo "keep = 1GiB" >>"$work/ground/config"
+start ground
 cp "$work/order" "$work/model"
 id=$(cli ground send "$work/model" --to sat 2>/dev/null)
 check "the first version arrives" cli ground status "$id" --wait
@@ -219,7 +222,7 @@ check "the file is right" same "$work/model" "$work/sat/inbox/ground/model"
 
 : >"$work/ground/kept/$(printf '0%.0s' {1..32})-00000000-$(printf '0%.0s' {1..32})-$(printf '0%.0s' {1..32})-0000.part"
 stop ground KILL
-echo "keep = 40MByte" >>"$work/ground/config"
+sed -i 's/^keep = .*/keep = 40MByte/' "$work/ground/config"
 start ground
 check_exit 1 "a copy that was not finished is gone after a start" \
     compgen -G "$work/ground/kept/*.part"

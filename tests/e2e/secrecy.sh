@@ -102,6 +102,7 @@ elif [[ -z $group ]]; then
 else
     stop ground
     echo "group = $(getent group "$group" | cut -d: -f1)" >>"$work/ground/config"
+    echo "keep = 1GiB" >>"$work/ground/config"
     # Users that need no entry anywhere: the kernel knows numbers.
     cp "$build/skyferry" "$work/bin-skyferry"
     chmod 755 "$work/bin-skyferry"

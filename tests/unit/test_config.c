@@ -28,8 +28,7 @@ test_defaults(void)
     CHECK(config.is_listen_default);
     CHECK_EQ(config.reserve_bytes, 1 << 30);
     CHECK_EQ(config.quota_bytes, INT64_C(1) << 40);
-    CHECK_EQ(config.keep_bytes, INT64_C(16) << 30);
-    CHECK(config.is_keep_default);
+    CHECK_EQ(config.keep_bytes, 0);
     CHECK_EQ(config.mtu_bytes, 0);
     CHECK_EQ(config.class_bytes, 0);
     CHECK_EQ(config.workers, 0);
@@ -48,7 +47,7 @@ test_all(void)
                      "mtu = 9000\n"
                      "reserve = 2GiB\n"
                      "quota = 500GByte\n"
-                     "keep = 0\n"
+                     "keep = 16GiB\n"
                      "class = 64KiB\n"
                      "workers = 3\n"
                      "outbox = /srv/a = b #c/\n"
@@ -67,8 +66,7 @@ test_all(void)
     CHECK_EQ(config.mtu_bytes, 9000);
     CHECK_EQ(config.reserve_bytes, INT64_C(2) << 30);
     CHECK_EQ(config.quota_bytes, INT64_C(500000000000));
-    CHECK_EQ(config.keep_bytes, 0);
-    CHECK(!config.is_keep_default);
+    CHECK_EQ(config.keep_bytes, INT64_C(16) << 30);
     CHECK_EQ(config.class_bytes, 65536);
     CHECK_EQ(config.workers, 3);
     CHECK_EQ(config.outbox_count, 2);
