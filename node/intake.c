@@ -431,10 +431,12 @@ pack_digests(struct intake *intake)
     return true;
 }
 
-/* Give frames back that are hashed and packed, in order. */
-static void
+/* Give frames back that are hashed and packed, in order. Returns whether there were any. */
+static bool
 free_frames(struct intake *intake)
 {
+    uint64_t before = intake->free_next;
+
     while (intake->free_next < intake->pack_next && intake->free_next < intake->hash_next) {
         struct frame *frame = &intake->frames[intake->free_next % intake->frame_ring];
 
@@ -442,6 +444,7 @@ free_frames(struct intake *intake)
         frame->code.run = NULL;
         intake->free_next++;
     }
+    return intake->free_next != before;
 }
 
 /* --- The end --------------------------------------------------------------------------- */
@@ -526,7 +529,8 @@ intake_step(struct intake *intake)
         hash_frames(intake);
         code_frames(intake);
         more = pack_outline(intake) || pack_frame(intake) || pack_digests(intake);
-        free_frames(intake);
+        /* They are read into at once: with nothing under way nobody would come by again. */
+        more = free_frames(intake) || more;
     }
     if (intake->has_turn && (intake->is_yielding || intake->is_packed) &&
         intake->free_next == intake->read_next && !intake->is_hashing) {
