@@ -474,7 +474,12 @@ refuse_data(struct sf_node *node, const struct sf_link_event *event, const struc
 {
     struct peer *peer = &node->peers[event->peer];
 
-    record_peer(node, "data_refused", peer, sf_refusal_text(refusal->reason));
+    /* It is offered again and again until its sender has heard: that must not use up all records. */
+    if (peer->data_refused != refusal->reason || node->now >= peer->data_refused_until) {
+        peer->data_refused = refusal->reason;
+        peer->data_refused_until = sf_mono_add(node->now, RECORD_EVERY);
+        record_peer(node, "data_refused", peer, sf_refusal_text(refusal->reason));
+    }
     inbound_refuse_unknown(node, peer, refusal);
     sf_link_decline(node->link, event->peer, event->handle);
 }

@@ -83,6 +83,7 @@ enum {
 #define DECODE_LAST     (UINT64_C(3600) * SF_SEC)
 #define FREE_AGAIN      (60 * SF_SEC)              /* after what is to go could not be removed */
 #define ORPHAN_GRACE    (UINT64_C(86400) * SF_SEC) /* orphans of a grant that never comes */
+#define RECORD_EVERY    (60 * SF_SEC) /* of records a peer causes: none fills the disk with them */
 #define INTERRUPT_GRACE (UINT64_C(900) * SF_SEC) /* a transfer whose source is gone waits so long */
 
 enum { DAY_MS = 86400 * 1000 };
@@ -140,13 +141,15 @@ struct peer {
     sf_mono news_at[5];        /* when news of copies were last told, by kind; 0: never */
     struct contacts *contacts; /* its contact plan; NULL: it has none */
     struct sf_record_cover cover;
-    uint64_t cover_share; /* of the day's budget, being recorded as gone; 0: none */
-    bool is_cover_fresh;  /* ... of another day's than what the link has */
-    uint64_t bundles_out; /* that its receipts have added */
-    uint64_t bundles_in;  /* that arrived whole from it */
-    unsigned records;     /* of the audit log it has caused lately, */
-    sf_mono records_at;   /* ... counted down from then, */
-    uint64_t omitted;     /* ... and those that were too many */
+    uint64_t cover_share;         /* of the day's budget, being recorded as gone; 0: none */
+    bool is_cover_fresh;          /* ... of another day's than what the link has */
+    uint64_t bundles_out;         /* that its receipts have added */
+    uint64_t bundles_in;          /* that arrived whole from it */
+    unsigned records;             /* of the audit log it has caused lately, */
+    sf_mono records_at;           /* ... counted down from then, */
+    uint64_t omitted;             /* ... and those that were too many */
+    enum sf_refusal data_refused; /* why what it offered last was, */
+    sf_mono data_refused_until;   /* ... which is not written down again before then */
 };
 
 /* The peer of that fingerprint or name, or NULL. */

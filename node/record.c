@@ -10,10 +10,8 @@
 
 enum {
     FILES_LISTED_MAX = 64, /* more are covered by the digest over all of them */
-    RECORDS_MAX = 64,      /* that a peer can cause at once... */
+    RECORDS_MAX = 64,      /* that a peer can cause at once, and then one each RECORD_EVERY */
 };
-
-#define RECORD_EVERY (60 * SF_SEC) /* ...and then one each time: no peer fills the disk with them */
 
 static void
 durable(struct sf_commit *commit)

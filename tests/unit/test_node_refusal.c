@@ -454,9 +454,54 @@ test_psk_wrong(void)
     check_no_way(0, 2);
 }
 
+/* Records of `event` in the audit log of a node. */
+static unsigned
+count_records(struct fixture *f, unsigned number, const char *event)
+{
+    static char log[1 << 17];
+    unsigned count = 0;
+    size_t got = 0;
+
+    REQUIRE_EQ(sf_sim_disk_get(
+                   fixture_disk(f, number), "audit.log", 0, (uint8_t *)log, sizeof(log) - 1, &got),
+        SF_OK);
+    REQUIRE(got < sizeof(log) - 1);
+    log[got] = '\0';
+    for (const char *at = log; (at = strstr(at, event)) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
+/* Bulk is offered again and again: that is one record, and each grant has its own. */
+static void
+test_each_grant_is_recorded(void)
+{
+    enum { SENDS = 40 };
+    struct sf_node_peer conf = peer_conf();
+    struct sf_world_send order = fixture_order();
+    struct fixture f;
+
+    fixture_make(&f, 17, 2);
+    conf.may_send = false;
+    sf_world_introduce(f.world, SAT, GROUND, &conf);
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    fixture_source(&f, GROUND, "source/model", 1000, 0);
+    for (unsigned i = 0; i < SENDS; i++) {
+        fixture_send(&f, &order);
+        REQUIRE(fixture_until(&f, GROUND, SF_NODE_FAILED, 60 * SF_SEC));
+    }
+    CHECK(count_records(&f, SAT, "\"data_refused\"") <= 4);
+    CHECK(count_records(&f, SAT, "\"grant_refused\"") >= SENDS);
+    fixture_close(&f);
+}
+
 CHECK_MAIN("node: refusals",
     {"nothing is sent to a peer that may not receive", test_may_not_receive},
     {"a peer that may not send is told so, and nothing of it is stored", test_may_not_send},
+    {"each grant that is refused is in the audit log, however often its bulk is offered",
+        test_each_grant_is_recorded},
     {"a stranger gets no answer and no room", test_stranger},
     {"a peer over its quota waits until there is room", test_quota},
     {"a receiver without room says how much it needs, and takes it when there is",
