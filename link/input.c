@@ -397,6 +397,16 @@ room_for_session(struct sf_link *link, struct sf_peer *peer)
     return best;
 }
 
+/*
+ * One to the static key leaves that of the bulk in use, unless that is of a start before: the peer
+ * has forgotten it, and if it were named, would never hear that the new one has come.
+ */
+static bool
+takes_over(const struct sf_session_in *session, const struct sf_session_in *other)
+{
+    return !session->is_static || other->is_static || other->epoch >> 32 != session->epoch >> 32;
+}
+
 /* `session` may be used now: those before it live on for a while. */
 static void
 go_live(struct sf_link *link, struct sf_peer *peer, struct sf_session_in *session, sf_mono now)
@@ -409,7 +419,7 @@ go_live(struct sf_link *link, struct sf_peer *peer, struct sf_session_in *sessio
         }
         if (other->state == SF_SESSION_WAITING) {
             end_session(link, other);
-        } else if (other->state == SF_SESSION_LIVE && (!session->is_static || other->is_static)) {
+        } else if (other->state == SF_SESSION_LIVE && takes_over(session, other)) {
             other->state = SF_SESSION_OLD;
             other->expiry = sf_mono_add(now, SF_SESSION_LIVES_ON_NS);
         }
