@@ -35,7 +35,8 @@ tests_unit_test_audit_LDADD = $(STORE_TEST_LIBS)
 # Power cuts and failing operations at every step; `tests/crash/crash_store full` is the long form.
 check_PROGRAMS += tests/crash/crash_store
 TESTS += tests/crash/crash_store
-tests_crash_crash_store_SOURCES = tests/crash/crash_store.c
+tests_crash_crash_store_SOURCES = \
+	tests/crash/crash_store.c tests/crash/store_home.c tests/crash/store_home.h
 tests_crash_crash_store_LDADD = $(STORE_TEST_LIBS)
 
 check_PROGRAMS += tests/fuzz/fuzz_journal tests/fuzz/fuzz_vault tests/fuzz/fuzz_audit
