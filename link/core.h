@@ -136,6 +136,7 @@ struct sf_peer {
     unsigned number;
     struct sf_link_peer config;
     struct sf_hmac mac_key; /* of openers to it */
+    struct sf_noise_shared shared;
     struct sf_addresses addresses;
     struct sf_peer_path paths[SF_LINK_PATHS_MAX];
     uint64_t path_uses;
@@ -229,7 +230,7 @@ struct sf_link {
     uint8_t *static_sk; /* in guarded memory */
     uint8_t static_pk[32];
     struct sf_hmac mac_key; /* of openers to us */
-    bool (*prekey)(void *context, uint32_t number, uint8_t ret_sk[32]);
+    bool (*prekey)(void *context, uint32_t number, uint8_t ret_sk[32], uint8_t ret_pk[32]);
     void *context;
     const struct sf_random *random;
     struct sf_lives lives;

@@ -505,20 +505,24 @@ read_opener(struct sf_link *link, struct sf_view dgram, const struct sf_opener_c
 {
     struct sf_noise_reader reader;
     uint8_t local_sk[32];
+    uint8_t local_pk[32];
     uint8_t remote_static[32];
     struct sf_peer *peer = NULL;
     int status = SF_OK;
 
     if (clear->key == SF_OPENER_TO_STATIC) {
         memcpy(local_sk, link->static_sk, 32);
-    } else if (!link->prekey(link->context, clear->prekey_number, local_sk)) {
+        memcpy(local_pk, link->static_pk, 32);
+    } else if (!link->prekey(link->context, clear->prekey_number, local_sk, local_pk)) {
         return SF_EAUTH;
     }
-    status = sf_opener_sender(&reader, dgram, &link->fingerprint, local_sk, remote_static);
+    status =
+        sf_opener_sender(&reader, dgram, &link->fingerprint, local_sk, local_pk, remote_static);
     if (status == SF_OK) {
         peer = peer_of_key(link, remote_static);
         status = peer == NULL ? SF_EAUTH
-                              : sf_opener_read(&reader, peer->config.psk, ret_payload, ret_key);
+                              : sf_opener_read(
+                                    &reader, peer->config.psk, &peer->shared, ret_payload, ret_key);
     }
     sf_noise_reader_fini(&reader);
     sf_wipe(local_sk, sizeof(local_sk));

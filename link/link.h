@@ -75,10 +75,10 @@ struct sf_link_config {
     uint8_t hint_key[32]; /* of the own card: openers must prove that they know it */
 
     /*
-     * Copy the secret of the own link prekey `number`; false if it is gone or
+     * Copy the keys of the own link prekey `number`; false if it is gone or
      * never was. May be called from sf_link_input() only.
      */
-    bool (*prekey)(void *context, uint32_t number, uint8_t ret_sk[32]);
+    bool (*prekey)(void *context, uint32_t number, uint8_t ret_sk[32], uint8_t ret_pk[32]);
     void *context;
 
     const struct sf_random *random; /* lives as long as the link */

@@ -87,6 +87,33 @@ split(struct symmetric *state, uint8_t ret_key[32])
     sf_wipe(out, sizeof(out));
 }
 
+/* The "ss" of `own_sk` and `remote_pk`; SF_EAUTH if that is of low order. */
+static int
+static_shared(struct sf_noise_shared *shared, const uint8_t own_sk[32], const uint8_t own_pk[32],
+    const uint8_t remote_pk[32], uint8_t ret_secret[32])
+{
+    unsigned i;
+    int status;
+
+    for (i = 0; i < SF_NOISE_SHARED_MAX; i++) {
+        if (shared->pairs[i].is_known && memcmp(shared->pairs[i].own_pk, own_pk, 32) == 0 &&
+            memcmp(shared->pairs[i].remote_pk, remote_pk, 32) == 0) {
+            memcpy(ret_secret, shared->pairs[i].secret, 32);
+            return SF_OK;
+        }
+    }
+    status = sf_x25519(ret_secret, own_sk, remote_pk);
+    if (status == SF_OK) {
+        i = shared->next;
+        shared->next = (i + 1) % SF_NOISE_SHARED_MAX;
+        memcpy(shared->pairs[i].own_pk, own_pk, 32);
+        memcpy(shared->pairs[i].remote_pk, remote_pk, 32);
+        memcpy(shared->pairs[i].secret, ret_secret, 32);
+        shared->pairs[i].is_known = true;
+    }
+    return status;
+}
+
 int
 sf_noise_write(const struct sf_noise_opener *opener, struct sf_view payload, uint8_t *out,
     uint8_t ret_key[SF_NOISE_KEY_BYTES])
@@ -108,7 +135,8 @@ sf_noise_write(const struct sf_noise_opener *opener, struct sf_view payload, uin
     mix_key(&state, shared); /* "es" */
     encrypt_and_hash(&state, sf_view(opener->static_pk, 32), out + 32);
 
-    status = sf_x25519(shared, opener->static_sk, opener->remote_pk);
+    status = static_shared(
+        opener->shared, opener->static_sk, opener->static_pk, opener->remote_pk, shared);
     if (status != SF_OK) {
         goto out;
     }
@@ -146,6 +174,7 @@ sf_noise_read_begin(struct sf_noise_reader *reader, struct sf_view prologue,
     }
     if (status == SF_OK) {
         memcpy(reader->local_sk, local_sk, 32);
+        memcpy(reader->local_pk, local_pk, 32);
         memcpy(ret_remote_static, reader->remote_static, 32);
         reader->payload =
             sf_view(message.data + SF_NOISE_HEAD_BYTES, message.bytes - SF_NOISE_HEAD_BYTES);
@@ -158,23 +187,24 @@ sf_noise_read_begin(struct sf_noise_reader *reader, struct sf_view prologue,
 }
 
 int
-sf_noise_read_end(struct sf_noise_reader *reader, const uint8_t psk[32], uint8_t *out,
-    uint8_t ret_key[SF_NOISE_KEY_BYTES])
+sf_noise_read_end(struct sf_noise_reader *reader, const uint8_t psk[32],
+    struct sf_noise_shared *shared, uint8_t *out, uint8_t ret_key[SF_NOISE_KEY_BYTES])
 {
     struct symmetric state = {.hash = reader->hash, .chain = reader->chain};
-    uint8_t shared[32];
+    uint8_t secret[32];
     int status;
 
-    status = sf_x25519(shared, reader->local_sk, reader->remote_static);
+    status =
+        static_shared(shared, reader->local_sk, reader->local_pk, reader->remote_static, secret);
     if (status == SF_OK) {
-        mix_key(&state, shared);
+        mix_key(&state, secret);
         mix_key_and_hash(&state, psk);
         status = decrypt_and_hash(&state, reader->payload, out);
     }
     if (status == SF_OK) {
         split(&state, ret_key);
     }
-    sf_wipe(shared, sizeof(shared));
+    sf_wipe(secret, sizeof(secret));
     sf_wipe(&state, sizeof(state));
     return status;
 }

@@ -22,6 +22,7 @@
 #include "base/crypto.h"
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,24 @@ enum {
     SF_NOISE_KEY_BYTES = 32,
     SF_NOISE_HEAD_BYTES = 32 + 32 + 16, /* e, and s with its tag */
     SF_NOISE_OVERHEAD_BYTES = SF_NOISE_HEAD_BYTES + 16,
+    SF_NOISE_SHARED_MAX = 4, /* from and to: a prekey, the static key */
+};
+
+/*
+ * What two lasting keys share ("ss"): the same from opener to opener, so it is
+ * computed for the first and kept, for the last few pairs of keys. As secret as
+ * the secrets it came from; but where one of those is erased, as prekeys are, what
+ * is kept opens no message by itself: the key also comes from "es".
+ * All zero to begin with; wiped by its owner.
+ */
+struct sf_noise_shared {
+    struct {
+        bool is_known;
+        uint8_t own_pk[32];
+        uint8_t remote_pk[32];
+        uint8_t secret[32];
+    } pairs[SF_NOISE_SHARED_MAX];
+    unsigned next; /* to be replaced */
 };
 
 struct sf_noise_opener {
@@ -37,7 +56,8 @@ struct sf_noise_opener {
     const uint8_t *static_pk;    /* own */
     const uint8_t *ephemeral_sk; /* fresh for this message alone */
     const uint8_t *remote_pk;
-    const uint8_t *psk; /* 32 zero bytes if there is none */
+    const uint8_t *psk;             /* 32 zero bytes if there is none */
+    struct sf_noise_shared *shared; /* with the holder of remote_pk */
 };
 
 /*
@@ -55,6 +75,7 @@ struct sf_noise_reader {
     uint8_t hash[32];
     uint8_t chain[32];
     uint8_t local_sk[32];
+    uint8_t local_pk[32];
     uint8_t remote_static[32];
     struct sf_view payload; /* sealed; inside the message given to begin */
 };
@@ -72,13 +93,14 @@ SF_MUST_USE int sf_noise_read_begin(struct sf_noise_reader *reader, struct sf_vi
 
 /*
  * Second step: open the payload (message.bytes - SF_NOISE_OVERHEAD_BYTES
- * bytes) into `out`, and derive the transport key.
+ * bytes) into `out`, and derive the transport key. `shared` is that with the
+ * sender.
  *
  * Returns SF_OK, or SF_EAUTH if the sender does not hold the secret of the
  * static key or another `psk` was used; then nothing in the outputs is of use.
  */
 SF_MUST_USE int sf_noise_read_end(struct sf_noise_reader *reader, const uint8_t psk[32],
-    uint8_t *out, uint8_t ret_key[SF_NOISE_KEY_BYTES]);
+    struct sf_noise_shared *shared, uint8_t *out, uint8_t ret_key[SF_NOISE_KEY_BYTES]);
 
 void sf_noise_reader_fini(struct sf_noise_reader *reader);
 

@@ -63,6 +63,7 @@ sf_opener_encode(const struct sf_opener_keys *keys, const struct sf_opener_clear
         .ephemeral_sk = keys->ephemeral_sk,
         .remote_pk = keys->remote_pk,
         .psk = keys->psk,
+        .shared = keys->shared,
     };
     int status;
 
@@ -117,14 +118,13 @@ sf_opener_check(
 
 int
 sf_opener_sender(struct sf_noise_reader *reader, struct sf_view dgram,
-    const struct sf_fingerprint *own, const uint8_t local_sk[32], uint8_t ret_remote_static[32])
+    const struct sf_fingerprint *own, const uint8_t local_sk[32], const uint8_t local_pk[32],
+    uint8_t ret_remote_static[32])
 {
     uint8_t prologue[PROLOGUE_BYTES];
-    uint8_t local_pk[32];
 
     sf_assert(dgram.bytes == SF_OPENER_BYTES);
     make_prologue(own, dgram.data, prologue);
-    sf_x25519_public(local_pk, local_sk);
     return sf_noise_read_begin(reader, sf_view(prologue, sizeof(prologue)), local_sk, local_pk,
         sf_view(dgram.data + SF_OPENER_CLEAR_BYTES, SF_OPENER_MAC_AT - SF_OPENER_CLEAR_BYTES),
         ret_remote_static);
@@ -132,13 +132,13 @@ sf_opener_sender(struct sf_noise_reader *reader, struct sf_view dgram,
 
 int
 sf_opener_read(struct sf_noise_reader *reader, const uint8_t psk[32],
-    struct sf_opener_payload *ret_payload, uint8_t ret_key[32])
+    struct sf_noise_shared *shared, struct sf_opener_payload *ret_payload, uint8_t ret_key[32])
 {
     uint8_t plain[SF_OPENER_PAYLOAD_BYTES];
     uint8_t key[32];
     int status;
 
-    status = sf_noise_read_end(reader, psk, plain, key);
+    status = sf_noise_read_end(reader, psk, shared, plain, key);
     if (status == SF_OK &&
         (sf_get_be64(plain) == 0 || sf_get_be32(plain + 8) == 0 || sf_get_be64(plain + 16) == 0)) {
         status = SF_EFORMAT;

@@ -76,7 +76,8 @@ struct sf_opener_keys {
     const uint8_t *remote_pk; /* the prekey, or the static key */
     const uint8_t *psk;
     const struct sf_fingerprint *receiver;
-    const struct sf_hmac *mac_key; /* the receiver's */
+    const struct sf_hmac *mac_key;  /* the receiver's */
+    struct sf_noise_shared *shared; /* with the receiver */
 };
 
 /*
@@ -97,19 +98,21 @@ SF_MUST_USE int sf_opener_check(
     struct sf_view dgram, const struct sf_hmac *mac_key, struct sf_opener_clear *ret_clear);
 
 /*
- * Begin reading an opener that was checked: who sent it? Ends with
+ * Begin reading an opener that was checked: who sent it? `local_sk`, `local_pk`
+ * are the keys that its clear fields name. Ends with
  * sf_noise_reader_fini() whether or not sf_opener_read() is called.
  * Returns SF_OK or SF_EAUTH.
  */
 SF_MUST_USE int sf_opener_sender(struct sf_noise_reader *reader, struct sf_view dgram,
-    const struct sf_fingerprint *own, const uint8_t local_sk[32], uint8_t ret_remote_static[32]);
+    const struct sf_fingerprint *own, const uint8_t local_sk[32], const uint8_t local_pk[32],
+    uint8_t ret_remote_static[32]);
 
 /*
- * Read the rest with the pair's PSK.
+ * Read the rest with the pair's PSK and `shared`, that with the sender.
  * Returns SF_OK; SF_EAUTH if it is not authentic; SF_EFORMAT if its session id
  * is zero, or its epoch or its life.
  */
 SF_MUST_USE int sf_opener_read(struct sf_noise_reader *reader, const uint8_t psk[32],
-    struct sf_opener_payload *ret_payload, uint8_t ret_key[32]);
+    struct sf_noise_shared *shared, struct sf_opener_payload *ret_payload, uint8_t ret_key[32]);
 
 #endif

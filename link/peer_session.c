@@ -152,6 +152,7 @@ make_opener(struct sf_link *link, struct sf_peer *peer, enum sf_out which, sf_mo
         .psk = peer->config.psk,
         .receiver = &peer->config.fingerprint,
         .mac_key = &peer->mac_key,
+        .shared = &peer->shared,
     };
     int status;
 

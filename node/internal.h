@@ -873,7 +873,7 @@ sf_mono keyring_deadline(const struct sf_node *node);
 void keyring_rolled_back(struct sf_node *node);
 bool keyring_is_idle(const struct sf_node *node);
 void keyring_free(struct sf_node *node);
-bool keyring_link_prekey(void *context, uint32_t number, uint8_t ret_sk[32]);
+bool keyring_link_prekey(void *context, uint32_t number, uint8_t ret_sk[32], uint8_t ret_pk[32]);
 
 /* Vault keys: which content key. */
 void vault_key_out(const struct sf_transfer_id *id, uint8_t ret_key[SF_VAULT_KEY_BYTES]);

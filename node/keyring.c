@@ -319,7 +319,7 @@ keyring_free(struct sf_node *node)
 }
 
 bool
-keyring_link_prekey(void *context, uint32_t number, uint8_t ret_sk[32])
+keyring_link_prekey(void *context, uint32_t number, uint8_t ret_sk[32], uint8_t ret_pk[32])
 {
     const struct sf_node *node = context;
     const struct sf_prekey *prekey = sf_prekey_find(&node->identity->link_prekeys, number);
@@ -328,5 +328,6 @@ keyring_link_prekey(void *context, uint32_t number, uint8_t ret_sk[32])
         return false;
     }
     memcpy(ret_sk, prekey->sk, 32);
+    memcpy(ret_pk, prekey->pk, 32);
     return true;
 }

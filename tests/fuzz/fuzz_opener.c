@@ -15,14 +15,17 @@ read_it(const uint8_t *dgram, size_t bytes, const struct sf_hmac *mac_key)
     struct sf_opener_payload payload;
     struct sf_noise_reader reader;
     struct sf_opener_clear clear;
-    uint8_t local_sk[32] = {9}, sender[32], key[32];
+    struct sf_noise_shared shared = {0};
+    uint8_t local_sk[32] = {9}, local_pk[32], sender[32], key[32];
 
     if (sf_opener_check(sf_view(dgram, bytes), mac_key, &clear) != SF_OK) {
         return;
     }
     sf_assert(clear.key == SF_OPENER_TO_PREKEY || clear.prekey_number == 0);
-    if (sf_opener_sender(&reader, sf_view(dgram, bytes), &own, local_sk, sender) == SF_OK &&
-        sf_opener_read(&reader, psk, &payload, key) == SF_OK) {
+    sf_x25519_public(local_pk, local_sk);
+    if (sf_opener_sender(&reader, sf_view(dgram, bytes), &own, local_sk, local_pk, sender) ==
+            SF_OK &&
+        sf_opener_read(&reader, psk, &shared, &payload, key) == SF_OK) {
         sf_assert(payload.epoch != 0 && payload.session_id != 0 && payload.life[0] != 0);
     }
     sf_noise_reader_fini(&reader);

@@ -41,9 +41,10 @@ fixture_secret(unsigned who, unsigned what, uint8_t ret_sk[32])
 }
 
 static inline bool
-fixture_prekey(void *context, uint32_t number, uint8_t ret_sk[32])
+fixture_prekey(void *context, uint32_t number, uint8_t ret_sk[32], uint8_t ret_pk[32])
 {
     fixture_secret(*(const unsigned *)context, 1, ret_sk);
+    sf_x25519_public(ret_pk, ret_sk);
     return number == 1;
 }
 

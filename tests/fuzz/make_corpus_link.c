@@ -36,6 +36,7 @@ write_opener(enum sf_opener_key key, const char *name)
     struct sf_opener_payload payload = {
         .epoch = 1, .session_id = 1, .prekey_known = 1, .life = {1}};
     uint8_t local_pk[32], sender_pk[32], ephemeral[32], dgram[SF_OPENER_BYTES], session[32];
+    struct sf_noise_shared shared = {0};
     struct sf_hmac mac_key;
     struct sf_opener_keys keys = {.static_sk = sender_sk,
         .static_pk = sender_pk,
@@ -43,7 +44,8 @@ write_opener(enum sf_opener_key key, const char *name)
         .remote_pk = local_pk,
         .psk = psk,
         .receiver = &own,
-        .mac_key = &mac_key};
+        .mac_key = &mac_key,
+        .shared = &shared};
 
     clear.prekey_number = key == SF_OPENER_TO_PREKEY ? 3 : 0;
     memset(ephemeral, 0x42, sizeof(ephemeral));

@@ -35,7 +35,7 @@ prekey_pk(unsigned end, uint32_t number, uint8_t ret_pk[32])
 }
 
 static bool
-find_prekey(void *context, uint32_t number, uint8_t ret_sk[32])
+find_prekey(void *context, uint32_t number, uint8_t ret_sk[32], uint8_t ret_pk[32])
 {
     const struct end *end = context;
 
@@ -43,6 +43,7 @@ find_prekey(void *context, uint32_t number, uint8_t ret_sk[32])
         return false;
     }
     derive(end->number, "prekey", number, ret_sk);
+    sf_x25519_public(ret_pk, ret_sk);
     return true;
 }
 

@@ -550,13 +550,15 @@ make_opener(struct lab *lab, enum row row, uint8_t out[SF_OPENER_BYTES])
     uint8_t static_pk[32];
     uint8_t ephemeral[32];
     uint8_t key[32];
+    struct sf_noise_shared shared = {0};
     struct sf_opener_keys keys = {.static_sk = static_sk,
         .static_pk = static_pk,
         .ephemeral_sk = ephemeral,
         .remote_pk = prekey->pk,
         .psk = row == STRIPPED_PSK ? none : ground->ladder.link,
         .receiver = &to->fingerprint,
-        .mac_key = &mac_key};
+        .mac_key = &mac_key,
+        .shared = &shared};
 
     memcpy(static_sk, lab->identities[row == REVOKED ? FORMER : GROUND]->link_static_sk,
         sizeof(static_sk));

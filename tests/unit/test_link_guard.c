@@ -284,6 +284,7 @@ make_foreign_opener(uint32_t number, uint8_t dgram[SF_OPENER_BYTES])
     uint8_t static_sk[32], static_pk[32], ephemeral[32], prekey_pk[32], psk[32] = {0}, key[32];
     struct sf_opener_clear clear = {.key = SF_OPENER_TO_STATIC};
     struct sf_opener_payload payload = {.epoch = number + 1, .session_id = number + 1, .life = {7}};
+    struct sf_noise_shared shared = {0};
     struct sf_hmac mac_key;
     struct sf_opener_keys keys = {.static_sk = static_sk,
         .static_pk = static_pk,
@@ -291,7 +292,8 @@ make_foreign_opener(uint32_t number, uint8_t dgram[SF_OPENER_BYTES])
         .remote_pk = prekey_pk,
         .psk = psk,
         .receiver = &to->fingerprint,
-        .mac_key = &mac_key};
+        .mac_key = &mac_key,
+        .shared = &shared};
 
     memset(static_sk, 0x55, 32);
     sf_x25519_public(static_pk, static_sk);
@@ -490,13 +492,15 @@ test_object_in_opener(void)
     static struct sf_opener_payload payload;
     uint8_t ephemeral[32], dgram[SF_OPENER_BYTES], key[32];
     struct sf_hmac mac_key;
+    struct sf_noise_shared shared = {0};
     struct sf_opener_keys keys = {.static_sk = from->static_sk,
         .static_pk = from->static_pk,
         .ephemeral_sk = ephemeral,
         .remote_pk = to->static_pk,
         .psk = from->psk[1],
         .receiver = &to->fingerprint,
-        .mac_key = &mac_key};
+        .mac_key = &mac_key,
+        .shared = &shared};
 
     start(118);
     open_both();

@@ -37,6 +37,7 @@ enum { PAYLOAD_BYTES = 16, MESSAGE_BYTES = PAYLOAD_BYTES + SF_NOISE_OVERHEAD_BYT
 struct material {
     uint8_t prologue[9], psk[32], static_sk[32], static_pk[32], ephemeral[32], remote[32];
     uint8_t remote_sk[32], payload[PAYLOAD_BYTES], message[MESSAGE_BYTES];
+    struct sf_noise_shared sent, read;
     struct sf_noise_opener opener;
 };
 
@@ -44,6 +45,7 @@ static void
 load(struct material *m)
 {
     REQUIRE_EQ(sf_crypto_init(), SF_OK);
+    memset(m, 0, sizeof(*m));
     REQUIRE_EQ(hex_decode(vector_prologue, m->prologue, sizeof(m->prologue)), 9);
     REQUIRE_EQ(hex_decode(vector_psk, m->psk, 32), 32);
     REQUIRE_EQ(hex_decode(vector_static, m->static_sk, 32), 32);
@@ -60,6 +62,7 @@ load(struct material *m)
         .ephemeral_sk = m->ephemeral,
         .remote_pk = m->remote,
         .psk = m->psk,
+        .shared = &m->sent,
     };
 }
 
@@ -84,18 +87,17 @@ test_vector_write(void)
 }
 
 static int
-read_message(const struct material *m, struct sf_view prologue, const uint8_t *sk,
-    struct sf_view message, const uint8_t *psk, uint8_t *ret_payload, uint8_t *ret_static)
+read_message(struct material *m, struct sf_view prologue, const uint8_t *sk, struct sf_view message,
+    const uint8_t *psk, uint8_t *ret_payload, uint8_t *ret_static)
 {
     struct sf_noise_reader reader;
     uint8_t pk[32], key[32];
     int status;
 
-    (void)m;
     sf_x25519_public(pk, sk);
     status = sf_noise_read_begin(&reader, prologue, sk, pk, message, ret_static);
     if (status == SF_OK) {
-        status = sf_noise_read_end(&reader, psk, ret_payload, key);
+        status = sf_noise_read_end(&reader, psk, &m->read, ret_payload, key);
     }
     sf_noise_reader_fini(&reader);
     return status;
@@ -181,10 +183,61 @@ test_low_order(void)
         SF_EAUTH);
 }
 
+/*
+ * What two lasting keys share is kept, for several pairs, and each is used for its own alone:
+ * with it the messages are those that are written without.
+ */
+static void
+test_shared_is_kept(void)
+{
+    uint8_t expected[MESSAGE_BYTES], message[MESSAGE_BYTES], payload[PAYLOAD_BYTES];
+    uint8_t sender[32], key[32], expected_key[32];
+    struct material m;
+
+    load(&m);
+    for (unsigned round = 0; round < 3; round++) {
+        for (uint8_t who = 0; who < SF_NOISE_SHARED_MAX + round; who++) {
+            struct sf_noise_shared none = {0};
+            uint8_t receiver_sk[32] = {[0] = 8, [1] = who}, receiver_pk[32];
+            struct sf_noise_opener fresh = m.opener;
+
+            sf_x25519_public(receiver_pk, receiver_sk);
+            m.opener.remote_pk = receiver_pk;
+            fresh.remote_pk = receiver_pk;
+            fresh.shared = &none;
+            REQUIRE_EQ(
+                sf_noise_write(&m.opener, sf_view(m.payload, PAYLOAD_BYTES), message, key), SF_OK);
+            REQUIRE_EQ(
+                sf_noise_write(&fresh, sf_view(m.payload, PAYLOAD_BYTES), expected, expected_key),
+                SF_OK);
+            CHECK_BYTES(message, expected, MESSAGE_BYTES);
+            CHECK_BYTES(key, expected_key, 32);
+            CHECK_EQ(read_message(&m, m.opener.prologue, receiver_sk,
+                         sf_view(message, MESSAGE_BYTES), m.psk, payload, sender),
+                SF_OK);
+            CHECK_BYTES(payload, m.payload, PAYLOAD_BYTES);
+        }
+    }
+    /* Whoever does not hold the secret of the sender's key is refused by what is kept as well. */
+    m.static_sk[5] ^= 1;
+    memset(&m.sent, 0, sizeof(m.sent));
+    m.opener.remote_pk = m.remote;
+    REQUIRE_EQ(sf_noise_write(&m.opener, sf_view(m.payload, PAYLOAD_BYTES), message, key), SF_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_EQ(read_message(&m, m.opener.prologue, m.remote_sk, sf_view(message, MESSAGE_BYTES),
+                     m.psk, payload, sender),
+            SF_EAUTH);
+        CHECK_EQ(read_message(&m, m.opener.prologue, m.remote_sk, sf_view(m.message, MESSAGE_BYTES),
+                     m.psk, payload, sender),
+            SF_OK);
+    }
+}
+
 CHECK_MAIN("noise",
     {"a message is that of the published vector, and so is its key", test_vector_write},
     {"the published message is read, and says who sent it", test_vector_read},
     {"no single bit of a message may change", test_flips},
     {"a message that is cut off is refused", test_truncated},
     {"another prologue, receiver or pre-shared key is refused", test_wrong_context},
-    {"keys of low order are refused by writer and reader", test_low_order})
+    {"keys of low order are refused by writer and reader", test_low_order},
+    {"what two lasting keys share is kept and used for these two alone", test_shared_is_kept})

@@ -11,6 +11,7 @@ struct pair {
     uint8_t hint_key[32], psk[32];
     struct sf_fingerprint receiver;
     struct sf_hmac mac_key;
+    struct sf_noise_shared sender_shared, receiver_shared;
     struct sf_opener_keys keys;
     struct sf_opener_payload payload;
     uint8_t dgram[SF_OPENER_BYTES];
@@ -42,7 +43,8 @@ load(struct pair *pair)
         .remote_pk = pair->receiver_pk,
         .psk = pair->psk,
         .receiver = &pair->receiver,
-        .mac_key = &pair->mac_key};
+        .mac_key = &pair->mac_key,
+        .shared = &pair->sender_shared};
     pair->payload.epoch = 0x0000000300000005;
     pair->payload.session_id = 0xdeadbeef;
     pair->payload.prekey_known = 7;
@@ -66,7 +68,7 @@ make_mac(struct pair *pair)
 
 /* All that a receiver does. */
 static int
-receive(const struct pair *pair, const struct sf_fingerprint *own, const uint8_t *psk,
+receive(struct pair *pair, const struct sf_fingerprint *own, const uint8_t *psk,
     struct sf_opener_payload *ret_payload, uint8_t ret_key[32])
 {
     struct sf_view dgram = sf_view(pair->dgram, SF_OPENER_BYTES);
@@ -78,10 +80,10 @@ receive(const struct pair *pair, const struct sf_fingerprint *own, const uint8_t
     if (status != SF_OK) {
         return status;
     }
-    status = sf_opener_sender(&reader, dgram, own, pair->receiver_sk, sender);
+    status = sf_opener_sender(&reader, dgram, own, pair->receiver_sk, pair->receiver_pk, sender);
     if (status == SF_OK) {
         CHECK_BYTES(sender, pair->sender_pk, 32);
-        status = sf_opener_read(&reader, psk, ret_payload, ret_key);
+        status = sf_opener_read(&reader, psk, &pair->receiver_shared, ret_payload, ret_key);
     }
     sf_noise_reader_fini(&reader);
     return status;
