@@ -181,6 +181,7 @@ in_free_step(struct inbound *in)
         decoder_free(in->decoder);
         in->decoder = NULL;
     }
+    deliver_fini(in);
     arrive_drop(in);
     if (in->seal != NULL || in->is_key_stored) {
         in->is_key_stored = false;

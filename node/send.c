@@ -199,46 +199,6 @@ check_send(struct sf_node *node, const struct sf_node_send *send, struct sf_node
     return SF_OK;
 }
 
-/* Ended transfers give way to new ones, oldest first, when nothing refers to them any more. */
-static void
-prune(struct sf_node *node)
-{
-    size_t ended = 0;
-    struct outbound *next;
-
-    if (node->commits > 0) {
-        return;
-    }
-    for (const struct outbound *out = node->outs; out != NULL; out = out->next) {
-        ended += out->is_freed;
-    }
-    for (struct outbound *out = node->outs; out != NULL && ended > HISTORY_MAX; out = next) {
-        const struct outbound *delta = delta_of(out);
-        bool is_waiting = delta != NULL && !delta->is_freed;
-
-        next = out->next;
-        for (uint32_t i = 0; i < out->record.recipient_count; i++) {
-            is_waiting |= out->to[i].record.phase == SF_TO_CANCELLING;
-        }
-        if (!out->is_freed || is_waiting || out->is_busy || out->is_key_busy) {
-            continue;
-        }
-        node_must(node, sf_journal_unset(node->journal, SF_TABLE_OUT, id_view(out)));
-        node_must(node, sf_journal_unset(node->journal, SF_TABLE_OUT_MANIFEST, id_view(out)));
-        for (uint32_t i = 0; i < out->record.recipient_count; i++) {
-            uint8_t key[SF_PAIR_KEY_BYTES];
-            struct sf_view view = sf_view(key, sizeof(key));
-
-            sf_pair_key(&out->id, &out->to[i].fingerprint, key);
-            node_must(node, sf_journal_unset(node->journal, SF_TABLE_OUT_TO, view));
-            node_must(node, sf_journal_unset(node->journal, SF_TABLE_OUT_HELD, view));
-            node_must(node, sf_journal_unset(node->journal, SF_TABLE_OUT_RECEIPT, view));
-        }
-        outbound_unlink(node, out);
-        ended--;
-    }
-}
-
 /* A transfer to be made: of `use`, under an id of its own. */
 struct beginning {
     const struct intake_use *use;
@@ -450,7 +410,6 @@ sf_node_send(struct sf_node *node, const struct sf_node_send *send,
 {
     int status = check_send(node, send, error);
 
-    prune(node);
     if (status == SF_OK) {
         status = send_checked(node, send, ret_transfer, error);
     }

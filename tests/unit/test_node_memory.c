@@ -325,7 +325,42 @@ test_bases_take_no_more(void)
     fixture_close(&f);
 }
 
+/* However many there were: what one needed while it went is given back, and the history has an end. */
+static void
+test_ended_transfers_keep_little(void)
+{
+    enum { FILES = HISTORY_MAX + 20 };
+    struct fixture f;
+    struct sf_world_send order = fixture_order();
+    size_t kept = 0;
+
+    fixture_open(&f, 5, 2);
+    fixture_source(&f, GROUND, "source/model", TINY, 0);
+    for (unsigned i = 0; i < FILES; i++) {
+        char label[32];
+
+        snprintf(label, sizeof(label), "file-%u", i);
+        order.label = label;
+        fixture_send(&f, &order);
+        REQUIRE(fixture_until(&f, GROUND, SF_NODE_DONE, 60 * SF_SEC));
+    }
+    fixture_run(&f, 60 * SF_SEC);
+    for (const struct outbound *out = sf_world_node(f.world, GROUND)->outs; out != NULL;
+         out = out->next) {
+        kept++;
+    }
+    CHECK_EQ(kept, HISTORY_MAX);
+    kept = 0;
+    for (const struct inbound *in = sf_world_node(f.world, SAT)->ins; in != NULL; in = in->next) {
+        CHECK(in->delivery == NULL && in->decoder == NULL && in->seal == NULL);
+        kept++;
+    }
+    CHECK_EQ(kept, FILES); /* tombstones, of which there may be TOMBSTONES_MAX */
+    fixture_close(&f);
+}
+
 CHECK_MAIN("node: memory",
+    {"of transfers that have ended little is kept, and of few", test_ended_transfers_keep_little},
     {"very many transfers at once take no more than a few", test_many_take_no_more_than_few},
     {"what changed alone takes no more than the whole", test_bases_take_no_more},
     {"very many tiny files in one transfer take no more than a few", test_tiny_files},
