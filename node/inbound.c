@@ -409,13 +409,16 @@ inbound_lost(struct inbound *in, uint64_t from, uint64_t to)
 {
     struct sf_node *node = in->node;
 
-    node_say(node, SF_NODE_EVENT_WARNING, &in->id,
-        "%llu held bundles are lost (first is %llu): the disk did not keep them; asking again",
-        (unsigned long long)(to - from), (unsigned long long)from);
-    node_must(node, sf_range_set_remove(&in->held, from, to));
-    node_must(node, sf_journal_remove(node->journal, SF_TABLE_IN_HELD, in_key_view(in), from, to));
+    if (from < to) {
+        node_say(node, SF_NODE_EVENT_WARNING, &in->id,
+            "%llu held bundles are lost (first is %llu): the disk did not keep them; asking again",
+            (unsigned long long)(to - from), (unsigned long long)from);
+        node_must(node, sf_range_set_remove(&in->held, from, to));
+        node_must(
+            node, sf_journal_remove(node->journal, SF_TABLE_IN_HELD, in_key_view(in), from, to));
+        record_in(in, "bundles_lost", "a held bundle could not be read back");
+    }
     in_begin_generation(in);
-    record_in(in, "bundles_lost", "a held bundle could not be read back");
     for (uint64_t index = from; index < to && in->handle != 0; index++) {
         if (sf_link_received(node->link, in->peer, in->handle, index, SF_LINK_AGAIN) == SF_ENOENT) {
             in->handle = 0;
