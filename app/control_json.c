@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,6 +193,19 @@ confined_name(const struct sf_confine *confine)
     return confine->has_files ? "files" : confine->has_calls ? "calls" : "no";
 }
 
+/* What is allocated now, buffers and all; null where the library cannot tell. */
+static void
+set_heap(json_t *object)
+{
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+    struct mallinfo2 info = mallinfo2();
+
+    sf_control_set_count(object, "heap_bytes", info.uordblks + info.hblkhd);
+#else
+    sf_control_set(object, "heap_bytes", json_null());
+#endif
+}
+
 json_t *
 sf_control_node_json(struct sf_daemon *daemon)
 {
@@ -238,6 +252,7 @@ sf_control_node_json(struct sf_daemon *daemon)
     } else {
         sf_control_set(object, "free_bytes", json_null());
     }
+    set_heap(object);
     sf_control_set_count(object, "reserve_bytes", daemon->config.reserve_bytes);
     sf_control_set_count(object, "quota_bytes", daemon->config.quota_bytes);
     sf_control_set_text(object, "privacy", sf_config_privacy_name(daemon->config.privacy));
