@@ -22,6 +22,24 @@ analyse:
 	srcdir='$(srcdir)' SF_ANALYSE_FLAGS='$(ANALYSE_FLAGS)' $(srcdir)/tests/analyse
 EXTRA_DIST += .clang-tidy tests/analyse tests/races
 
+# How many branches the tests took: in a build with --enable-coverage, after its make check; any other
+# build makes one of its own.
+.PHONY: coverage
+if COVERAGE
+coverage:
+	$(srcdir)/tests/coverage
+else
+coverage:
+	$(MKDIR_P) coverage
+	test -f coverage/Makefile || (cd coverage && $(abs_srcdir)/configure --enable-coverage CC=clang CFLAGS='-O1 -g')
+	rm -rf coverage/coverage
+	$(MAKE) -C coverage check
+	$(MAKE) -C coverage coverage
+endif
+clean-local:
+	rm -rf coverage
+EXTRA_DIST += tests/coverage
+
 EXTRA_DIST += .ci/run tests/bench/bench.sh tests/bench/rates.sh scripts/demo scripts/demo.py scripts/deps scripts/test
 EXTRA_DIST += \
 	CHANGELOG.md CONTRIBUTING.md LICENSE README.md \

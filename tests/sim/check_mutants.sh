@@ -13,6 +13,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/skyferry-mutants-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 failed=0
 unset MAKEFLAGS MAKELEVEL MFLAGS # this may run under a make of its own
+export LLVM_PROFILE_FILE=/dev/null # no branch of ours is taken by a mutant
 
 # variable NAME [WORD=VALUE...]: what a variable of the Makefile stands for.
 variable() {
