@@ -139,13 +139,14 @@ sf_confine_files(const struct sf_confine_files *files, struct sf_confine *ret_co
 static const int calls[] = {
     /* files, below the directories that Landlock leaves */
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
-    SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(lseek), SCMP_SYS(close),
-    SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
-    SCMP_SYS(fstatfs), SCMP_SYS(getdents64), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
-    SCMP_SYS(fallocate), SCMP_SYS(ftruncate), SCMP_SYS(unlinkat), SCMP_SYS(mkdirat),
-    SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(fchown),
-    SCMP_SYS(fchownat), SCMP_SYS(utimensat), SCMP_SYS(flock), SCMP_SYS(fcntl),
-    SCMP_SYS(copy_file_range), SCMP_SYS(umask), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+    SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(preadv2), SCMP_SYS(pwritev), SCMP_SYS(lseek),
+    SCMP_SYS(fadvise64), SCMP_SYS(close), SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fstatfs), SCMP_SYS(getdents64), SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync), SCMP_SYS(fallocate), SCMP_SYS(ftruncate), SCMP_SYS(unlinkat),
+    SCMP_SYS(mkdirat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(fchmod),
+    SCMP_SYS(fchmodat), SCMP_SYS(fchown), SCMP_SYS(fchownat), SCMP_SYS(utimensat), SCMP_SYS(flock),
+    SCMP_SYS(fcntl), SCMP_SYS(copy_file_range), SCMP_SYS(umask), SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
     /* sockets that are there, and those that come in on them */
     SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),
     SCMP_SYS(sendmmsg), SCMP_SYS(sendto), SCMP_SYS(shutdown), SCMP_SYS(accept4), SCMP_SYS(accept),

@@ -57,6 +57,7 @@ read_window(struct intake *intake, int file, uint64_t offset, uint32_t bytes)
 {
     intake->window_op = (struct sf_disk_op){
         .kind = SF_DISK_READ,
+        .flags = SF_DISK_ONCE,
         .file = file,
         .offset = offset,
         .data = intake->window,
@@ -160,6 +161,7 @@ read_into(struct frame *frame, struct sf_disk_op *op, struct sf_disk_op read)
 {
     *op = read;
     op->kind = SF_DISK_READ;
+    op->flags |= SF_DISK_ONCE;
     op->bytes = frame->plain_bytes;
     op->done = frame_read;
     op->owner = frame;

@@ -121,8 +121,11 @@ begin_round(struct staging *staging)
         }
         staging->syncs++;
         staging->in_flight++;
-        handle->op = (struct sf_disk_op){
-            .kind = SF_DISK_SYNC, .file = handle->file, .done = synced, .owner = handle};
+        handle->op = (struct sf_disk_op){.kind = SF_DISK_SYNC,
+            .flags = SF_DISK_ONCE,
+            .file = handle->file,
+            .done = synced,
+            .owner = handle};
         sf_disk_submit(staging_disk(staging), &handle->op);
     }
     if (staging->syncs == 0) {

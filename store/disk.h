@@ -63,7 +63,12 @@ enum sf_disk_flags {
     SF_DISK_EXECUTABLE = 1 << 6, /* ATTRIBUTES: whoever may read it may run it */
     SF_DISK_SHARED = 1 << 5,     /* CREATE, MKDIR: readable by the group (0640, 0750) */
     SF_DISK_SPARSE = 1 << 8,     /* READ: what is a hole all through is not read, it is zeros */
-    SF_DISK_KEEP_SIZE = 1 << 7,  /* ALLOCATE: blocks behind the end, whose place stays */
+    /*
+     * READ: what was not in the page cache before is not to stay there. SYNC: nothing of the
+     * file is. Where the system can: what is read or written once is not worth what others lose.
+     */
+    SF_DISK_ONCE = 1 << 9,
+    SF_DISK_KEEP_SIZE = 1 << 7, /* ALLOCATE: blocks behind the end, whose place stays */
 };
 
 struct sf_disk_stat {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 struct posix_disk {
@@ -45,7 +46,7 @@ do_open(struct posix_disk *disk, struct sf_disk_op *op)
 }
 
 static int
-do_read(const struct sf_sys_file *file, struct sf_disk_op *op)
+do_read(struct sf_sys_file *file, struct sf_disk_op *op)
 {
     size_t done = 0;
 
@@ -57,9 +58,15 @@ do_read(const struct sf_sys_file *file, struct sf_disk_op *op)
     }
     while (done < op->bytes) {
         size_t want = op->bytes - done;
-        ssize_t got = pread(file->fd, op->data + done,
-            want < SF_SYS_IO_BYTES_MAX ? want : SF_SYS_IO_BYTES_MAX, (off_t)(op->offset + done));
+        struct iovec part = {
+            op->data + done, want < SF_SYS_IO_BYTES_MAX ? want : SF_SYS_IO_BYTES_MAX};
+        int flags = sf_sys_read_flags(file, op);
+        ssize_t got = preadv2(file->fd, &part, 1, (off_t)(op->offset + done), flags);
 
+        if (got < 0 && errno == EOPNOTSUPP && flags != 0) {
+            file->keeps_cache = true;
+            continue;
+        }
         if (got < 0 && errno != EINTR) {
             return errno;
         }
@@ -112,6 +119,7 @@ do_file(struct posix_disk *disk, struct sf_disk_op *op)
         return do_write(file, op);
     case SF_DISK_SYNC:
         result = fdatasync(fd); /* never repeated: see disk.h */
+        sf_sys_synced(fd, op);
         break;
     case SF_DISK_ALLOCATE:
     case SF_DISK_PUNCH:

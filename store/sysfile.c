@@ -426,6 +426,12 @@ sf_sys_read_hole(int fd, struct sf_disk_op *op)
 }
 
 int
+sf_sys_read_flags(const struct sf_sys_file *file, const struct sf_disk_op *op)
+{
+    return (op->flags & SF_DISK_ONCE) != 0 && !file->keeps_cache ? RWF_DONTCACHE : 0;
+}
+
+int
 sf_sys_allocate_mode(const struct sf_disk_op *op)
 {
     if (op->kind == SF_DISK_PUNCH) {
@@ -489,4 +495,15 @@ void
 sf_sys_drop_cache(int fd, uint64_t offset, size_t bytes)
 {
     (void)posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
+}
+
+void
+sf_sys_synced(int fd, const struct sf_disk_op *op)
+{
+    int kept = errno;
+
+    if ((op->flags & SF_DISK_ONCE) != 0) {
+        sf_sys_drop_cache(fd, 0, 0); /* to the end */
+    }
+    errno = kept;
 }

@@ -11,6 +11,11 @@
 
 #include <linux/openat2.h>
 
+/* Linux 6.14 has it, where the file system knows it too; else EOPNOTSUPP. */
+#ifndef RWF_DONTCACHE
+#define RWF_DONTCACHE 0x80
+#endif
+
 /* Bytes one read or write asks the kernel for; it takes no more than 2 GiB at once. */
 enum { SF_SYS_IO_BYTES_MAX = 1 << 30 };
 
@@ -58,6 +63,8 @@ struct sf_sys_file {
     bool writable;
     bool direct;       /* was opened with SF_DISK_DIRECT: alignment is asked for */
     bool drop_on_read; /* but has to go through the page cache, which reads empty first */
+    bool
+        keeps_cache; /* what is read of it stays in the page cache: the kernel knows no other way */
 };
 
 struct sf_sys_files {
@@ -94,8 +101,14 @@ void sf_sys_files_fini(struct sf_sys_files *files);
  */
 bool sf_sys_read_hole(int fd, struct sf_disk_op *op);
 
+/* The flags of a read of `file`, for preadv2() or the ring. */
+int sf_sys_read_flags(const struct sf_sys_file *file, const struct sf_disk_op *op);
+
 /* The mode of fallocate() for ALLOCATE or PUNCH. */
 int sf_sys_allocate_mode(const struct sf_disk_op *op);
+
+/* After a SYNC, whatever came of it: with SF_DISK_ONCE the file leaves the page cache. Keeps errno. */
+void sf_sys_synced(int fd, const struct sf_disk_op *op);
 
 /* Make a buffered read of this range come from the medium, as far as the kernel will. */
 void sf_sys_drop_cache(int fd, uint64_t offset, size_t bytes);

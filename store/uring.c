@@ -34,8 +34,9 @@ enum { RING_REGISTRATIONS = sizeof(ring_registrations) / sizeof(ring_registratio
 /* An operation the kernel holds. */
 struct flight {
     struct sf_disk_op *op;
-    size_t done; /* READ, WRITE: bytes so far */
-    int fd;      /* a directory opened for this operation alone, or -1 */
+    size_t done;  /* READ, WRITE: bytes so far */
+    bool is_once; /* READ: asked not to stay in the page cache */
+    int fd;       /* a directory opened for this operation alone, or -1 */
     int fd_to;
     struct open_how how;
     int next_free;
@@ -138,7 +139,7 @@ in_registered_memory(const struct uring_disk *disk, const uint8_t *data, size_t 
 
 /* Ask for what is left of a READ or WRITE. */
 static void
-prepare_transfer(struct uring_disk *disk, const struct flight *flight, struct io_uring_sqe *sqe)
+prepare_transfer(struct uring_disk *disk, struct flight *flight, struct io_uring_sqe *sqe)
 {
     const struct sf_disk_op *op = flight->op;
     uint8_t *data = op->data + flight->done;
@@ -160,6 +161,10 @@ prepare_transfer(struct uring_disk *disk, const struct flight *flight, struct io
     } else {
         io_uring_prep_write(sqe, fd, data, bytes, offset);
     }
+    if (op->kind == SF_DISK_READ) {
+        sqe->rw_flags = sf_sys_read_flags(&disk->files.table[op->file], op);
+    }
+    flight->is_once = sqe->rw_flags != 0;
     io_uring_sqe_set_flags(sqe, flags);
 }
 
@@ -383,6 +388,10 @@ finish_transfer(struct uring_disk *disk, int at, int result)
     struct sf_disk_op *op = flight->op;
     struct io_uring_sqe *sqe;
 
+    if (result == -EOPNOTSUPP && flight->is_once) {
+        disk->files.table[op->file].keeps_cache = true;
+        result = -EAGAIN;
+    }
     if (result < 0 && result != -EINTR && result != -EAGAIN) {
         sf_sys_answer(op, -result);
         return true;
@@ -435,6 +444,10 @@ finish(struct uring_disk *disk, int at, int result)
             io_uring_sqe_set_data64(sqe, (unsigned int)at);
             return;
         }
+        sf_sys_answer(op, result < 0 ? -result : 0);
+        break;
+    case SF_DISK_SYNC:
+        sf_sys_synced(disk->files.table[op->file].fd, op);
         sf_sys_answer(op, result < 0 ? -result : 0);
         break;
     default:

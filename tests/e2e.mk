@@ -1,6 +1,7 @@
-# The hard cases of the real programs: kills, bad paths, full disks, flipped bits, memory, sources
-# that change. SKYFERRY_E2E_FULL=1 takes the sizes that are too long for every day.
+# The hard cases of the real programs: kills, bad paths, full disks, flipped bits, memory, the page
+# cache, sources that change. SKYFERRY_E2E_FULL=1 takes the sizes that are too long for every day.
 E2E_FAULT_TESTS = \
+	tests/e2e/cache.sh \
 	tests/e2e/flips.sh \
 	tests/e2e/full.sh \
 	tests/e2e/kill.sh \
