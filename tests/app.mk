@@ -26,6 +26,7 @@ tests_unit_test_kept_LDADD = $(APP_TEST_LIBS)
 tests_unit_test_limit_SOURCES = tests/unit/test_limit.c tests/unit/check.h
 tests_unit_test_limit_LDADD = $(APP_TEST_LIBS)
 tests_unit_test_home_SOURCES = tests/unit/test_home.c tests/unit/check.h
+tests_unit_test_home_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fsync
 tests_unit_test_home_LDADD = $(APP_TEST_LIBS)
 tests_unit_test_peers_SOURCES = tests/unit/test_peers.c tests/unit/check.h
 tests_unit_test_peers_LDADD = $(APP_TEST_LIBS)

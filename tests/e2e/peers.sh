@@ -75,9 +75,12 @@ random_key >"$work/psk.b"
 check_exit 2 "a key that is none is refused" cli ground peer add sat --psk "$work/file"
 check "one side has a key" cli ground peer add sat --psk "$work/psk.a"
 check "the other side has another one" cli sat peer add ground --psk "$work/psk.b"
+check_exit 4 "a card of another node under the name of a peer is refused" \
+    cli ground peer add sat --card "$work/stranger.card"
 # Sessions that run were opened under what held then.
 stop sat
 stop ground
+check_exit 4 "without a daemon as well" cli ground peer add sat --card "$work/stranger.card"
 start ground
 start sat
 check_exit 3 "with different keys nothing arrives" \

@@ -20,6 +20,16 @@ sign(void *context, struct sf_view message, uint8_t ret_signature[64])
     return SF_OK;
 }
 
+/* A processor that makes a mistake: such a signature can give the key away. */
+static int
+sign_badly(void *context, struct sf_view message, uint8_t ret_signature[64])
+{
+    int status = sign(context, message, ret_signature);
+
+    ret_signature[40] ^= 1;
+    return status;
+}
+
 static int
 try_open(void)
 {
@@ -403,6 +413,22 @@ test_sign_fails(void)
     end_disk();
 }
 
+static void
+test_bad_signature_is_never_written(void)
+{
+    struct sf_audit_config config = {.origin = "node", .sign = sign_badly};
+
+    start();
+    sf_audit_close(audit);
+    config.disk = disk;
+    memcpy(config.public_key, public_key, sizeof(public_key));
+    REQUIRE_EQ(sf_audit_open(&config, &audit), SF_OK);
+    CHECK_EQ(append("line", 1), SF_OK);
+    CHECK_EQ(commit_head(), SF_EIO);
+    sf_audit_close(audit);
+    end_disk();
+}
+
 /* --- Touching ------------------------------------------------------------------------ */
 
 static void
@@ -698,6 +724,7 @@ CHECK_MAIN("audit", {"a line is JSON with its number, its chain and its fields",
     {"a line or a head that finds no room waits for it", test_waits_for_room},
     {"what a failed sync covered is written again", test_failed_sync_is_written_again},
     {"without a signature there is no head", test_sign_fails},
+    {"a signature that does not verify is never written", test_bad_signature_is_never_written},
     {"an edited line is named", test_edited}, {"every changed byte is noticed", test_every_byte},
     {"a removed line is named", test_removed}, {"an inserted line is named", test_inserted},
     {"swapped lines are named", test_swapped},

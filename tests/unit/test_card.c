@@ -137,6 +137,30 @@ decode_fields(const struct fields *fields)
     return sf_card_decode(sf_view(bytes, writer.bytes), &card);
 }
 
+/*
+ * libsodium takes the public key from the secret one. With a wrong one there the
+ * signature is what a faulty processor makes: wrong, and a help to find the key.
+ */
+static void
+test_bad_signature_is_never_shown(void)
+{
+    const struct sf_view payload = sf_view("payload", 7);
+    uint8_t key[SF_SIGN_SECRET_BYTES];
+    uint8_t scratch[200];
+    uint8_t signature[SF_SIGNATURE_BYTES];
+    uint8_t none[SF_SIGNATURE_BYTES] = {0};
+
+    memcpy(key, people.identities[0]->sign_sk, sizeof(key));
+    CHECK_EQ(sf_cose_sign(key, SF_LABEL_VIEW(SF_LABEL_SIGN_CARD), payload, scratch, sizeof(scratch),
+                 signature),
+        SF_OK);
+    memcpy(key + SF_SIGN_SEED_BYTES, people.identities[1]->sign_pk, SF_SIGN_PUBLIC_BYTES);
+    CHECK_EQ(sf_cose_sign(key, SF_LABEL_VIEW(SF_LABEL_SIGN_CARD), payload, scratch, sizeof(scratch),
+                 signature),
+        SF_EIO);
+    CHECK(memcmp(signature, none, sizeof(none)) == 0);
+}
+
 static void
 test_signed_but_wrong(void)
 {
@@ -265,6 +289,7 @@ static const struct check_test tests[] = {
     {"a card that is signed but has a value out of its limits, a key of low order or a signature "
      "made for something else is refused",
         test_signed_but_wrong},
+    {"a signature that does not verify is never shown", test_bad_signature_is_never_shown},
     {"a card signed by another node is refused", test_other_signer},
     {"only a higher issue of the same node supersedes a card", test_supersedes},
     {"a card goes through a line of text and back, with white space around it", test_text},

@@ -708,6 +708,39 @@ test_no_root(void)
     sf_uring_disk_close(NULL);
 }
 
+/*
+ * Whether a sync did anything shows only when the power goes. But files and
+ * directories of /proc cannot be synced, and that a system call was asked to
+ * is told by its error.
+ */
+static void
+test_syncs_reach_the_kernel(void)
+{
+    int file;
+
+    if (access("/proc/version", R_OK) != 0) {
+        SKIP("there is no /proc here");
+    }
+    for (int which = POSIX; which < WHICH; which++) {
+        int status = which == POSIX ? sf_posix_disk_open("/proc", &disk)
+                                    : sf_uring_disk_open("/proc", &disk);
+
+        if (status == SF_ESTATE) {
+            continue; /* no io_uring here: the others have said so */
+        }
+        REQUIRE_EQ(status, SF_OK);
+        REQUIRE_EQ(step_open(disk, "version", 0, &file), SF_OK);
+        CHECK_EQ(step_sync(disk, file), SF_EINVAL);
+        CHECK_EQ(step_close(disk, file), SF_OK);
+        CHECK_EQ(step_path(disk, SF_DISK_SYNC_DIR, SF_DISK_ROOT), SF_EINVAL);
+        if (which == POSIX) {
+            sf_posix_disk_close(disk);
+        } else {
+            sf_uring_disk_close(disk);
+        }
+    }
+}
+
 CHECK_MAIN("disk", {"files are made, written, read, cut and removed alike", test_files},
     {"allocated, punched and sparse ranges read alike", test_sparse},
     {"directories and renames answer alike", test_names},
@@ -722,4 +755,5 @@ CHECK_MAIN("disk", {"files are made, written, read, cut and removed alike", test
     {"modes are private, or readable by the group where asked", test_modes},
     {"the ring's eventfd tells of every kind of end", test_eventfd},
     {"closing waits for the kernel and calls nobody", test_close_with_work_in_flight},
+    {"syncs reach the kernel", test_syncs_reach_the_kernel},
     {"a missing root is said", test_no_root})

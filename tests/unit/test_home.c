@@ -295,10 +295,74 @@ test_socket_path(void)
     end();
 }
 
+/* --- Syncs ----------------------------------------------------------------------------- */
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+static unsigned syncs;
+static unsigned bad_sync; /* the one that fails */
+
+/* The linker leads all calls of fsync() here (tests/app.mk). */
+int
+__wrap_fsync(int fd)
+{
+    if (++syncs == bad_sync) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_fsync(fd);
+}
+
+enum change { CREATE, WRITE, REMOVE, SHRED, CHANGES };
+
+static int
+change_home(enum change change)
+{
+    struct sf_home home = {.fd = -1, .lock_fd = -1};
+    const struct sf_home_write text = {.name = "peers/a", .content = sf_view("text", 4)};
+    int status = sf_home_create(below("home"), &home, &error);
+
+    if (status == SF_OK && change != CREATE) {
+        syncs = UINT32_MAX / 2; /* what comes before does not fail */
+        status = sf_home_write_file(&home, &text, &error);
+        REQUIRE_EQ(status, SF_OK);
+        syncs = 0;
+        status = change == WRITE    ? sf_home_write_file(&home, &text, &error)
+                 : change == REMOVE ? sf_home_remove_file(&home, "peers/a", &error)
+                                    : sf_home_shred_file(&home, "peers/a", &error);
+    }
+    sf_home_close(&home);
+    return status;
+}
+
+/* Nothing is said to be there, or gone, before every sync of it has succeeded. */
+static void
+test_every_sync_counts(void)
+{
+    static const unsigned expected[CHANGES] = {
+        [CREATE] = 1, [WRITE] = 2, [REMOVE] = 1, [SHRED] = 2};
+
+    for (int change = 0; change < CHANGES; change++) {
+        for (bad_sync = 0; bad_sync <= expected[change]; bad_sync++) {
+            int status;
+
+            begin();
+            syncs = change == CREATE ? 0 : UINT32_MAX / 2;
+            status = change_home((enum change)change);
+            CHECK((status == SF_OK) == (bad_sync == 0));
+            CHECK_EQ(syncs, bad_sync == 0 ? expected[change] : bad_sync);
+            end();
+        }
+    }
+    bad_sync = 0;
+}
+
 CHECK_MAIN("home", {"option, environment and default say where it is, in that order", test_located},
     {"it is made private, and what exists is kept", test_created},
     {"one that others may write, or that is none, is refused", test_refused},
     {"one of another user is refused", test_foreign}, {"only one process has the lock", test_lock},
     {"secrets that others may read, links and pipes are not read", test_read},
     {"a file is written whole or not at all, and never through a link", test_write},
+    {"nothing is said to be there, or gone, before it is synced", test_every_sync_counts},
     {"sockets of a home with a long path have a short one", test_socket_path})

@@ -346,6 +346,9 @@ test_failed_sync_then_no_room(void)
     sf_sim_disk_set_capacity(sim, stats.used_bytes);
     open_journal();
     CHECK(holds("a", "1"));
+    crash(SF_SIM_DAMAGE_LOSE_ALL); /* what an open has shown stays, also if nothing is added */
+    open_journal();
+    CHECK(holds("a", "1"));
     sf_sim_disk_set_capacity(sim, 0);
     set("b", "2");
     CHECK_EQ(commit(), SF_OK);
@@ -354,6 +357,42 @@ test_failed_sync_then_no_room(void)
     CHECK(holds("a", "1"));
     CHECK(holds("b", "2"));
     end();
+}
+
+/*
+ * The process is killed at every step of writing the journal anew, so that its name may be known to the
+ * cache alone, and there is no room to do it again: what is added then is not lost with the name.
+ */
+static void
+test_killed_while_renewed_then_no_room(void)
+{
+    struct sf_sim_disk_stats stats;
+    bool was_cut = true;
+
+    for (uint64_t operation = 1; was_cut; operation++) {
+        start();
+        set("a", "1");
+        CHECK_EQ(commit(), SF_OK);
+        crash(SF_SIM_DAMAGE_KEEP_ALL);
+        sf_sim_disk_cut_at(sim, sf_sim_disk_operations(sim) + operation);
+        (void)try_open();
+        was_cut = sf_sim_disk_is_cut(sim);
+        if (was_cut) {
+            sf_sim_disk_restart(sim, SF_SIM_DAMAGE_KEEP_ALL, 1);
+        } else {
+            crash(SF_SIM_DAMAGE_KEEP_ALL);
+        }
+        sf_sim_disk_get_stats(sim, &stats);
+        sf_sim_disk_set_capacity(sim, stats.used_bytes);
+        open_journal();
+        sf_sim_disk_set_capacity(sim, 0);
+        set("b", "2");
+        CHECK_EQ(commit(), SF_OK);
+        crash(SF_SIM_DAMAGE_LOSE_ALL);
+        open_journal();
+        CHECK(holds("a", "1") && holds("b", "2"));
+        end();
+    }
 }
 
 /* The sync of the closing record fails, which nobody is told: it may not be built upon all the same. */
@@ -428,5 +467,7 @@ CHECK_MAIN("journal", {"a value is what was set last", test_values},
     {"a failed sync kills the journal", test_failed_sync},
     {"what a failed sync covered is written again, with or without room for a new file",
         test_failed_sync_then_no_room},
+    {"a name that only the cache has is made durable without room too",
+        test_killed_while_renewed_then_no_room},
     {"a closing record whose sync failed is written again", test_failed_sync_of_the_end},
     {"facts of one commit survive all or none", test_large_group_is_one})

@@ -128,6 +128,11 @@ test_row_f(void)
     make_sample(true);
     rot(AT_C + 40); /* the last commit, confirmed by the mark of an ordered end */
     check_refused('F', AT_C);
+    make_sample(true);
+    sf_sim_disk_cut(sim); /* the mark is synced: the power may go right behind it */
+    sf_sim_disk_restart(sim, SF_SIM_DAMAGE_LOSE_ALL, 1);
+    rot(AT_C + 40);
+    check_refused('F', AT_C);
     make_sample(false);
     rot(AT_A + 8); /* its length: where the next record begins is not told by it */
     check_refused('F', AT_A);

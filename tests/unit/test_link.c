@@ -636,6 +636,35 @@ test_peer_limits(void)
     world_fini(&world);
 }
 
+/* A peer whose keys are others now is called at once, whenever the next call was to be. */
+static void
+test_new_keys_call(void)
+{
+    struct sf_link_peer peer = {.rate_bps = 1000000, .has_endpoint = true};
+    uint8_t *const keys[] = {peer.psk, peer.static_pk, peer.prekey_pk};
+    const uint8_t another[32] = {9}; /* the base point: a key as any other */
+    struct sf_link *link;
+
+    start(85);
+    world_open(&world, 0);
+    link = world.ends[0].link;
+    peer.endpoint = sf_addr_v4(0x0a000009, 7000);
+    world_authorise(&world, &peer.endpoint);
+    memset(peer.fingerprint.b, 9, 32);
+    memcpy(peer.static_pk, world.ends[0].static_pk, 32);
+    memcpy(peer.prekey_pk, world.ends[0].static_pk, 32);
+    CHECK_EQ(sf_link_peer_set(link, 5, &peer), SF_OK);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        world_run(&world, 3600 * SF_SEC);
+        CHECK_EQ(sf_link_peer_set(link, 5, &peer), SF_OK);
+        CHECK(sf_link_deadline(link) > world.now); /* as before */
+        memcpy(keys[i], another, 32);
+        CHECK_EQ(sf_link_peer_set(link, 5, &peer), SF_OK);
+        CHECK(sf_link_deadline(link) <= world.now);
+    }
+    world_fini(&world);
+}
+
 static void
 test_remove_running(void)
 {
@@ -682,4 +711,5 @@ CHECK_MAIN("link", {"an object crosses a clean path at the rate of the line", te
     {"an object that is not wanted", test_decline}, {"an object taken back", test_withdraw},
     {"handles go round and skip those in use", test_handles},
     {"peers outside the limits are refused", test_peer_limits},
-    {"a peer is removed while it sends", test_remove_running})
+    {"a peer is removed while it sends", test_remove_running},
+    {"a peer whose keys are new is called at once", test_new_keys_call})

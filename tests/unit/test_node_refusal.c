@@ -497,12 +497,107 @@ test_each_grant_is_recorded(void)
     fixture_close(&f);
 }
 
+/* A card of another node under the name of a peer: nobody becomes the peer by its name alone. */
+static void
+test_another_card_of_a_peer(void)
+{
+    struct fixture f;
+    struct sf_node *ground;
+    struct sf_node_peer conf;
+    struct sf_card known;
+    struct sf_identity *stranger;
+
+    fixture_open(&f, 31, 2);
+    ground = sf_world_node(f.world, GROUND);
+    conf = peer_named(ground, "sat")->conf;
+    known = conf.card;
+    REQUIRE_EQ(sf_identity_generate(&ground->config.random, "sat", &stranger), SF_OK);
+    sf_card_of(stranger, &conf.card);
+    CHECK_EQ(sf_node_peer_set(ground, &conf, &f.error), SF_EEXIST);
+    CHECK(holds_text(f.error.text, "another key"));
+    CHECK(sf_fingerprint_equal(
+        &peer_named(ground, "sat")->conf.card.fingerprint, &known.fingerprint));
+    conf.card = known;
+    CHECK_EQ(sf_node_peer_set(ground, &conf, &f.error), SF_OK);
+    sf_identity_fini(stranger);
+    fixture_close(&f);
+}
+
+/* A receipt that sat signed for a transfer of another sender is not this node's to answer. */
+static void
+test_receipt_for_another_sender(void)
+{
+    for (int is_mine = 0; is_mine < 2; is_mine++) {
+        struct fixture f;
+        struct sf_node *ground;
+        struct peer *peer;
+        struct sf_receipt receipt;
+        uint8_t encoded[SF_RECEIPT_BYTES_MAX];
+        size_t bytes;
+
+        fixture_open(&f, 32, 3);
+        ground = sf_world_node(f.world, GROUND);
+        peer = peer_named(ground, "sat");
+        sf_receipt_init(&receipt);
+        receipt.receiver = sf_node_card(sf_world_node(f.world, SAT))->fingerprint;
+        receipt.sender = sf_node_card(sf_world_node(f.world, is_mine ? GROUND : EDGE))->fingerprint;
+        receipt.transfer.b[0] = 7;
+        receipt.generation = receipt.counter = 1;
+        receipt.phase = SF_RECEIPT_HELD;
+        REQUIRE_EQ(sf_receipt_encode(&receipt, sf_world_node(f.world, SAT)->identity, encoded,
+                       sizeof(encoded), &bytes),
+            SF_OK);
+        outbound_receipt(ground, peer, sf_view(encoded, bytes));
+        /* One for a transfer of its own that it does not know would be told so. */
+        CHECK_EQ(mail_is_waiting(ground, peer_number(ground, peer), &receipt.transfer, MAIL_CANCEL),
+            is_mine);
+        sf_receipt_fini(&receipt);
+        fixture_close(&f);
+    }
+}
+
+/* Names are sealed in the journal; one that was changed is none. */
+static void
+test_changed_name(void)
+{
+    const uint8_t cek[SF_CEK_BYTES] = {1};
+    struct fixture f;
+    struct sf_node *ground;
+    struct sf_seal seal;
+    uint8_t sealed[2][LABEL_SEALED_BYTES_MAX];
+    size_t bytes[2];
+    char name[256];
+
+    fixture_open(&f, 33, 2);
+    ground = sf_world_node(f.world, GROUND);
+    sf_seal_init(&seal, cek, &f.id);
+    bytes[0] = label_seal(ground, &seal, "model.bin", sealed[0]);
+    bytes[1] = history_seal(ground, "model.bin", sealed[1]);
+    for (unsigned which = 0; which < 2; which++) {
+        for (size_t at = 0; at <= bytes[which]; at++) {
+            struct sf_view view = sf_view(sealed[which], bytes[which]);
+            bool is_whole = at == bytes[which];
+            int status;
+
+            sealed[which][is_whole ? 0 : at] ^= is_whole ? 0 : 0x10;
+            status = which == 0 ? label_open(&seal, view, name) : history_open(ground, view, name);
+            CHECK(is_whole ? status == SF_OK && strcmp(name, "model.bin") == 0 : status != SF_OK);
+            sealed[which][is_whole ? 0 : at] ^= is_whole ? 0 : 0x10;
+        }
+    }
+    sf_seal_fini(&seal);
+    fixture_close(&f);
+}
+
 CHECK_MAIN("node: refusals",
     {"nothing is sent to a peer that may not receive", test_may_not_receive},
     {"a peer that may not send is told so, and nothing of it is stored", test_may_not_send},
     {"each grant that is refused is in the audit log, however often its bulk is offered",
         test_each_grant_is_recorded},
     {"a stranger gets no answer and no room", test_stranger},
+    {"a card of another node never becomes that of a peer", test_another_card_of_a_peer},
+    {"a receipt for another sender is not answered", test_receipt_for_another_sender},
+    {"a name that was changed in the journal is none", test_changed_name},
     {"a peer over its quota waits until there is room", test_quota},
     {"a receiver without room says how much it needs, and takes it when there is",
         test_receiver_full_before},
