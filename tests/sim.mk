@@ -71,7 +71,7 @@ campaign-mutants:
 	$(campaign) mutants $(CAMPAIGN_SECONDS)
 campaign-crash: tests/crash/crash_store$(EXEEXT) tests/crash/crash_node$(EXEEXT)
 	$(campaign) crash $(CAMPAIGN_SECONDS)
-EXTRA_DIST += tests/campaign tests/LEDGER tests/mutate tests/soak
+EXTRA_DIST += tests/campaign tests/LEDGER tests/mutate tests/mutate.alike tests/soak
 
 # What-if: scenarios, the engines' answer and the fluid's.
 whatif_tests = tests/unit/test_hollow tests/unit/test_scenario tests/unit/test_whatif \
