@@ -4,6 +4,7 @@ E2E_FAULT_TESTS = \
 	tests/e2e/cache.sh \
 	tests/e2e/flips.sh \
 	tests/e2e/full.sh \
+	tests/e2e/kept.sh \
 	tests/e2e/kill.sh \
 	tests/e2e/lossy.sh \
 	tests/e2e/memory.sh \

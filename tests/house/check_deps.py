@@ -42,7 +42,7 @@ WITH_NUMBER = {"timeout"}
 
 # Tools of a module that are not called by their package's command.
 TOOLS = {"clang-format-14": "clang-format", "autoreconf": "autoconf", "nm": "gcc",
-         "ssh-keygen": "scp", "llvm-profdata": "llvm-cov"}
+         "ssh-keygen": "scp", "llvm-profdata": "llvm-cov", "filefrag": "mkfs.ext4"}
 
 # Found on PATH by configure or make, not by a script.
 USED_BY_BUILD = {"gcc", "make", "automake", "xz", "pkg-config"}
