@@ -19,6 +19,12 @@ check_PROGRAMS += tests/unit/test_journal tests/unit/test_journal_recovery \
 TESTS += tests/unit/test_journal tests/unit/test_journal_recovery \
 	tests/unit/test_journal_compaction tests/unit/test_spool tests/unit/test_vault \
 	tests/unit/test_audit
+check_PROGRAMS += tests/unit/test_fact tests/unit/test_audit_line
+TESTS += tests/unit/test_fact tests/unit/test_audit_line
+tests_unit_test_fact_SOURCES = tests/unit/test_fact.c tests/unit/check.h
+tests_unit_test_fact_LDADD = store/libstore.a base/libbase.a $(CUNIT_LIBS)
+tests_unit_test_audit_line_SOURCES = tests/unit/test_audit_line.c tests/unit/check.h
+tests_unit_test_audit_line_LDADD = $(STORE_TEST_LIBS)
 tests_unit_test_journal_SOURCES = tests/unit/test_journal.c $(JOURNAL_STEPS)
 tests_unit_test_journal_LDADD = $(STORE_TEST_LIBS)
 tests_unit_test_journal_recovery_SOURCES = tests/unit/test_journal_recovery.c $(JOURNAL_STEPS)

@@ -8,10 +8,12 @@
 #include "base/prng.h"
 #include "sim/disk.h"
 #include "store/posix.h"
+#include "store/sysfile.h"
 #include "store/uring.h"
 #include "tests/unit/check.h"
 #include "tests/unit/disk_steps.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
@@ -741,7 +743,86 @@ test_syncs_reach_the_kernel(void)
     }
 }
 
-CHECK_MAIN("disk", {"files are made, written, read, cut and removed alike", test_files},
+/* --- What is asked, and what is answered ------------------------------------------ */
+
+static void
+test_statuses(void)
+{
+    static const struct {
+        int status;
+        int errors[16];
+    } cases[] = {
+        {SF_ENOENT, {ENOENT, ENOTDIR}},
+        {SF_EEXIST, {EEXIST, ENOTEMPTY}},
+        {SF_ENOSPC, {ENOSPC, EDQUOT, EFBIG}},
+        {SF_ELIMIT, {EMFILE, ENFILE, ERANGE}},
+        {SF_ENOMEM, {ENOMEM}},
+        {SF_EINVAL, {EACCES, EBADF, EBUSY, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENXIO, EOPNOTSUPP,
+                        EPERM, EXDEV}},
+        {SF_EIO, {EIO, EREMOTEIO, ENODEV, ESTALE}},
+    };
+
+    CHECK_EQ(sf_sys_status(0), SF_OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (size_t n = 0; n < 16 && cases[i].errors[n] != 0; n++) {
+            CHECK_EQ(sf_sys_status(cases[i].errors[n]), cases[i].status);
+        }
+    }
+}
+
+static void
+test_insane_operations(void)
+{
+    _Alignas(SF_DISK_ALIGN) static uint8_t block[SF_DISK_ALIGN];
+    static const struct {
+        struct sf_disk_op op;
+        int plain;
+        int direct;
+    } cases[] = {
+        {{.kind = SF_DISK_OPEN, .path = NULL}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_OPEN, .path = ".a/b."}, SF_OK, SF_OK},
+        {{.kind = SF_DISK_OPEN, .path = "a/.."}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_OPEN, .path = ".."}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_OPEN, .path = ".x"}, SF_OK, SF_OK},
+        {{.kind = SF_DISK_RENAME, .path = "a", .path_to = "/b"}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_SYNC_DIR, .path = "."}, SF_OK, SF_OK},
+        {{.kind = SF_DISK_SYNC_DIR, .path = ""}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_LIST, .path = NULL}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_LIST, .path = "a//b"}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_LIST, .path = "a", .bytes = 1}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_LIST, .path = "a", .data = block, .bytes = 1}, SF_OK, SF_OK},
+        {{.kind = SF_DISK_STAT, .path = NULL, .file = -1}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_STAT, .path = NULL, .file = 3}, SF_OK, SF_OK},
+        {{.kind = SF_DISK_READ, .file = -1, .data = block, .bytes = 1}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_READ, .file = 3, .bytes = 1}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_READ, .file = 3, .data = block, .bytes = 1}, SF_OK, SF_EINVAL},
+        {{.kind = SF_DISK_READ, .file = 3, .data = block, .offset = 1, .bytes = SF_DISK_ALIGN},
+            SF_OK, SF_EINVAL},
+        {{.kind = SF_DISK_WRITE, .file = 3, .data = block + 1, .bytes = SF_DISK_ALIGN}, SF_OK,
+            SF_EINVAL},
+        {{.kind = SF_DISK_WRITE, .file = 3, .data = block, .bytes = SF_DISK_ALIGN}, SF_OK, SF_OK},
+        {{.kind = SF_DISK_WRITE, .file = 3, .data = block, .offset = INT64_MAX, .bytes = 1},
+            SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_WRITE, .file = 3, .data = block, .offset = UINT64_MAX, .bytes = 1},
+            SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_ALLOCATE, .file = 3, .bytes = 0}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_PUNCH, .file = -1, .bytes = 1}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_TRUNCATE, .file = -1}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_TRUNCATE, .file = 3, .offset = UINT64_MAX}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_SYNC, .file = -1}, SF_EINVAL, SF_EINVAL},
+        {{.kind = SF_DISK_SPACE}, SF_OK, SF_OK},
+        {{.kind = (enum sf_disk_kind)99, .file = 3, .path = "a"}, SF_EINVAL, SF_EINVAL},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CHECK_EQ(sf_disk_op_check(&cases[i].op, false), cases[i].plain);
+        CHECK_EQ(sf_disk_op_check(&cases[i].op, true), cases[i].direct);
+    }
+}
+
+CHECK_MAIN("disk", {"every error of the system has one status", test_statuses},
+    {"what makes no sense is refused before it reaches a file", test_insane_operations},
+    {"files are made, written, read, cut and removed alike", test_files},
     {"allocated, punched and sparse ranges read alike", test_sparse},
     {"directories and renames answer alike", test_names},
     {"paths that are not plain relative ones are refused", test_paths},

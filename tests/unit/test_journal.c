@@ -71,7 +71,11 @@ test_limits(void)
     CHECK_EQ(sf_journal_set(journal, 0, key, sf_view(big, sizeof(big) - 1)), SF_OK);
     CHECK_EQ(sf_journal_add(journal, 0, key, 2, 1, NULL), SF_EINVAL);
     CHECK_EQ(sf_journal_add(journal, 0, key, 0, 65537, big), SF_EINVAL);
+    CHECK_EQ(sf_journal_add(journal, 0, none, 1, 2, NULL), SF_EINVAL);
     CHECK_EQ(sf_journal_remove(journal, 0, key, 2, 1), SF_EINVAL);
+    CHECK_EQ(sf_journal_remove(journal, 0, long_key, 1, 2), SF_EINVAL);
+    CHECK_EQ(sf_journal_unset(journal, 0, none), SF_EINVAL);
+    CHECK_EQ(sf_journal_drop_tags(journal, 0, long_key), SF_EINVAL);
     for (uint64_t i = 0; i < SF_JOURNAL_RANGES_MAX; i++) {
         REQUIRE_EQ(sf_journal_add(journal, 1, key, 2 * i, 2 * i + 1, NULL), SF_OK);
     }
