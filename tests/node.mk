@@ -11,6 +11,14 @@ TESTS += $(node_tests)
 NODE_LIBS = node/libnode.a link/liblink.a store/libstore.a bundle/libbundle.a base/libbase.a \
 	$(URING_LIBS) $(ISAL_LIBS) $(CBOR_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(CRYPTO_LIBS) $(SODIUM_LIBS)
 
+# Its allocations can be made to fail.
+check_PROGRAMS += tests/unit/test_node_records
+TESTS += tests/unit/test_node_records
+tests_unit_test_node_records_SOURCES = \
+	tests/unit/test_node_records.c tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_records_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
+tests_unit_test_node_records_LDFLAGS = $(AM_LDFLAGS) $(SIM_MEMORY_WRAP)
+
 tests_unit_test_node_SOURCES = tests/unit/test_node.c tests/unit/check.h
 tests_unit_test_node_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 

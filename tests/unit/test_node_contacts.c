@@ -451,6 +451,46 @@ test_arrival(void)
     fixture_close(&f);
 }
 
+/* A transfer has an arrival at a peer with a plan as long as it is open there, and at no other. */
+static void
+test_eta_of_some(void)
+{
+    static const struct sf_transfer_id none = {{9}};
+    struct sf_world_send both = fixture_order();
+    struct sf_world_send one = fixture_order();
+    static const unsigned edge[] = {EDGE};
+    struct sf_transfer_id to_both;
+    struct sf_node_contact plan[1];
+    struct sf_wall now, when;
+    struct sf_node *node;
+    struct fixture f;
+
+    fixture_make(&f, 12, 3);
+    fixture_start(&f, GROUND);
+    fixture_start(&f, SAT);
+    node = sf_world_node(f.world, GROUND);
+    plan[0] = contact_at(&f, GROUND, 100, 2000);
+    set_plan(&f, GROUND, SAT, plan, 1);
+    fixture_source(&f, GROUND, "source/model", 100000, 0);
+    both.to_count = 2;
+    fixture_send(&f, &both);
+    to_both = f.id;
+    one.to = edge;
+    fixture_send(&f, &one);
+    fixture_run(&f, SF_SEC / 2);
+    now = sf_world_wall(f.world, GROUND);
+    CHECK_EQ(sf_node_contacts_eta(node, "sat", &to_both, now, &when), SF_OK);
+    CHECK(when.ms > now.ms && when.ms < plan[0].end.ms);
+    CHECK_EQ(sf_node_contacts_eta(node, "sat", &f.id, now, &when), SF_ENOENT);
+    CHECK_EQ(sf_node_contacts_eta(node, "sat", &none, now, &when), SF_ENOENT);
+    CHECK_EQ(sf_node_contacts_eta(node, "edge", &f.id, now, &when), SF_ENOENT);
+    fixture_run(&f, 200 * SF_SEC);
+    CHECK(fixture_has_file(&f, SAT, "inbox/ground/model.bin"));
+    CHECK_EQ(sf_node_contacts_eta(node, "sat", &to_both, sf_world_wall(f.world, GROUND), &when),
+        SF_ENOENT);
+    fixture_close(&f);
+}
+
 static void
 test_mistakes(void)
 {
@@ -480,6 +520,27 @@ test_mistakes(void)
     }
     CHECK(sf_node_contact_next(node, "sat", 2, &seen));
     CHECK_EQ(seen.end.ms, plan[2].end.ms);
+    /* The same again is nothing new; whatever differs in it is. */
+    set_plan(&f, GROUND, SAT, plan, 3);
+    for (unsigned k = 0; k < 8; k++) {
+        struct sf_node_contact *last = &plan[2];
+
+        last->start.ms += k == 0;
+        last->end.ms += k == 1;
+        last->rate_bps += k == 2;
+        last->light_ns += k == 3;
+        last->has_endpoint ^= k == 4;
+        last->endpoint = k == 4   ? sf_world_addr(SAT)
+                         : k == 5 ? sf_world_addr(EDGE)
+                                  : last->endpoint;
+        last->no_return ^= k == 6;
+        set_plan(&f, GROUND, SAT, plan, 3);
+        REQUIRE(sf_node_contact_next(node, "sat", 2, &seen));
+        CHECK(seen.start.ms == last->start.ms && seen.end.ms == last->end.ms);
+        CHECK(seen.rate_bps == last->rate_bps && seen.light_ns == last->light_ns);
+        CHECK(seen.has_endpoint == last->has_endpoint && seen.no_return == last->no_return);
+        CHECK(!seen.has_endpoint || sf_addr_equal(&seen.endpoint, &last->endpoint));
+    }
     CHECK_EQ(sf_node_contacts_clear(node, "nobody", &f.error), SF_ENOENT);
     CHECK_EQ(sf_node_contacts_clear(node, "sat", &f.error), SF_OK);
     CHECK(!sf_node_contact_next(node, "sat", 0, &seen));
@@ -688,4 +749,5 @@ CHECK_MAIN("node: contacts",
     {"a wall clock that jumps moves the contacts with it", test_clock_jumps},
     {"what each contact carried is told", test_carried},
     {"when bytes will have arrived follows from the coming contacts", test_arrival},
+    {"only what is open for a peer has an arrival there", test_eta_of_some},
     {"plans with mistakes are refused, and nothing changes", test_mistakes})
