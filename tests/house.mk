@@ -40,6 +40,12 @@ clean-local:
 	rm -rf coverage
 EXTRA_DIST += tests/coverage
 
+# The unit tests under valgrind's memcheck.
+.PHONY: valgrind
+valgrind: $(check_PROGRAMS)
+	srcdir='$(srcdir)' $(srcdir)/tests/valgrind all
+EXTRA_DIST += tests/valgrind
+
 EXTRA_DIST += .ci/run tests/bench/bench.sh tests/bench/rates.sh scripts/demo scripts/demo.py scripts/deps scripts/test
 EXTRA_DIST += \
 	CHANGELOG.md CONTRIBUTING.md LICENSE README.md \
