@@ -15,9 +15,15 @@ NODE_LIBS = node/libnode.a link/liblink.a store/libstore.a bundle/libbundle.a ba
 check_PROGRAMS += tests/unit/test_node_records
 TESTS += tests/unit/test_node_records
 tests_unit_test_node_records_SOURCES = \
-	tests/unit/test_node_records.c tests/unit/node_fixture.h tests/unit/check.h
+	tests/unit/test_node_records.c tests/unit/node_unfinished.h tests/unit/node_fixture.h tests/unit/check.h
 tests_unit_test_node_records_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 tests_unit_test_node_records_LDFLAGS = $(AM_LDFLAGS) $(SIM_MEMORY_WRAP)
+
+check_PROGRAMS += tests/unit/test_node_asked
+TESTS += tests/unit/test_node_asked
+tests_unit_test_node_asked_SOURCES = \
+	tests/unit/test_node_asked.c tests/unit/node_unfinished.h tests/unit/node_fixture.h tests/unit/check.h
+tests_unit_test_node_asked_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
 
 tests_unit_test_node_SOURCES = tests/unit/test_node.c tests/unit/check.h
 tests_unit_test_node_LDADD = sim/libsim.a $(NODE_LIBS) $(CUNIT_LIBS)
