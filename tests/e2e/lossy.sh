@@ -18,8 +18,9 @@ cli_limit=300
 # --- Loss -------------------------------------------------------------------
 
 two_nodes_apart 60Mbit "${bad[@]}"
-# Bytes are counted: without the filler that hides how many there are.
-cli ground peer add sat --privacy none 2>/dev/null
+# Bytes are counted up to the receipt. Filler that hides how many bundles there are waits for idle
+# time, so little of it is among them; of few bundles that little is too much to be left in.
+[[ $full == 1 ]] || cli ground peer add sat --privacy none 2>/dev/null
 inbox=$work/sat/inbox/ground
 
 # again OPTION...: the same nodes, a new path.
