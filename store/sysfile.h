@@ -63,8 +63,7 @@ struct sf_sys_file {
     bool writable;
     bool direct;       /* was opened with SF_DISK_DIRECT: alignment is asked for */
     bool drop_on_read; /* but has to go through the page cache, which reads empty first */
-    bool
-        keeps_cache; /* what is read of it stays in the page cache: the kernel knows no other way */
+    bool keeps_cache;  /* reads leave it in the page cache: the kernel knows no other way */
 };
 
 struct sf_sys_files {

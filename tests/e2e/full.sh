@@ -26,16 +26,6 @@ release() {
     done
     mounts=()
 }
-# The mounts go before the directories below them do.
-end() {
-    local node
-    for node in "${!pids[@]}"; do
-        stop "$node"
-    done
-    release
-    finish
-}
-trap 'fail "the test itself broke off"; end' EXIT
 
 if ! small ground || ! small sat; then
     skip "no file system can be mounted here"
@@ -149,4 +139,4 @@ for node in ground sat; do
     check "the audit log of $node is intact" cli "$node" audit verify
     check "no daemon of $node failed of itself" no_crash "$node"
 done
-end
+finish

@@ -32,16 +32,6 @@ release() {
     fi
     rm -f "$work/image"
 }
-# The mount goes before the directory below it does.
-end() {
-    local node
-    for node in "${!pids[@]}"; do
-        stop "$node"
-    done
-    release
-    finish
-}
-trap 'fail "the test itself broke off"; end' EXIT
 
 # begin REFLINK: both nodes, and ground keeps copies.
 begin() {
@@ -132,4 +122,4 @@ send copied "$work/ground/source"
 check "a copy is kept there too" within 20 copies "$id"
 check "byte by byte" cmp "$work/ground/source" "$(copies "$id")"
 check_exit 1 "with blocks of its own" is_shared "$(copies "$id")"
-end
+finish
